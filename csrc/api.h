@@ -1,0 +1,118 @@
+/* floor 0: what Python sees, and nothing else. Plain declarations only: the C compiler includes this file once, through
+ * base.h, and cffi reads the same text. Every function returns 0 or a count, or -errno. */
+
+enum tux_reason {
+    TUX_REASON_END, TUX_REASON_STOP, TUX_REASON_ERROR, TUX_REASON_CANCELLED, TUX_REASON_DEADLINE, TUX_REASON_BUDGET
+};
+
+enum tux_miss_flags { TUX_MISS_HEAD_TOO_LONG = 1, TUX_MISS_HEAD_TIMEOUT = 2 };
+
+struct tux_options {
+    uint32_t slots;             /* runs alive at once, at most; also the length of the completion ring */
+    uint32_t workers;           /* cachemiss worker threads */
+    uint32_t head_bytes_max;
+    uint32_t cache_entries_max;
+    uint64_t cache_bytes_max;
+    uint32_t head_ms, idle_ms, send_ms, linger_ms;
+    int notify_fd;              /* an eventfd of the caller: readable when misses or completions wait */
+    const char *backend;        /* "auto", "uring" or "epoll" */
+    const char *const *significant; /* lower-case field names of the key */
+    uint32_t significant_count;
+    uint8_t secret[16];         /* of the keyed hash */
+};
+
+struct tux_completion {
+    uint64_t cookie;
+    int64_t result;
+    uint64_t steps;
+    uint16_t last_atom, reason, stop_flags, reserved;
+};
+
+struct tux_miss {
+    uint32_t slot, generation, port, flags;
+    const uint8_t *head;        /* stays where it is until the answer */
+    uint32_t head_bytes;
+};
+
+struct tux_witness_facts {
+    int root_fd;
+    const char *path;
+    uint64_t dev, ino, size;    /* ino 0: the name was absent */
+    int64_t mtime_ns, ctime_ns;
+};
+
+struct tux_response_options {
+    const uint8_t *chain;
+    size_t chain_bytes;
+    int file;                   /* given to the response, which closes it; -1 none */
+    uint16_t status;
+    uint8_t keep, cacheable;
+    int32_t date_at;            /* offset of the Date value in the chain's data; -1 none */
+    const struct tux_witness_facts *witnesses;
+    uint32_t witness_count;
+};
+
+struct tux_param { uint16_t cell; int64_t value; };
+
+struct tux_trace_entry { uint64_t ns; uint32_t slot; uint16_t atom, depth; int64_t result; };
+
+struct tux_chain;
+struct tux_engine;
+struct tux_response;
+
+const char *tux_version(void);
+
+/* The white list: name and argument kinds of a call number, NULL when there is none. */
+const char *tux_call_name(unsigned number);
+const char *tux_call_kinds(unsigned number);
+
+/* A verified chain from its bytes; `http` also allows the calls of the HTTP engine. One sentence in error[160]. */
+int tux_chain_open(const uint8_t *bytes, size_t length, int http, struct tux_chain **out, char *error);
+void tux_chain_close(struct tux_chain *chain);
+
+/* Run a chain here and now on the calling thread, which may block. cells_out: one value per cell (may be NULL).
+ * descriptors in FD cells named by `keep_cell` (0xFFFF none) survive and belong to the caller. */
+int tux_run_inline(struct tux_chain *chain, const struct tux_param *params, uint32_t param_count, uint16_t keep_cell,
+                   int64_t *shared, int64_t *cells_out, struct tux_completion *out);
+
+/* One thread, one ring, its runs. `why` (160 bytes) says which back-end was taken and why. */
+int tux_engine_open(const struct tux_options *options, struct tux_engine **out, char *why);
+const char *tux_engine_backend(struct tux_engine *engine);
+/* Ends every run, closes every connection, joins the threads. */
+void tux_engine_close(struct tux_engine *engine);
+
+/* Give the engine a listening socket (lent); its number is what accept4 atoms name. */
+int tux_engine_listen(struct tux_engine *engine, int listener);
+/* Submit `copies` runs of the chain (lent until they have completed). -ENOBUFS when completions could not be promised. */
+int tux_engine_submit(struct tux_engine *engine, struct tux_chain *chain, const struct tux_param *params,
+                      uint32_t param_count, uint64_t cookie, uint32_t copies, uint32_t deadline_ms);
+int tux_engine_cancel(struct tux_engine *engine, uint64_t cookie);
+int tux_engine_completions(struct tux_engine *engine, struct tux_completion *out, uint32_t max);
+
+int tux_engine_misses(struct tux_engine *engine, struct tux_miss *out, uint32_t max);
+/* Makes a response of its parts; takes `file` in any case. */
+int tux_response_open(const struct tux_response_options *options, struct tux_response **out, char *error);
+void tux_response_close(struct tux_response *response);
+/* Hands the response to the run that asked; the engine owns it from then on. */
+int tux_engine_answer(struct tux_engine *engine, uint32_t slot, uint32_t generation, struct tux_response *response);
+/* Forget every decision: the rules or the roots have changed. */
+int tux_engine_forget(struct tux_engine *engine);
+
+int64_t tux_engine_shared_get(struct tux_engine *engine, uint32_t index);
+void tux_engine_shared_set(struct tux_engine *engine, uint32_t index, int64_t value);
+/* Runs parked at accept take what the backlog holds and then end; idle connections close. Take the counter down first. */
+int tux_engine_drain(struct tux_engine *engine);
+
+int tux_engine_trace(struct tux_engine *engine, int on);
+int tux_engine_trace_take(struct tux_engine *engine, struct tux_trace_entry *out, uint32_t max);
+
+/* Counters: their number, names and kinds ('c' or 'g'), and a snapshot. */
+uint32_t tux_metric_count(void);
+const char *tux_metric_name(uint32_t index);
+const char *tux_metric_help(uint32_t index);
+int tux_metric_is_gauge(uint32_t index);
+void tux_engine_metrics(struct tux_engine *engine, uint64_t *out);
+
+/* The pure parts, for tests: end of a head (0 when incomplete) and its key (0 when not in the strict form). */
+size_t tux_test_head_end(const uint8_t *bytes, size_t length, size_t from);
+size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count, uint8_t *key);

@@ -1,0 +1,78 @@
+/* floor 3 · backend.h: how a parked run is woken: the whole contract between the engine and the kernel's event queues.
+ *
+ * Two back-ends keep it: backend_uring.c and backend_epoll.c. Neither runs anything: wait() only turns what the kernel
+ * reports into events, and the engine handles those when the kernel's queue has been left (reap first, run later).
+ * Every function belongs to the engine's thread except tux_backend_knock. */
+#ifndef TUX_BACKEND_H
+#define TUX_BACKEND_H
+
+#include "run.h"
+
+enum tux_event_kind {
+    TUX_EVENT_ACCEPTED, /* slot = port, result = descriptor or -errno */
+    TUX_EVENT_INPUT,    /* the stream of the slot has something: bytes, end or error */
+    TUX_EVENT_SENT,     /* result of send() */
+    TUX_EVENT_WRITABLE,
+    TUX_EVENT_READY,    /* result = poll(2) events */
+    TUX_EVENT_KNOCK,    /* somebody called tux_backend_knock */
+};
+
+struct tux_event {
+    u8 kind;
+    u32 slot, generation;
+    i64 result;
+};
+
+struct tux_backend_options {
+    u32 slots;
+    int knock_fd; /* an eventfd; readable when the engine shall wake */
+};
+
+struct tux_backend;
+
+struct tux_backend_ops {
+    const char *name;
+    /* 0, or -errno with one sentence that says why this kernel will not do. */
+    int (*open)(struct tux_backend **out, const struct tux_backend_options *options, char why[TUX_ERROR_BYTES]);
+    void (*close)(struct tux_backend *);
+    /* Up to `max` events; waits `timeout_ms` (-1 = for ever) when there are none. */
+    int (*wait)(struct tux_backend *, struct tux_event *events, int max, int timeout_ms);
+
+    /* Accept on `listener` as long as `wanted` runs are parked for it; 0 stops. */
+    int (*listen)(struct tux_backend *, u32 port, int listener);
+    void (*want)(struct tux_backend *, u32 port, u32 wanted);
+
+    /* The next bytes of a connection, in place: n > 0 and *data, 0 at the end, TUX_AGAIN (INPUT comes), or -errno.
+     * *data stays valid until release() or the next stream(). */
+    i64 (*stream)(struct tux_backend *, struct tux_run *, int fd, const u8 **data);
+    void (*release)(struct tux_backend *);
+    /* Bytes sent, TUX_AGAIN (SENT or WRITABLE comes), or -errno. The bytes stay where they are until then. */
+    i64 (*send)(struct tux_backend *, struct tux_run *, int fd, const u8 *bytes, size_t length, int flags);
+    i64 (*writable)(struct tux_backend *, struct tux_run *, int fd);
+    i64 (*ready)(struct tux_backend *, struct tux_run *, int fd, int poll_events);
+    /* Close a connection's descriptor and forget what was armed for it. */
+    void (*hang_up)(struct tux_backend *, struct tux_run *, int fd);
+};
+
+struct tux_backend {
+    const struct tux_backend_ops *ops;
+};
+
+extern const struct tux_backend_ops tux_backend_epoll;
+extern const struct tux_backend_ops tux_backend_uring;
+
+/* Events carry slot and generation through the kernel; a stale one is told by its generation. */
+#define TUX_GENERATION_MASK 0xFFFFFFu
+
+static inline u64 tux_event_word(u8 kind, u32 slot, u32 generation)
+{
+    return (u64)kind << 56 | (u64)(generation & TUX_GENERATION_MASK) << 32 | slot;
+}
+
+static inline struct tux_event tux_event_from_word(u64 word, i64 result)
+{
+    return (struct tux_event){.kind = (u8)(word >> 56), .slot = (u32)word,
+                              .generation = (u32)(word >> 32) & TUX_GENERATION_MASK, .result = result};
+}
+
+#endif

@@ -1,0 +1,382 @@
+/* backend_uring.c: the contract of backend.h by completion.
+ *
+ * An accept loop is one multishot accept, a read loop one multishot receive into provided buffers, a send one SQE; all of
+ * them go down with the enter that waits, so a turn with many connections costs one system call. The chain does not know.
+ *
+ * Traps kept in mind here: a multishot without F_MORE has ended and must be armed again; ENOBUFS is no error of the
+ * connection; close(2) under an armed receive would leave the connection open, so it is cancelled first, in the same
+ * submission; a completion of a former connection carries an old generation, but its buffer must still be given back. */
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "uring.h"
+
+enum { WORD_ACCEPT = 1, WORD_ACCEPT_POLL, WORD_RECV, WORD_SEND, WORD_WRITABLE, WORD_READY, WORD_KNOCK, WORD_IGNORED };
+
+#define NO_BUFFER 0xFFFFu
+
+/* What a connection has received and nobody has taken yet: a list of provided buffers, oldest first. */
+struct slot_state {
+    u32 generation;
+    bool armed;     /* a multishot receive is in the kernel */
+    bool stopping;  /* ... and was cancelled because too much is held */
+    bool ended;     /* end or error was reported; `result` says which */
+    u16 first, last, held;
+    int result;
+};
+
+struct uring_port {
+    int listener;
+    u32 wanted;
+    bool armed, multishot;
+};
+
+struct tux_uring {
+    struct tux_backend base;
+    struct uring ring;
+    struct uring_buffers buffers;
+    u32 slots;
+    int knock_fd;
+    u64 knock_value;
+    u16 current; /* the buffer that stream() has lent out */
+    struct uring_port port[TUX_PORTS_MAX];
+    u16 next[TUX_STREAM_BUFFERS];
+    u16 length[TUX_STREAM_BUFFERS];
+    struct slot_state slot[];
+};
+
+static struct tux_uring *self(struct tux_backend *b) { return (struct tux_uring *)(void *)b; }
+
+static struct uring_sqe *prepare(struct tux_uring *u, u8 opcode, int fd, u64 word)
+{
+    struct uring_sqe *sqe = uring_sqe(&u->ring);
+    sqe->opcode = opcode;
+    sqe->fd = fd;
+    sqe->user_data = word;
+    return sqe;
+}
+
+static void arm_knock(struct tux_uring *u)
+{
+    prepare(u, OP_POLL_ADD, u->knock_fd, tux_event_word(WORD_KNOCK, 0, 0))->op_flags = POLLIN;
+}
+
+static void uring_close_all(struct tux_backend *b)
+{
+    struct tux_uring *u = self(b);
+    uring_close(&u->ring);
+    uring_buffers_close(&u->buffers);
+    free(u);
+}
+
+/* A ring is only as good as what it does: receive one byte through the very path that connections will use. */
+static int self_test(struct tux_uring *u)
+{
+    int pair[2], failed = 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+    if (write(pair[1], "x", 1) != 1) failed = -EIO;
+    struct uring_sqe *sqe = prepare(u, OP_RECV, pair[0], tux_event_word(WORD_IGNORED, 0, 0));
+    sqe->flags = SQE_BUFFER_SELECT;
+    sqe->ioprio = RECV_MULTISHOT;
+    shutdown(pair[1], SHUT_WR);
+    bool received = false, ended = false;
+    for (int turn = 0; !failed && !ended && turn < 8; turn++) {
+        failed = uring_submit_and_wait(&u->ring, 1000);
+        if (failed > 0) failed = 0;
+        u32 head = *u->ring.cq_head, tail = atomic_load_explicit((_Atomic u32 *)(void *)u->ring.cq_tail, memory_order_acquire);
+        for (; head != tail; head++) {
+            const struct uring_cqe *cqe = &u->ring.cqes[head & u->ring.cq_mask];
+            if (cqe->res < 0) failed = cqe->res;
+            if (cqe->res == 1 && (cqe->flags & CQE_F_BUFFER)) {
+                received = true;
+                uring_buffers_give(&u->buffers, (u16)(cqe->flags >> CQE_BUFFER_SHIFT));
+            }
+            ended |= !(cqe->flags & CQE_F_MORE);
+        }
+        atomic_store_explicit((_Atomic u32 *)(void *)u->ring.cq_head, head, memory_order_release);
+    }
+    close(pair[0]);
+    close(pair[1]);
+    return failed ? failed : received && ended ? 0 : -EIO;
+}
+
+static int uring_backend_open(struct tux_backend **out, const struct tux_backend_options *options, char why[TUX_ERROR_BYTES])
+{
+    struct tux_uring *u = calloc(1, sizeof *u + options->slots * sizeof u->slot[0]);
+    if (!u) return -ENOMEM;
+    u->base.ops = &tux_backend_uring;
+    u->slots = options->slots;
+    u->knock_fd = options->knock_fd;
+    u->current = NO_BUFFER;
+    for (u32 i = 0; i < u->slots; i++) u->slot[i].first = u->slot[i].last = NO_BUFFER;
+    for (u32 i = 0; i < TUX_PORTS_MAX; i++) u->port[i].listener = -1;
+    int failed = uring_open(&u->ring, 1024, 8192, why, TUX_ERROR_BYTES);
+    if (failed == -ENOMEM) failed = uring_open(&u->ring, 256, 2048, why, TUX_ERROR_BYTES);
+    if (failed) {
+        free(u);
+        return failed;
+    }
+    failed = uring_buffers_open(&u->ring, &u->buffers, TUX_STREAM_BUFFERS, TUX_STREAM_BYTES);
+    if (!failed) failed = self_test(u);
+    if (failed) {
+        snprintf(why, TUX_ERROR_BYTES, "io_uring is there but its self-test failed: %s", strerror(-failed));
+        uring_close_all(&u->base);
+        return failed;
+    }
+    arm_knock(u);
+    *out = &u->base;
+    return 0;
+}
+
+/* Multishot accept takes whatever the backlog holds, so it is used only while free runs outnumber any backlog; with few
+ * runs left a poll says when to accept, and exactly as many connections are taken as there are runs for them. */
+static void arm_accept(struct tux_uring *u, u32 port)
+{
+    struct uring_port *p = &u->port[port];
+    if (p->armed || p->wanted == 0 || p->listener < 0) return;
+    p->armed = true;
+    p->multishot = p->wanted > TUX_BACKLOG;
+    if (p->multishot) {
+        struct uring_sqe *sqe = prepare(u, OP_ACCEPT, p->listener, tux_event_word(WORD_ACCEPT, port, 0));
+        sqe->ioprio = ACCEPT_MULTISHOT;
+        sqe->op_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+    } else {
+        prepare(u, OP_POLL_ADD, p->listener, tux_event_word(WORD_ACCEPT_POLL, port, 0))->op_flags = POLLIN;
+    }
+}
+
+static void cancel(struct tux_uring *u, u64 word)
+{
+    struct uring_sqe *sqe = prepare(u, OP_ASYNC_CANCEL, -1, tux_event_word(WORD_IGNORED, 0, 0));
+    sqe->addr = word;
+    sqe->flags = SQE_CQE_SKIP_SUCCESS;
+}
+
+static int uring_listen(struct tux_backend *b, u32 port, int listener)
+{
+    int flags = fcntl(listener, F_GETFL);
+    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    self(b)->port[port] = (struct uring_port){.listener = listener};
+    return 0;
+}
+
+static void uring_want(struct tux_backend *b, u32 port, u32 wanted)
+{
+    struct tux_uring *u = self(b);
+    struct uring_port *p = &u->port[port];
+    p->wanted = wanted;
+    if (p->armed && p->multishot && wanted <= TUX_BACKLOG) cancel(u, tux_event_word(WORD_ACCEPT, port, 0));
+    else arm_accept(u, port);
+}
+
+static int accept_some(struct tux_uring *u, u32 port, struct tux_event *events, int max)
+{
+    struct uring_port *p = &u->port[port];
+    int count = 0;
+    while (count < max && p->wanted > 0) {
+        int fd = accept4(p->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
+        if (fd < 0 && errno == EAGAIN) break;
+        events[count++] = (struct tux_event){.kind = TUX_EVENT_ACCEPTED, .slot = port, .result = fd < 0 ? -errno : fd};
+        if (fd < 0) break;
+        p->wanted--;
+    }
+    return count;
+}
+
+static void hold(struct tux_uring *u, struct slot_state *slot, u16 bid, u32 length)
+{
+    u->next[bid] = NO_BUFFER;
+    u->length[bid] = (u16)length;
+    if (slot->first == NO_BUFFER) slot->first = bid;
+    else u->next[slot->last] = bid;
+    slot->last = bid;
+    slot->held++;
+}
+
+/* One completion of a receive. True when the slot's run has something to see. */
+static bool received(struct tux_uring *u, struct tux_event event, const struct uring_cqe *cqe)
+{
+    struct slot_state *slot = &u->slot[event.slot];
+    bool mine = (slot->generation & TUX_GENERATION_MASK) == event.generation;
+    if (cqe->flags & CQE_F_BUFFER) {
+        u16 bid = (u16)(cqe->flags >> CQE_BUFFER_SHIFT);
+        if (mine && cqe->res > 0) hold(u, slot, bid, (u32)cqe->res);
+        else uring_buffers_give(&u->buffers, bid);
+    }
+    if (!mine) return false;
+    if (!(cqe->flags & CQE_F_MORE)) slot->armed = slot->stopping = false;
+    if (cqe->res > 0) {
+        if (slot->held >= TUX_STREAM_HELD_MAX && slot->armed && !slot->stopping) {
+            slot->stopping = true; /* a client that pipelines faster than it reads waits in the socket, not in our memory */
+            cancel(u, tux_event_word(WORD_RECV, event.slot, event.generation));
+        }
+        return true;
+    }
+    if (cqe->res == -ECANCELED || cqe->res == -ENOBUFS || cqe->res == -EINTR || cqe->res == -EAGAIN)
+        return true; /* the run looks, finds nothing held and arms again */
+    slot->ended = true;
+    slot->result = cqe->res;
+    return true;
+}
+
+/* Turn one completion into at most one event; 0 when it concerns nobody. */
+static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tux_event *events, int max)
+{
+    struct tux_event event = tux_event_from_word(cqe->user_data, cqe->res);
+    u8 word = event.kind;
+    if ((word == WORD_RECV || word == WORD_SEND) && event.slot >= u->slots) return 0;
+    switch (word) {
+    case WORD_RECV:
+        event.kind = TUX_EVENT_INPUT;
+        if (!received(u, event, cqe)) return 0;
+        break;
+    case WORD_SEND: event.kind = TUX_EVENT_SENT; break;
+    case WORD_WRITABLE: event.kind = TUX_EVENT_WRITABLE; break;
+    case WORD_READY: event.kind = TUX_EVENT_READY; break;
+    case WORD_ACCEPT: {
+        struct uring_port *p = &u->port[event.slot];
+        if (!(cqe->flags & CQE_F_MORE)) p->armed = false;
+        if (cqe->res >= 0 && p->wanted > 0) p->wanted--;
+        if (cqe->res == -ECANCELED || cqe->res == -EINTR || cqe->res == -ECONNABORTED || cqe->res == -EAGAIN) {
+            arm_accept(u, event.slot);
+            return 0;
+        }
+        event.kind = TUX_EVENT_ACCEPTED;
+        if (cqe->res >= 0) arm_accept(u, event.slot);
+        break;
+    }
+    case WORD_ACCEPT_POLL: {
+        u->port[event.slot].armed = false;
+        int count = cqe->res < 0 ? 0 : accept_some(u, event.slot, events, max);
+        if (count == 0 || events[count - 1].result >= 0) arm_accept(u, event.slot);
+        return count;
+    }
+    case WORD_KNOCK: {
+        u64 knocks;
+        if (read(u->knock_fd, &knocks, sizeof knocks) < 0) TUX_ASSERT(errno == EAGAIN || errno == EINTR);
+        arm_knock(u);
+        event.kind = TUX_EVENT_KNOCK;
+        break;
+    }
+    default: return 0;
+    }
+    events[0] = event;
+    return 1;
+}
+
+static int uring_take(struct tux_backend *b, struct tux_event *events, int max, int timeout_ms)
+{
+    struct tux_uring *u = self(b);
+    struct uring *ring = &u->ring;
+    int failed = uring_submit_and_wait(ring, timeout_ms);
+    if (failed < 0) return failed;
+    u32 head = *ring->cq_head, tail = atomic_load_explicit((_Atomic u32 *)(void *)ring->cq_tail, memory_order_acquire);
+    int count = 0;
+    for (; head != tail && count < max - 64; head++) count += completed(u, &ring->cqes[head & ring->cq_mask], events + count, 64);
+    atomic_store_explicit((_Atomic u32 *)(void *)ring->cq_head, head, memory_order_release);
+    return count;
+}
+
+static void uring_release(struct tux_backend *b)
+{
+    struct tux_uring *u = self(b);
+    if (u->current == NO_BUFFER) return;
+    uring_buffers_give(&u->buffers, u->current);
+    u->current = NO_BUFFER;
+}
+
+/* A new connection in the slot: nothing of the former one may be taken for its own. */
+static void begin(struct tux_uring *u, struct slot_state *slot, u32 generation)
+{
+    while (slot->first != NO_BUFFER) {
+        u16 bid = slot->first;
+        slot->first = u->next[bid];
+        uring_buffers_give(&u->buffers, bid);
+    }
+    *slot = (struct slot_state){.generation = generation, .first = NO_BUFFER, .last = NO_BUFFER};
+}
+
+static i64 uring_stream(struct tux_backend *b, struct tux_run *run, int fd, const u8 **data)
+{
+    struct tux_uring *u = self(b);
+    struct slot_state *slot = &u->slot[run->slot];
+    uring_release(b);
+    if (slot->generation != run->generation) begin(u, slot, run->generation);
+    if (slot->first != NO_BUFFER) {
+        u16 bid = slot->first;
+        slot->first = u->next[bid];
+        slot->held--;
+        u->current = bid;
+        *data = u->buffers.memory + (size_t)bid * u->buffers.bytes;
+        return u->length[bid];
+    }
+    if (slot->ended) return slot->result;
+    if (!slot->armed) {
+        struct uring_sqe *sqe = prepare(u, OP_RECV, fd, tux_event_word(WORD_RECV, run->slot, run->generation));
+        sqe->flags = SQE_BUFFER_SELECT;
+        sqe->ioprio = RECV_MULTISHOT;
+        slot->armed = true;
+    }
+    run->wait = TUX_WAIT_INPUT;
+    return TUX_AGAIN;
+}
+
+static i64 poll_for(struct tux_uring *u, struct tux_run *run, int fd, u8 word, u32 events, u8 wait)
+{
+    prepare(u, OP_POLL_ADD, fd, tux_event_word(word, run->slot, run->generation))->op_flags = events;
+    run->wait = wait;
+    return TUX_AGAIN;
+}
+
+static i64 uring_writable(struct tux_backend *b, struct tux_run *run, int fd)
+{
+    return poll_for(self(b), run, fd, WORD_WRITABLE, POLLOUT, TUX_WAIT_WRITABLE);
+}
+
+static i64 uring_ready(struct tux_backend *b, struct tux_run *run, int fd, int poll_events)
+{
+    return poll_for(self(b), run, fd, WORD_READY, (u32)poll_events, TUX_WAIT_READY);
+}
+
+static i64 uring_send(struct tux_backend *b, struct tux_run *run, int fd, const u8 *bytes, size_t length, int flags)
+{
+    struct tux_uring *u = self(b);
+    i64 landed;
+    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_SENT || landed < 0)) return landed;
+    if (flags & MSG_MORE) { /* sendfile(2) follows on the same socket, and has no opcode: so this goes first, here */
+        ssize_t n = send(fd, bytes, length, flags | MSG_DONTWAIT);
+        if (n >= 0) return n;
+        if (errno != EAGAIN) return errno == EINTR ? uring_writable(b, run, fd) : -errno;
+        return uring_writable(b, run, fd);
+    }
+    struct uring_sqe *sqe = prepare(u, OP_SEND, fd, tux_event_word(WORD_SEND, run->slot, run->generation));
+    sqe->addr = (u64)(uintptr_t)bytes;
+    sqe->len = (u32)length;
+    sqe->op_flags = (u32)(flags | MSG_WAITALL);
+    run->wait = TUX_WAIT_SENT;
+    return TUX_AGAIN;
+}
+
+static void uring_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
+{
+    struct tux_uring *u = self(b);
+    struct slot_state *slot = &u->slot[run->slot];
+    bool armed = slot->armed && slot->generation == run->generation;
+    if (armed) {
+        struct uring_sqe *sqe = prepare(u, OP_ASYNC_CANCEL, -1, tux_event_word(WORD_IGNORED, 0, 0));
+        sqe->addr = tux_event_word(WORD_RECV, run->slot, run->generation);
+        sqe->flags = SQE_IO_HARDLINK | SQE_CQE_SKIP_SUCCESS;
+    }
+    prepare(u, OP_CLOSE, fd, tux_event_word(WORD_IGNORED, 0, 0))->flags = SQE_CQE_SKIP_SUCCESS;
+    begin(u, slot, run->generation + 1); /* late completions of this connection find a stranger */
+}
+
+const struct tux_backend_ops tux_backend_uring = {
+    .name = "uring", .open = uring_backend_open, .close = uring_close_all, .wait = uring_take, .listen = uring_listen,
+    .want = uring_want, .stream = uring_stream, .release = uring_release, .send = uring_send,
+    .writable = uring_writable, .ready = uring_ready, .hang_up = uring_hang_up,
+};

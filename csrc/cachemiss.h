@@ -1,0 +1,26 @@
+/* floor 3 · cachemiss.h: the threads that may block, so that the engine never does. */
+#ifndef TUX_CACHEMISS_H
+#define TUX_CACHEMISS_H
+
+#include "base.h"
+
+/* One piece of blocking work. The engine owns it until it is posted and again when it comes back; in between it belongs
+ * to the pool. A run has at most one, so the queue never holds more than the engine has slots. */
+struct tux_job {
+    struct tux_job *next;
+    void (*perform)(struct tux_job *job, void *context);
+    i64 result;
+};
+
+struct tux_cachemiss;
+
+/* `threads` workers; each finished job makes `knock_fd` (an eventfd) readable. */
+int tux_cachemiss_open(struct tux_cachemiss **out, unsigned threads, int knock_fd, void *context);
+void tux_cachemiss_post(struct tux_cachemiss *pool, struct tux_job *job);
+/* The finished jobs, oldest first, as a list; NULL when there are none. */
+struct tux_job *tux_cachemiss_take(struct tux_cachemiss *pool);
+u32 tux_cachemiss_queued(struct tux_cachemiss *pool);
+/* Ends the workers after the job each is at. Jobs still queued are dropped: their runs end with the engine. */
+void tux_cachemiss_close(struct tux_cachemiss *pool);
+
+#endif

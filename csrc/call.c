@@ -1,0 +1,311 @@
+/* call.c: the system calls of the white list, each in one function.
+ *
+ * A function is tried on the engine's thread first, where it must not block: sockets with MSG_DONTWAIT, names with
+ * RESOLVE_CACHED, files with RWF_NOWAIT and a residency probe. What would block parks the run (TUX_AGAIN) or asks for a
+ * worker (TUX_COLD); there, and on an inline caller's thread, the same function runs again and may block. */
+#include "call.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "deadline.h"
+
+/* Newer than some installed headers. */
+#define SYS_OPENAT2 437
+#define SYS_CACHESTAT 451
+#define RESOLVE_CACHED_FLAG 0x20u
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x00000008
+#endif
+
+static i64 result_of(long r) { return r < 0 ? -(i64)errno : (i64)r; }
+
+/* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. */
+static i64 await_ready(struct tux_stage *stage, struct tux_run *run, int fd, short events)
+{
+    if (stage->place == TUX_ON_ENGINE) return stage->backend->ops->ready(stage->backend, run, fd, events);
+    struct pollfd p = {.fd = fd, .events = events};
+    return poll(&p, 1, -1) < 0 && errno != EINTR ? -(i64)errno : 0;
+}
+
+static i64 cold(struct tux_run *run)
+{
+    run->wait = TUX_WAIT_COLD;
+    return TUX_COLD;
+}
+
+static bool is_regular(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static i64 call_getpid(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    (void)stage, (void)run, (void)atom;
+    return getpid();
+}
+
+static i64 call_umem_add(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    const struct tux_cell *cell = &run->frame.chain->cell[atom->args[0]];
+    i64 n = tux_arg(run, atom, 1);
+    if (cell->kind == TUX_SHARED) return (i64)((u64)atomic_fetch_add(&stage->shared[cell->value], n) + (u64)n);
+    i64 *value = &run->frame.cells[atom->args[0]];
+    return *value = (i64)((u64)*value + (u64)n);
+}
+
+static i64 call_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed;
+    bool ready = tux_take_landed(run, &landed);
+    if (ready && landed < 0) return landed;
+    int listener = (int)tux_arg(run, atom, 0), flags = (int)tux_arg(run, atom, 1);
+    for (;; ready = false) {
+        i64 wait = ready ? 0 : await_ready(stage, run, listener, POLLIN);
+        if (wait != 0) return wait;
+        i64 fd = result_of(accept4(listener, NULL, NULL, flags));
+        if (fd != -EAGAIN && fd != -EINTR && fd != -ECONNABORTED) return fd;
+    }
+}
+
+static i64 call_setsockopt(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    (void)stage;
+    u64 length = (u64)tux_arg(run, atom, 4);
+    const u8 *value = tux_memory(run, atom, 3, length);
+    if (!value) return tux_fault(run);
+    return result_of(setsockopt((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1), (int)tux_arg(run, atom, 2), value,
+                                (socklen_t)length));
+}
+
+static i64 call_recv(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed;
+    if (tux_take_landed(run, &landed) && landed < 0) return landed;
+    int fd = (int)tux_arg(run, atom, 0);
+    u64 length = (u64)tux_arg(run, atom, 2);
+    u8 *buffer = tux_memory(run, atom, 1, length);
+    if (!buffer) return tux_fault(run);
+    for (;;) {
+        i64 n = result_of(recv(fd, buffer, length, (int)tux_arg(run, atom, 3) | MSG_DONTWAIT));
+        if (n == -EINTR) continue;
+        if (n != -EAGAIN) return n;
+        i64 wait = await_ready(stage, run, fd, POLLIN);
+        if (wait != 0) return wait;
+    }
+}
+
+/* Sends everything or fails: a short send is not success. */
+static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    int fd = (int)tux_arg(run, atom, 0), flags = (int)tux_arg(run, atom, 3) | MSG_NOSIGNAL;
+    u64 length = (u64)tux_arg(run, atom, 2);
+    const u8 *bytes = tux_memory(run, atom, 1, length);
+    if (!bytes) return tux_fault(run);
+    while (run->progress < length) {
+        const u8 *rest = bytes + run->progress;
+        i64 n;
+        if (stage->place == TUX_ON_ENGINE) n = stage->backend->ops->send(stage->backend, run, fd, rest, length - run->progress, flags);
+        else n = result_of(send(fd, rest, length - run->progress, flags));
+        if (n == -EINTR) continue;
+        if (n == -EAGAIN) n = await_ready(stage, run, fd, POLLOUT);
+        if (n < 0) return n; /* also TUX_AGAIN */
+        run->progress += (u64)n;
+    }
+    return (i64)length;
+}
+
+/* Are the pages of this window in memory? A wrong no costs a trip to a worker, a wrong yes stalls the engine: what
+ * cannot be known is a no. (cachestat answers 0 on overlayfs, RWF_NOWAIT is unknown to tmpfs before Linux 6.x.) */
+static bool is_resident(int fd, u64 offset, u64 length)
+{
+    struct { u64 off, len; } range = {offset, length};
+    struct { u64 cache, dirty, writeback, evicted, recently_evicted; } state;
+    u64 first = offset / 4096, last = (offset + length + 4095) / 4096;
+    if (syscall(SYS_CACHESTAT, fd, &range, &state, 0) == 0) return state.cache >= last - first;
+    u8 byte;
+    struct iovec one = {&byte, 1};
+    return preadv2(fd, &one, 1, (off_t)offset, RWF_NOWAIT) == 1 &&
+           preadv2(fd, &one, 1, (off_t)(offset + length - 1), RWF_NOWAIT) == 1;
+}
+
+/* On a worker: bring a window into memory by reading it. The copy is thrown away; the pages stay. */
+static i64 warm(int fd, u64 offset, u64 length)
+{
+    u8 copy[65536];
+    (void)readahead(fd, (off64_t)offset, length);
+    while (length > 0) {
+        ssize_t n = pread(fd, copy, tux_min_u64(length, sizeof copy), (off_t)offset);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -(i64)errno;
+        if (n == 0) return 0; /* shorter than it was: sendfile will say so */
+        offset += (u64)n;
+        length -= (u64)n;
+    }
+    return 0;
+}
+
+/* Sends `count` bytes of the file or fails; -EIO when the file has become shorter. */
+static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    int out = (int)tux_arg(run, atom, 0), in = (int)tux_arg(run, atom, 1);
+    u64 start = (u64)tux_arg(run, atom, 2), count = (u64)tux_arg(run, atom, 3), turn = 0;
+    i64 landed;
+    if (tux_take_landed(run, &landed) && landed < 0) return landed;
+    while (run->progress < count) {
+        u64 at = start + run->progress, window = tux_min_u64(count - run->progress, TUX_WINDOW_BYTES);
+        if (stage->place == TUX_ON_WORKER) {
+            run->warm_until = at + window;
+            return warm(in, at, window);
+        }
+        if (stage->place == TUX_ON_ENGINE && at >= run->warm_until) {
+            if (!is_resident(in, at, window)) return cold(run);
+            run->warm_until = at + window;
+        }
+        if (stage->place == TUX_ON_ENGINE) window = tux_min_u64(window, run->warm_until - at);
+        off_t offset = (off_t)at;
+        i64 n = result_of(sendfile(out, in, &offset, window));
+        if (n > 0) {
+            run->progress += (u64)n;
+            turn += (u64)n;
+            if (turn < TUX_SENDFILE_TURN_BYTES || stage->place != TUX_ON_ENGINE) continue;
+            run->wait = TUX_WAIT_NOT; /* parked without a reason: the engine queues it as ready, behind the others */
+            if (run->progress < count) return TUX_AGAIN;
+        } else if (n == 0) {
+            return -EIO;
+        } else if (n == -EAGAIN) {
+            n = stage->place == TUX_ON_ENGINE ? stage->backend->ops->writable(stage->backend, run, out) : await_ready(stage, run, out, POLLOUT);
+            if (n != 0) return n;
+        } else if (n != -EINTR) {
+            return n;
+        }
+    }
+    run->warm_until = 0;
+    return (i64)count;
+}
+
+static i64 call_shutdown(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    (void)stage;
+    return result_of(shutdown((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1)));
+}
+
+static i64 call_close(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 *cell = &run->frame.cells[atom->args[0]];
+    int fd = (int)*cell;
+    *cell = -1;
+    if (fd < 0) return -EBADF;
+    if (stage->place == TUX_ON_ENGINE) {
+        stage->backend->ops->hang_up(stage->backend, run, fd);
+        return 0;
+    }
+    return result_of(close(fd));
+}
+
+struct open_how_v0 {
+    u64 flags, mode, resolve;
+};
+
+static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed;
+    if (tux_take_landed(run, &landed)) return landed;
+    u64 size = (u64)tux_arg(run, atom, 3);
+    const u8 *given = tux_memory(run, atom, 2, size);
+    if (!given || size != sizeof(struct open_how_v0)) return tux_fault(run);
+    struct open_how_v0 how;
+    memcpy(&how, given, sizeof how);
+    const u8 *path = tux_memory(run, atom, 1, 1);
+    if (stage->place != TUX_ON_ENGINE)
+        return result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
+    how.resolve |= RESOLVE_CACHED_FLAG;
+    i64 fd = result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
+    return fd == -EAGAIN || fd == -EINVAL ? cold(run) : fd;
+}
+
+/* read(2) and pread(2) share everything but the offset; -1 means the file's own position. */
+static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, off_t offset)
+{
+    i64 landed;
+    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
+    int fd = (int)tux_arg(run, atom, 0);
+    u64 length = (u64)tux_arg(run, atom, 2);
+    u8 *buffer = tux_memory(run, atom, 1, length);
+    if (!buffer) return tux_fault(run);
+    struct iovec one = {buffer, length};
+    for (;;) {
+        if (stage->place != TUX_ON_ENGINE) {
+            i64 n = result_of(preadv2(fd, &one, 1, offset, 0));
+            if (n != -EAGAIN && n != -EINTR) return n;
+        } else {
+            i64 n = result_of(preadv2(fd, &one, 1, offset, RWF_NOWAIT));
+            if (n == -EINTR) continue;
+            if (n != -EAGAIN && n != -EOPNOTSUPP && n != -EPERM && n != -ENOSYS) return n;
+            if (is_regular(fd)) return cold(run);
+            struct pollfd p = {.fd = fd, .events = POLLIN};
+            if (n != -EAGAIN && poll(&p, 1, 0) == 1) return result_of(read(fd, buffer, length));
+        }
+        i64 wait = await_ready(stage, run, fd, POLLIN);
+        if (wait != 0) return wait;
+    }
+}
+
+static i64 call_read(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    return read_at(stage, run, atom, -1);
+}
+
+static i64 call_pread(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 offset = tux_arg(run, atom, 3);
+    return offset < 0 ? -EINVAL : read_at(stage, run, atom, (off_t)offset);
+}
+
+static i64 call_write(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed;
+    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
+    int fd = (int)tux_arg(run, atom, 0);
+    u64 length = (u64)tux_arg(run, atom, 2);
+    const u8 *bytes = tux_memory(run, atom, 1, length);
+    if (!bytes) return tux_fault(run);
+    if (stage->place == TUX_ON_ENGINE) {
+        if (is_regular(fd)) return cold(run);
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, 0) == 0) return await_ready(stage, run, fd, POLLOUT);
+        if (length > 4096) length = 4096; /* PIPE_BUF: so much a writable pipe takes without blocking */
+    }
+    return result_of(write(fd, bytes, length));
+}
+
+static i64 call_nanosleep(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed, ns = tux_arg(run, atom, 0);
+    if (tux_take_landed(run, &landed)) return landed;
+    if (ns < 0) return -EINVAL;
+    if (stage->place == TUX_ON_ENGINE) {
+        run->wait = TUX_WAIT_TIMER;
+        tux_deadline_set(stage->deadlines, run->slot, stage->now_ms + (u64)ns / 1000000u + 1);
+        return TUX_AGAIN;
+    }
+    struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    return result_of(nanosleep(&t, NULL));
+}
+
+const tux_perform tux_plain_calls[TUX_CALLS_MAX] = {
+    [TUX_CALL_getpid] = call_getpid,         [TUX_CALL_umem_add] = call_umem_add, [TUX_CALL_accept4] = call_accept4,
+    [TUX_CALL_setsockopt] = call_setsockopt, [TUX_CALL_recv] = call_recv,         [TUX_CALL_send] = call_send,
+    [TUX_CALL_sendfile] = call_sendfile,     [TUX_CALL_shutdown] = call_shutdown, [TUX_CALL_close] = call_close,
+    [TUX_CALL_openat2] = call_openat2,       [TUX_CALL_read] = call_read,         [TUX_CALL_pread] = call_pread,
+    [TUX_CALL_write] = call_write,           [TUX_CALL_nanosleep] = call_nanosleep,
+};

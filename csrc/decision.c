@@ -1,0 +1,162 @@
+/* decision.c: a bounded set-associative table. The hash only chooses the bucket; what decides is that every byte of the
+ * key is equal.
+ *
+ * Room is made by a clock: an entry that was used since the hand passed gets another round. While there is room every
+ * cacheable decision is kept at once; when something would have to go for it, the key must have been seen before, so a
+ * flood of targets that nobody asks for twice evicts nothing (the idea of a doorkeeper, as in TinyLFU). */
+#include "decision.h"
+
+static u64 fold(u64 a, u64 b)
+{
+    __uint128_t product = (__uint128_t)a * b;
+    return (u64)product ^ (u64)(product >> 64);
+}
+
+/* Keyed by a secret of the process, so that nobody outside can aim at a bucket. Multiply-and-fold over 16 bytes a step. */
+u64 tux_decision_hash(const struct tux_decisions *d, const u8 *key, size_t bytes)
+{
+    u64 a, b, h = d->secret[0] ^ (bytes * 0x9E3779B97F4A7C15u);
+    size_t left = bytes;
+    for (; left >= 16; key += 16, left -= 16) {
+        memcpy(&a, key, 8);
+        memcpy(&b, key + 8, 8);
+        h = fold(a ^ d->secret[1], b ^ h);
+    }
+    u8 tail[16] = {0};
+    memcpy(tail, key, left);
+    memcpy(&a, tail, 8);
+    memcpy(&b, tail + 8, 8);
+    h = fold(a ^ d->secret[1], b ^ h);
+    return fold(h ^ d->secret[0], 0xD6E8FEB86659FD93u ^ d->secret[1]);
+}
+
+static u64 power_of_two(u64 n)
+{
+    u64 p = 1;
+    while (p < n) p <<= 1;
+    return p;
+}
+
+int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16], struct tux_metrics *metrics)
+{
+    u64 buckets = power_of_two((entries_max + TUX_WAYS - 1) / TUX_WAYS), seen = buckets * TUX_WAYS;
+    *d = (struct tux_decisions){.bucket_mask = buckets - 1, .seen_mask = seen - 1, .bytes_max = bytes_max, .metrics = metrics};
+    memcpy(d->secret, secret, sizeof d->secret);
+    d->secret[1] |= 1;
+    d->entries = calloc(buckets * TUX_WAYS, sizeof *d->entries);
+    d->seen = calloc(seen, sizeof *d->seen);
+    if (d->entries && d->seen) return 0;
+    tux_decisions_close(d);
+    return -ENOMEM;
+}
+
+static void evict(struct tux_decisions *d, struct tux_entry *entry)
+{
+    d->bytes -= entry->response->bytes + entry->key_bytes;
+    tux_response_drop(entry->response, d->metrics);
+    free(entry->key);
+    *entry = (struct tux_entry){0};
+    tux_metric_add(&d->metrics->entries, -1);
+    atomic_store_explicit(&d->metrics->cache_bytes, d->bytes, memory_order_relaxed);
+}
+
+void tux_decisions_forget(struct tux_decisions *d)
+{
+    for (u64 i = 0; d->entries && i < (d->bucket_mask + 1) * TUX_WAYS; i++)
+        if (d->entries[i].response) {
+            d->entries[i].response->dead = true; /* connections that remember it must not use it either */
+            evict(d, &d->entries[i]);
+        }
+}
+
+void tux_decisions_close(struct tux_decisions *d)
+{
+    tux_decisions_forget(d);
+    free(d->entries);
+    free(d->seen);
+    d->entries = NULL;
+    d->seen = NULL;
+}
+
+static struct tux_entry *bucket_of(struct tux_decisions *d, u64 hash) { return &d->entries[(hash & d->bucket_mask) * TUX_WAYS]; }
+
+struct tux_response *tux_decision_find(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes)
+{
+    struct tux_entry *bucket = bucket_of(d, hash);
+    for (int way = 0; way < TUX_WAYS; way++) {
+        struct tux_entry *entry = &bucket[way];
+        if (entry->hash != hash || !entry->response || entry->key_bytes != bytes || memcmp(entry->key, key, bytes) != 0) continue;
+        if (entry->response->dead) {
+            evict(d, entry);
+            return NULL;
+        }
+        entry->referenced = true;
+        return entry->response;
+    }
+    return NULL;
+}
+
+static bool seen_before(struct tux_decisions *d, u64 hash)
+{
+    u32 *mark = &d->seen[(hash >> 20) & d->seen_mask], print = (u32)(hash >> 32) | 1u;
+    bool seen = *mark == print;
+    *mark = print;
+    return seen;
+}
+
+/* A free way of the bucket, by force if allowed; NULL when there is none. */
+static struct tux_entry *free_way(struct tux_decisions *d, u64 hash, bool by_force)
+{
+    struct tux_entry *bucket = bucket_of(d, hash);
+    for (int way = 0; way < TUX_WAYS; way++)
+        if (!bucket[way].response) return &bucket[way];
+    for (int round = 0; by_force && round < 2 * TUX_WAYS; round++) {
+        struct tux_entry *entry = &bucket[d->hand++ % TUX_WAYS];
+        if (!entry->referenced) {
+            evict(d, entry);
+            tux_metric_add(&d->metrics->evictions, 1);
+            return entry;
+        }
+        entry->referenced = false;
+    }
+    return NULL;
+}
+
+/* Evict by the clock until `wanted` bytes fit. Two rounds at most: the second finds everything unreferenced. */
+static bool make_room(struct tux_decisions *d, u64 wanted)
+{
+    u64 entries = (d->bucket_mask + 1) * TUX_WAYS;
+    for (u64 step = 0; d->bytes + wanted > d->bytes_max && step < 2 * entries; step++) {
+        struct tux_entry *entry = &d->entries[d->hand++ % entries];
+        if (!entry->response) continue;
+        if (entry->referenced) {
+            entry->referenced = false;
+            continue;
+        }
+        evict(d, entry);
+        tux_metric_add(&d->metrics->evictions, 1);
+    }
+    return d->bytes + wanted <= d->bytes_max;
+}
+
+void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes, struct tux_response *response)
+{
+    u64 wanted = response->bytes + bytes;
+    bool fits = d->bytes + wanted <= d->bytes_max, again = false;
+    struct tux_entry *entry = fits ? free_way(d, hash, false) : NULL;
+    if (!entry) {
+        again = seen_before(d, hash);
+        if (again && wanted <= d->bytes_max / 8 && make_room(d, wanted)) entry = free_way(d, hash, true);
+    }
+    u8 *copy = entry ? malloc(bytes) : NULL;
+    if (!copy) {
+        tux_metric_add(&d->metrics->passed_over, 1);
+        return;
+    }
+    memcpy(copy, key, bytes);
+    *entry = (struct tux_entry){.hash = hash, .response = response, .key = copy, .key_bytes = (u32)bytes, .referenced = true};
+    response->refs++;
+    d->bytes += wanted;
+    tux_metric_add(&d->metrics->entries, 1);
+    atomic_store_explicit(&d->metrics->cache_bytes, d->bytes, memory_order_relaxed);
+}

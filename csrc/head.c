@@ -1,0 +1,111 @@
+/* head.c: C recognises, Python judges.
+ *
+ * The strict form is a subset of what h11 accepts: CRLF line ends only, one space on each side of the target, a token as
+ * name, no space before the colon, no folding, no control bytes. Everything else, however legal, is "not strict" and goes
+ * up untouched. A significant field enters the key with its number and its value; the rest is validated and skipped. */
+#include "head.h"
+
+/* Bits of byte_class. */
+enum { TOKEN = 1, TARGET = 2 };
+
+/* tchar of RFC 9110 section 5.6.2, and the visible bytes of which a target is made. */
+static const u8 byte_class[256] = {
+    ['!'] = TOKEN | TARGET, ['"'] = TARGET, ['#'] = TOKEN | TARGET, ['$'] = TOKEN | TARGET, ['%'] = TOKEN | TARGET,
+    ['&'] = TOKEN | TARGET, ['\''] = TOKEN | TARGET, ['('] = TARGET, [')'] = TARGET, ['*'] = TOKEN | TARGET,
+    ['+'] = TOKEN | TARGET, [','] = TARGET, ['-'] = TOKEN | TARGET, ['.'] = TOKEN | TARGET, ['/'] = TARGET,
+    ['0' ... '9'] = TOKEN | TARGET, [':'] = TARGET, [';'] = TARGET, ['<'] = TARGET, ['='] = TARGET, ['>'] = TARGET,
+    ['?'] = TARGET, ['@'] = TARGET, ['A' ... 'Z'] = TOKEN | TARGET, ['['] = TARGET, ['\\'] = TARGET, [']'] = TARGET,
+    ['^'] = TOKEN | TARGET, ['_'] = TOKEN | TARGET, ['`'] = TOKEN | TARGET, ['a' ... 'z'] = TOKEN | TARGET, ['{'] = TARGET,
+    ['|'] = TOKEN | TARGET, ['}'] = TARGET, ['~'] = TOKEN | TARGET,
+};
+
+int tux_significant_set(struct tux_significant *set, const char *const *names, u32 count)
+{
+    if (count > TUX_SIGNIFICANT_MAX) return -EINVAL;
+    *set = (struct tux_significant){.count = count};
+    for (u32 i = 0; i < count; i++) {
+        size_t length = strlen(names[i]);
+        if (length == 0 || length > TUX_NAME_BYTES_MAX) return -EINVAL;
+        set->field[i].length = (u8)length;
+        memcpy(set->field[i].name, names[i], length);
+        set->first_letters[length] |= 1u << (names[i][0] & 31);
+    }
+    return 0;
+}
+
+size_t tux_head_end(const u8 *bytes, size_t length, size_t from)
+{
+    const u8 *at = bytes + (from < 3 ? 0 : from - 3), *end = bytes + length;
+    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        at++;
+        if (at < end && *at == '\n') return (size_t)(at + 1 - bytes);
+        if (at + 1 < end && at[0] == '\r' && at[1] == '\n') return (size_t)(at + 2 - bytes);
+    }
+    return 0;
+}
+
+/* Number of the significant field with this name, or -1. Letters compare without case; `| 0x20` may also map other bytes
+ * together, but none of them that are token bytes and not letters land on a letter, '-' or a digit. */
+static int significant(const struct tux_significant *set, const u8 *name, size_t length)
+{
+    if (length > TUX_NAME_BYTES_MAX || !(set->first_letters[length] >> (name[0] & 31) & 1)) return -1;
+    for (u32 i = 0; i < set->count; i++) {
+        if (set->field[i].length != length) continue;
+        size_t at = 0;
+        while (at < length && (name[at] >= 'A' && name[at] <= 'Z' ? name[at] | 0x20 : name[at]) == (u8)set->field[i].name[at]) at++;
+        if (at == length) return (int)i;
+    }
+    return -1;
+}
+
+/* Length of the request line without its CRLF if it is METHOD SP TARGET SP HTTP/1.[01]; 0 otherwise. */
+static size_t request_line(const u8 *line, const u8 *end)
+{
+    const u8 *at = line;
+    while (at < end && (byte_class[*at] & TOKEN)) at++;
+    if (at == line || at == end || *at != ' ') return 0;
+    const u8 *target = ++at;
+    while (at < end && (byte_class[*at] & TARGET)) at++;
+    if (at == target || end - at < 11 || memcmp(at, " HTTP/1.", 8) != 0) return 0;
+    if ((at[8] != '0' && at[8] != '1') || at[9] != '\r' || at[10] != '\n') return 0;
+    return (size_t)(at + 9 - line);
+}
+
+/* Nothing below space but HTAB, and no DEL. Written without branches so that the compiler makes vectors of it. */
+static bool value_is_clean(const u8 *value, size_t length)
+{
+    u8 bad = 0;
+    for (size_t i = 0; i < length; i++) bad |= (u8)((value[i] < 0x20) & (value[i] != '\t')) | (u8)(value[i] == 0x7F);
+    return !bad;
+}
+
+size_t tux_head_key(const u8 *head, size_t length, const struct tux_significant *set, u8 *key)
+{
+    const u8 *end = head + length;
+    size_t line = request_line(head, end), used = line;
+    if (line == 0) return 0;
+    memcpy(key, head, line);
+    key[used++] = '\n';
+    const u8 *at = head + line + 2;
+    for (;;) {
+        if (end - at < 2) return 0;
+        if (at[0] == '\r') return at[1] == '\n' && at + 2 == end ? used : 0;
+        const u8 *name = at;
+        while (at < end && (byte_class[*at] & TOKEN)) at++;
+        if (at == name || at == end || *at != ':') return 0;
+        size_t name_length = (size_t)(at - name);
+        const u8 *value = ++at, *line_end = memchr(at, '\n', (size_t)(end - at));
+        if (!line_end || line_end == value || line_end[-1] != '\r') return 0;
+        const u8 *value_end = line_end - 1;
+        if (!value_is_clean(value, (size_t)(value_end - value))) return 0;
+        at = line_end + 1;
+        int number = significant(set, name, name_length);
+        if (number < 0) continue;
+        while (value < value_end && (*value == ' ' || *value == '\t')) value++;
+        while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) value_end--;
+        key[used++] = (u8)(number + 1);
+        memcpy(key + used, value, (size_t)(value_end - value));
+        used += (size_t)(value_end - value);
+        key[used++] = '\n';
+    }
+}

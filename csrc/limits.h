@@ -1,0 +1,50 @@
+/* floor 0 · limits.h: every maximum of the engine, with its reason. Nothing in csrc/ grows past these. */
+#ifndef TUX_LIMITS_H
+#define TUX_LIMITS_H
+
+/* Chains. A response of one head, eight ranges and a lingering close needs 8 * 2 + 3 atoms; 64 leaves room. */
+#define TUX_ATOMS_MAX 64
+#define TUX_CELLS_MAX 64
+#define TUX_DATA_BYTES_MAX (1u << 20)
+#define TUX_BUFFER_BYTES_MAX (1u << 20)
+#define TUX_CALLS_MAX 64
+#define TUX_ARGS_MAX 6
+
+/* Cells of a response chain live inside the run, so that entering one allocates nothing. */
+#define TUX_INNER_CELLS_MAX 32
+
+/* Engine. */
+#define TUX_SLOTS_MAX (1u << 20)
+#define TUX_PORTS_MAX 8
+#define TUX_SHARED_MAX 16
+#define TUX_SLICE_STEPS 64        /* steps of one run before another gets its turn (fairness) */
+#define TUX_EVENTS_MAX 256        /* events taken from the kernel in one turn */
+#define TUX_TICK_MS 250           /* resolution of time limits */
+#define TUX_RETRY_MS 100          /* pause after EMFILE and its kin at accept */
+#define TUX_BACKLOG 1024          /* listen(2) backlog, and the free runs that multishot accept needs above it */
+
+/* Input. One receive buffer holds nearly every head (browsers send 400 to 1,500 bytes). */
+#define TUX_STREAM_BYTES 4096
+#define TUX_STREAM_BUFFERS 1024   /* power of two; 4 MiB of address space an engine, touched as load needs it */
+#define TUX_STREAM_HELD_MAX 8     /* buffers a connection may hold unread before its receive is stopped */
+#define TUX_SCRATCH_BYTES 65536
+
+/* Heads. The key holds the request line and the significant fields, so it is never longer than the head. */
+#define TUX_HEAD_BYTES_MAX 65536
+#define TUX_SIGNIFICANT_MAX 32
+#define TUX_NAME_BYTES_MAX 40
+#define TUX_REPEAT_BYTES 384      /* previous head kept by a connection for the cheapest comparison */
+
+/* Decisions. */
+#define TUX_WITNESSES_MAX 4
+#define TUX_PATH_BYTES_MAX 4096
+#define TUX_FRESH_MS 500          /* from this age a decision is checked behind the scenes */
+#define TUX_STALE_MS 900          /* from this age nobody is answered before the check is done: within one second */
+
+/* Files. One window is probed, warmed and sent at a time. */
+#define TUX_WINDOW_BYTES (4u << 20)
+#define TUX_SENDFILE_TURN_BYTES (8u << 20)  /* bytes of one download before another run gets its turn */
+
+#define TUX_TRACE_MAX 65536
+
+#endif

@@ -1,0 +1,161 @@
+/* response.c: responses are immutable but for their Date, and that is renewed by making new bytes whenever somebody is
+ * still sending the old ones. */
+#include "response.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const bool calls_of_a_response[TUX_CALLS_MAX] = {
+    [TUX_CALL_send] = true, [TUX_CALL_sendfile] = true, [TUX_CALL_shutdown] = true, [TUX_CALL_discard] = true,
+    [TUX_CALL_setsockopt] = true, [TUX_CALL_umem_add] = true,
+};
+
+/* A response runs inside a connection: its cells live in the run, it owns no descriptor and no buffer. */
+static int verify_shape(const struct tux_chain *chain, const struct tux_response_options *options, u16 cells[2], char *error)
+{
+    unsigned params = 0;
+    cells[0] = cells[1] = TUX_NONE16;
+    for (u16 i = 0; i < chain->cells; i++) {
+        if (chain->cell[i].kind == TUX_FD || chain->cell[i].kind == TUX_BUFFER) {
+            snprintf(error, TUX_ERROR_BYTES, "cell %u: a response owns neither descriptors nor buffers", i);
+            return -EINVAL;
+        }
+        if (!(chain->cell[i].mode & TUX_CELL_PARAM)) continue;
+        if (params < 2) cells[params] = i;
+        params++;
+    }
+    if (chain->cells > TUX_INNER_CELLS_MAX || params > 2 || params == 0) {
+        snprintf(error, TUX_ERROR_BYTES, "a response has at most %d cells and one or two parameters: the connection and the file",
+                 TUX_INNER_CELLS_MAX);
+        return -EINVAL;
+    }
+    i64 at = options->date_at;
+    if (at >= 0 && (u64)at + TUX_DATE_BYTES > chain->data_bytes) {
+        snprintf(error, TUX_ERROR_BYTES, "the Date lies outside the response's data");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int copy_witnesses(struct tux_response *r, const struct tux_response_options *options)
+{
+    for (u32 i = 0; i < options->witness_count; i++) {
+        const struct tux_witness_facts *facts = &options->witnesses[i];
+        char *path = strndup(facts->path, TUX_PATH_BYTES_MAX);
+        if (!path) return -ENOMEM;
+        r->witness[r->witness_count++] = (struct tux_witness){.root_fd = facts->root_fd, .path = path, .facts = *facts};
+        r->bytes += strlen(path) + 1;
+    }
+    return 0;
+}
+
+int tux_response_make(const struct tux_response_options *options, struct tux_response **out, char error[TUX_ERROR_BYTES])
+{
+    struct tux_chain *chain = NULL;
+    struct tux_response *r = calloc(1, sizeof *r);
+    u16 cells[2];
+    int failed = r && options->witness_count <= TUX_WITNESSES_MAX ? 0 : -ENOMEM;
+    if (failed) snprintf(error, TUX_ERROR_BYTES, "out of memory, or more than %d witnesses", TUX_WITNESSES_MAX);
+    else failed = tux_chain_load(options->chain, options->chain_bytes, calls_of_a_response, &chain, error);
+    if (!failed) failed = verify_shape(chain, options, cells, error);
+    struct tux_blob *blob = failed ? NULL : malloc(sizeof *blob + chain->data_bytes);
+    if (!failed && !blob) failed = -ENOMEM;
+    if (failed) {
+        if (options->file >= 0) close(options->file);
+        tux_chain_free(chain);
+        free(r);
+        return failed;
+    }
+    *blob = (struct tux_blob){.refs = 1, .bytes = chain->data_bytes};
+    memcpy(blob->data, chain->data, chain->data_bytes);
+    free(chain->data); /* the bytes live in the blob alone */
+    chain->data = NULL;
+    r->refs = 1;
+    r->status = options->status;
+    r->keep = options->keep;
+    r->cacheable = options->cacheable;
+    r->connection_cell = cells[0];
+    r->file_cell = cells[1];
+    r->file = options->file;
+    r->date_at = options->date_at;
+    r->waiters = TUX_NONE32;
+    r->chain = chain;
+    r->blob = blob;
+    r->bytes = sizeof *r + sizeof *blob + blob->bytes + sizeof *chain + chain->atoms * sizeof(struct tux_atom) +
+               chain->cells * sizeof(struct tux_cell);
+    r->checked_ms = tux_now_ms();
+    failed = copy_witnesses(r, options);
+    if (failed) {
+        snprintf(error, TUX_ERROR_BYTES, "out of memory");
+        tux_response_free(r);
+        return failed;
+    }
+    *out = r;
+    return 0;
+}
+
+void tux_response_free(struct tux_response *r)
+{
+    if (r->file >= 0) close(r->file);
+    for (unsigned i = 0; i < r->witness_count; i++) free(r->witness[i].path);
+    free(r->blob);
+    tux_chain_free(r->chain);
+    free(r);
+}
+
+void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics)
+{
+    TUX_ASSERT(blob->refs > 0);
+    if (--blob->refs > 0) return;
+    tux_metric_add(&metrics->blobs, -1);
+    free(blob);
+}
+
+void tux_response_drop(struct tux_response *r, struct tux_metrics *metrics)
+{
+    TUX_ASSERT(r->refs > 0);
+    if (--r->refs > 0) return;
+    tux_blob_drop(r->blob, metrics);
+    r->blob = NULL;
+    tux_metric_add(&metrics->responses, -1);
+    tux_response_free(r);
+}
+
+struct tux_blob *tux_response_blob(struct tux_response *r, i64 wall_s, const char *date, struct tux_metrics *metrics)
+{
+    struct tux_blob *blob = r->blob;
+    if (blob->date_s != wall_s && r->date_at >= 0) {
+        if (blob->refs > 1) { /* the old second is still being sent: leave it alone */
+            struct tux_blob *fresh = malloc(sizeof *fresh + blob->bytes);
+            if (!fresh) return NULL;
+            memcpy(fresh, blob, sizeof *fresh + blob->bytes);
+            fresh->refs = 1;
+            tux_metric_add(&metrics->blobs, 1);
+            tux_blob_drop(blob, metrics);
+            r->blob = blob = fresh;
+        }
+        memcpy(blob->data + r->date_at, date, TUX_DATE_BYTES);
+        blob->date_s = wall_s;
+    }
+    blob->refs++;
+    return blob;
+}
+
+static bool witness_holds(const struct tux_witness *w)
+{
+    struct stat st;
+    const char *path = w->path[0] ? w->path : ".";
+    if (fstatat(w->root_fd, path, &st, 0) < 0) return w->facts.ino == 0;
+    const struct tux_witness_facts *f = &w->facts;
+    return f->ino == st.st_ino && f->dev == st.st_dev && f->size == (u64)st.st_size &&
+           f->mtime_ns == (i64)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec &&
+           f->ctime_ns == (i64)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+}
+
+bool tux_response_holds(const struct tux_response *r)
+{
+    for (unsigned i = 0; i < r->witness_count; i++)
+        if (!witness_holds(&r->witness[i])) return false;
+    return true;
+}

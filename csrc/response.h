@@ -1,0 +1,51 @@
+/* floor 4 · response.h: a decision as the engine holds it: a response chain, its bytes, its file, and what it rests on. */
+#ifndef TUX_RESPONSE_H
+#define TUX_RESPONSE_H
+
+#include "cachemiss.h"
+#include "chain.h"
+#include "clock.h"
+#include "metrics.h"
+
+/* The bytes of a response. Whoever sends from them holds a reference; bytes with two holders never change. */
+struct tux_blob {
+    u32 refs, bytes;
+    i64 date_s; /* second whose Date is in there */
+    u8 data[];
+};
+
+struct tux_witness {
+    int root_fd;
+    char *path;
+    struct tux_witness_facts facts;
+};
+
+struct tux_response {
+    struct tux_job job; /* first: a check behind the scenes */
+    u32 refs;
+    u16 status, connection_cell, file_cell, witness_count;
+    bool keep, cacheable, dead, checking, unchanged;
+    int file;
+    i64 date_at;
+    u64 checked_ms, check_began_ms;
+    u32 waiters; /* first run of those that wait for the check */
+    struct tux_chain *chain;
+    struct tux_blob *blob;
+    size_t bytes; /* memory held, for the cache's account */
+    struct tux_witness witness[TUX_WITNESSES_MAX];
+};
+
+/* Verified from the judge's parts; any thread. Takes options->file in any case. */
+int tux_response_make(const struct tux_response_options *options, struct tux_response **out, char error[TUX_ERROR_BYTES]);
+/* Any thread, but only before the response has been handed to an engine. */
+void tux_response_free(struct tux_response *response);
+
+/* The engine's thread only, from here on. */
+void tux_response_drop(struct tux_response *response, struct tux_metrics *metrics);
+/* The response's bytes with the Date of this second, with a reference for the caller. NULL when out of memory. */
+struct tux_blob *tux_response_blob(struct tux_response *response, i64 wall_s, const char *date, struct tux_metrics *metrics);
+void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics);
+/* For a worker: is everything it rests on as it was? */
+bool tux_response_holds(const struct tux_response *response);
+
+#endif

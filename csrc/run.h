@@ -1,0 +1,114 @@
+/* floor 3 · run.h: one execution of a chain, and the stage it runs on.
+ *
+ * A run is in one place at a time: executing on its engine's thread, parked (wait != TUX_WAIT_NOT), queued as ready, or
+ * with a worker. Whoever wakes it puts what arrived into `landed` and tries the same atom again: that is what makes an
+ * atom restartable. */
+#ifndef TUX_RUN_H
+#define TUX_RUN_H
+
+#include "chain.h"
+
+/* Why a parked run is parked. An event that names another reason than the run's own is stale and dropped. */
+enum tux_wait {
+    TUX_WAIT_NOT,
+    TUX_WAIT_ACCEPT,   /* for a connection on its port */
+    TUX_WAIT_INPUT,    /* for bytes of its stream */
+    TUX_WAIT_SENT,     /* for the result of a send that the ring performs */
+    TUX_WAIT_WRITABLE, /* for room in the socket */
+    TUX_WAIT_READY,    /* for a descriptor outside a stream */
+    TUX_WAIT_DECISION, /* for the judge */
+    TUX_WAIT_FRESH,    /* for the check of an old decision */
+    TUX_WAIT_COLD,     /* for a worker */
+    TUX_WAIT_TIMER,    /* for its deadline */
+    TUX_WAITS
+};
+
+/* Where the run stands: a chain with its own cells, data and buffers. */
+struct tux_frame {
+    const struct tux_chain *chain;
+    i64 *cells;
+    const u8 *data;
+    u8 *buffers;
+    u16 pc;
+};
+
+struct tux_run {
+    struct tux_frame frame; /* what runs now */
+    struct tux_frame outer; /* what waits while a nested chain runs; outer.chain is NULL when none does */
+    u32 slot, generation;
+    u8 wait;   /* enum tux_wait: why it is parked */
+    u8 woken;  /* what it was parked for when the event came */
+    u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none */
+    bool landed_is_set;
+    u16 last_atom, stop_flags;
+    u32 next;      /* link of the one list the run is in */
+    i64 landed;    /* what the event brought: the result for the atom that is tried again */
+    u64 progress;  /* bytes this atom has moved already */
+    u64 warm_until; /* file offset up to which a worker has just read, so it is not probed again */
+    u64 steps, cookie;
+    u64 deadline_ms; /* of the whole run; 0 = none */
+    i64 inner_cells[TUX_INNER_CELLS_MAX];
+};
+
+/* Who performs: what step.c needs to know of the engine around it. */
+struct tux_stage;
+typedef i64 (*tux_perform)(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
+
+struct tux_trace_record {
+    u64 ns;
+    u32 slot;
+    u16 atom, depth;
+    i64 result;
+};
+
+/* The same atom, three places: the engine's thread may not block, a worker and an inline caller may. */
+enum tux_place { TUX_ON_ENGINE, TUX_ON_WORKER, TUX_INLINE };
+
+struct tux_stage {
+    enum tux_place place;
+    const tux_perform *perform;                 /* by call number; NULL entries do not exist here */
+    i64 (*leave)(struct tux_stage *, struct tux_run *, i64 result, bool stopped); /* a nested chain ended */
+    struct tux_backend *backend;                /* TUX_ON_ENGINE only */
+    struct tux_deadlines *deadlines;            /* TUX_ON_ENGINE only */
+    _Atomic i64 *shared;                        /* the SHARED cells */
+    struct tux_trace_record *trace;             /* NULL: nobody traces */
+    _Atomic u64 *trace_head;
+    u64 now_ms;
+};
+
+static inline i64 tux_arg(const struct tux_run *run, const struct tux_atom *atom, unsigned i)
+{
+    return run->frame.cells[atom->args[i]];
+}
+
+/* The memory of an r or w argument, if the n argument behind it fits its size; NULL otherwise. */
+static inline u8 *tux_memory(const struct tux_run *run, const struct tux_atom *atom, unsigned i, u64 length)
+{
+    const struct tux_cell *cell = &run->frame.chain->cell[atom->args[i]];
+    if (length > cell->size) return NULL;
+    const u8 *base = cell->kind == TUX_DATA ? run->frame.data : run->frame.buffers;
+    return (u8 *)(uintptr_t)(base + cell->value);
+}
+
+/* An argument that the checker could not know in advance is out of bounds: the run ends with reason ERROR. */
+static inline i64 tux_fault(struct tux_run *run)
+{
+    run->ending = TUX_REASON_ERROR;
+    return -EFAULT;
+}
+
+static inline void tux_land(struct tux_run *run, i64 result)
+{
+    run->landed = result;
+    run->landed_is_set = true;
+}
+
+static inline bool tux_take_landed(struct tux_run *run, i64 *result)
+{
+    if (!run->landed_is_set) return false;
+    run->landed_is_set = false;
+    *result = run->landed;
+    return true;
+}
+
+#endif

@@ -1,0 +1,1 @@
+"""tuxpy: a static file web server whose life cycle is a program of system calls."""

@@ -1,0 +1,120 @@
+"""The white list: every call an atom may make, and by name the calls it may not.
+
+A call is here only with a written rule: what each argument must be, whether it can wait for somebody else, and whether
+it makes a descriptor that a cell must own. csrc/calls.def is the same table for C; a test compares them.
+
+Argument kinds: f descriptor (an FD, INT or CONST cell) · F descriptor the run owns (FD) · i number ·
+c number to be changed (INT or SHARED), by reference · r memory to read · w memory to write ·
+n length of the memory before it, checked against its size when it runs · z data ending in NUL, a path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .cells import MEMORY, NUMBERS, Cell, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One line of the white list."""
+
+    number: int
+    name: str
+    kinds: str
+    parameters: tuple[str, ...]
+    waits: bool  # it can wait for somebody else, so a loop through it may be endless
+    makes_fd: bool  # its result is a new descriptor, owned by the result cell
+    http: bool  # only the HTTP engine knows it
+
+
+def _call(number: int, name: str, signature: str = "", *traits: str) -> Call:
+    """Read a signature such as "f:fd r:data n:length"."""
+    pairs = [word.split(":") for word in signature.split()]
+    return Call(
+        number,
+        name,
+        "".join(kind for kind, _ in pairs),
+        tuple(parameter for _, parameter in pairs),
+        waits="waits" in traits,
+        makes_fd="makes_fd" in traits,
+        http=number >= 32,
+    )
+
+
+# fmt: off
+_WHITE_LIST: Final = (
+    _call( 0, "getpid"),
+    _call( 1, "umem_add",   "c:cell i:increment"),                          # result: the new value
+    _call( 2, "accept4",    "f:listener i:flags", "waits", "makes_fd"),
+    _call( 3, "setsockopt", "f:fd i:level i:option r:value n:length"),
+    _call( 4, "recv",       "f:fd w:buffer n:length i:flags", "waits"),
+    _call( 5, "send",       "f:fd r:data n:length i:flags", "waits"),       # all of it, or it fails
+    _call( 6, "sendfile",   "f:fd f:file i:offset i:count", "waits"),       # all of it; -EIO: file shorter
+    _call( 7, "shutdown",   "f:fd i:how"),
+    _call( 8, "close",      "F:fd"),                                        # the cell becomes -1
+    _call( 9, "openat2",    "f:directory z:path r:open_how n:length", "makes_fd"),
+    _call(10, "read",       "f:fd w:buffer n:length", "waits"),
+    _call(11, "pread",      "f:fd w:buffer n:length i:offset"),
+    _call(12, "write",      "f:fd r:data n:length"),
+    _call(13, "nanosleep",  "i:nanoseconds", "waits"),
+    # The calls of the HTTP engine; a plain syslet engine refuses them.
+    _call(32, "recv_head",  "f:connection", "waits"),                       # bytes of the next head; 0: no more
+    _call(33, "decide",     "i:head", "waits"),                             # the decision's status
+    _call(34, "respond",    "f:connection i:decision", "waits"),            # 1 keep-alive, 0 close
+    _call(35, "discard",    "f:connection i:most", "waits"),                # read and throw away; 0
+)
+# fmt: on
+
+CALLS: Final[dict[str, Call]] = {call.name: call for call in _WHITE_LIST}
+
+_PROCESS = "it would copy or replace the whole process, engine threads and all"
+_IDENTITY = "who we are may change only while no engine exists"
+_PLACE = "where paths start belongs to the process, not to one run"
+_ENGINE = "a chain that starts engines inside the engine has no bottom"
+_LIFE = "ending the process is the operator's decision"
+_SIGNALS = "signals belong to the process, not to one run"
+
+_FORBIDDEN: Final = {
+    _PROCESS: "fork vfork clone clone3 execve execveat unshare setns",
+    _IDENTITY: "setuid setgid setreuid setregid setresuid setresgid setgroups setfsuid setfsgid capset prctl",
+    _PLACE: "chdir fchdir chroot pivot_root umask",
+    _ENGINE: "io_uring_setup io_uring_enter io_uring_register async_exec async_wait async_register async_unregister",
+    _LIFE: "exit exit_group kill tkill tgkill reboot",
+    _SIGNALS: "rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack",
+}
+
+REFUSED: Final[dict[str, str]] = {
+    name: why for why, names in _FORBIDDEN.items() for name in names.split()
+}
+
+# What each kind of argument wants, in words for refusals, and which cells are that.
+WANTED: Final[dict[str, tuple[str, frozenset[Kind]]]] = {
+    "f": ("a descriptor", NUMBERS | {Kind.FD}),
+    "F": ("a descriptor that the run owns", frozenset({Kind.FD})),
+    "i": ("a number", NUMBERS),
+    "n": ("a length", NUMBERS),
+    "c": ("a number that may change", frozenset({Kind.INT, Kind.SHARED})),
+    "r": ("memory to read", MEMORY),
+    "w": ("memory to write", frozenset({Kind.BUFFER})),
+    "z": ("a path: data ending in NUL", frozenset({Kind.DATA})),
+}
+
+
+def fits(kind: str, cell: Cell) -> bool:
+    """May `cell` stand where an argument of `kind` is wanted?"""
+    return cell.kind in WANTED[kind][1] and (kind != "z" or cell.content.endswith(b"\0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A call made definite: which cells it reads and writes, and where the run goes afterwards. Numbers, no names."""
+
+    label: str
+    call: Call
+    args: tuple[int, ...]
+    flags: int = 0
+    ret: int | None = None
+    next: int | None = None  # None: the run ends here
+    landing: bool = False  # put in by the builder to carry a skip to its label; drawings show an arrow

@@ -1,0 +1,184 @@
+"""The values that travel through the judge: request, facts about a file, decision, answer.
+
+Rules of this file
+  1. Every value is frozen; whoever wants another makes another.
+  2. A Request holds only significant fields, so a decision cannot depend on what the engine's
+     key leaves out (the key is the request line and exactly these fields, in order).
+  3. A descriptor has one owner at a time: the site opens it, a FileFact in a Serve carries it,
+     respond either closes it or moves it into Answer.file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+if TYPE_CHECKING:
+    from .atoms import Frozen
+
+SIGNIFICANT: tuple[bytes, ...] = (
+    b"host",
+    b"connection",
+    b"content-length",
+    b"transfer-encoding",
+    b"expect",
+    b"upgrade",
+    b"range",
+    b"if-match",
+    b"if-none-match",
+    b"if-modified-since",
+    b"if-unmodified-since",
+    b"if-range",
+    b"accept-encoding",
+    b"authorization",
+    b"origin",
+)
+
+WITNESSES_MAX = 4
+
+Field = tuple[bytes, bytes]
+
+NOSNIFF: Field = (b"X-Content-Type-Options", b"nosniff")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as far as it may matter: names in lower case, SIGNIFICANT ones only, in order."""
+
+    method: bytes
+    target: bytes
+    version: bytes
+    fields: tuple[Field, ...] = ()
+
+    def all(self, name: bytes) -> list[bytes]:
+        """The values of every line of this field, in order."""
+        return [value for key, value in self.fields if key == name]
+
+    def get(self, name: bytes) -> bytes | None:
+        """The field's value, several lines joined with a comma (RFC 9110 5.3); None if absent."""
+        values = self.all(name)
+        return b", ".join(values) if values else None
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """The members of a comma-separated list of case-insensitive words (RFC 9110 5.6.1)."""
+        value = self.get(name)
+        if value is None:
+            return []
+        return [word for part in value.lower().split(b",") if (word := part.strip(b" \t"))]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """An open regular file and what fstat said of it; `path` is relative to the root."""
+
+    fd: int
+    path: bytes
+    dev: int
+    ino: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What must still hold for a cached answer to hold; ino 0 says: there is nothing here."""
+
+    root_fd: int
+    path: bytes
+    dev: int = 0
+    ino: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judgement:
+    """What all decisions have in common.
+
+    keep       the decision is content to keep the connection (the request may still not be)
+    linger     input that nobody will read is left behind: close in stages (RFC 9112 9.6)
+    cacheable  the same key gets the same answer while the witnesses hold
+    why        the reasoning in short plain sentences, for `tuxpy explain`
+    """
+
+    status: int
+    keep: bool = True
+    linger: bool = False
+    cacheable: bool = True
+    fields: tuple[Field, ...] = ()
+    why: tuple[str, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serve(_Judgement):
+    """Send the whole file. Owns the file's descriptor until respond takes it."""
+
+    file: FileFact
+    etag: bytes
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified(_Judgement):
+    """The client's copy is still good (RFC 9110 15.4.5)."""
+
+    etag: bytes
+    status: int = 304
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect(_Judgement):
+    """Elsewhere on this server; `location` is a path-absolute reference, fully encoded."""
+
+    location: bytes
+    status: int = 301
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse(_Judgement):
+    """Any answer that is only a status and a sentence.
+
+    silent: the request was recognisably a HEAD, so the page is announced but not sent
+    (RFC 9110 9.3.2); needed because a refused head leaves no Request to ask.
+    """
+
+    silent: bool = False
+
+
+Decision = Union[Serve, NotModified, Redirect, Refuse]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer: the chain that sends it, and on what terms it may be sent again.
+
+    file       a descriptor whose ownership moves with the answer, or -1
+    date_at    offset of the 29 bytes of the Date value in the chain's data, or -1
+    witnesses  at most WITNESSES_MAX
+    """
+
+    chain: Frozen
+    file: int
+    status: int
+    keep: bool
+    cacheable: bool
+    date_at: int
+    witnesses: tuple[Witness, ...]
+    why: tuple[str, ...]
+
+
+def refuse(status: int, why: str, *, silent: bool = False) -> Refuse:
+    """A refusal after which the connection cannot be understood any further: it closes."""
+    return Refuse(
+        status=status, keep=False, linger=True, cacheable=False, why=(why,), silent=silent
+    )
+
+
+def text(name: bytes) -> str:
+    """Bytes from the wire or the file system for a sentence: printable, never ambiguous."""
+    shown = name.decode("utf-8", "backslashreplace")
+    return shown if shown.isprintable() else shown.encode("unicode_escape").decode()

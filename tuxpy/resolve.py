@@ -1,0 +1,165 @@
+"""Request and Site to Decision: what is to be answered, and why.
+
+Pure but for the site it asks: it sees the significant fields only, no clock, no connection.
+The stages run in the order of their tuple; the first that has an opinion decides.
+
+  method      GET and HEAD; 405 with Allow for other registered methods, 501 for unknown ones
+              (RFC 9110 9.1, 15.5.6, 15.6.2)
+  expectation 417 for anything but 100-continue, which is answered by the final status at once
+              (RFC 9110 10.1.1)
+  target      read by the rules of target.py; hidden names are 404
+  file        beneath the root; index names for a directory; a redirect to the trailing slash
+  conditions  conditional.py; then 200 with the whole file. Ranges will be judged behind it: until
+              then Range is ignored, as RFC 9110 14.2 allows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from . import conditional
+from .mediatypes import media_type
+from .model import (
+    NOSNIFF,
+    Decision,
+    FileFact,
+    NotModified,
+    Redirect,
+    Refuse,
+    Request,
+    Serve,
+    Witness,
+    text,
+)
+from .site import Absent, Denied, IsDirectory, Site, release
+from .target import Target, directory_location, read_target
+
+SERVED_METHODS = (b"GET", b"HEAD")
+# RFC 9110 9.3 and RFC 5789; whatever else is unknown here (RFC 9110 9.1: 501).
+KNOWN_METHODS = frozenset(
+    (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH")
+)
+_ALLOW = ((b"Allow", b", ".join(SERVED_METHODS)),)
+_HIDDEN = "names that begin with a dot are not served"
+
+
+def resolve(request: Request, site: Site) -> Decision:
+    """The decision for a request; a Serve in it owns an open descriptor."""
+    for stage in _STAGES:
+        refusal = stage(request)
+        if refusal is not None:
+            return refusal
+    target = read_target(request.target)
+    if isinstance(target, Refuse):
+        return target
+    if target.hidden:
+        trail = _Trail([f"the target decodes to /{text(target.path)}", _HIDDEN])
+        return Refuse(status=404, **trail.terms())
+    return _locate(request, target, site)
+
+
+def _method(request: Request) -> Refuse | None:
+    method = request.method
+    if method in SERVED_METHODS:
+        return None
+    name = method.decode()
+    if method not in KNOWN_METHODS:
+        return Refuse(status=501, why=(f"{name} is no method this server knows",))
+    # After CONNECT the client may speak another protocol at once: nothing can follow.
+    return Refuse(
+        status=405,
+        keep=method != b"CONNECT",
+        linger=method == b"CONNECT",
+        cacheable=method != b"CONNECT",
+        fields=_ALLOW,
+        why=(f"{name} is not done to files; GET and HEAD are",),
+    )
+
+
+def _expectation(request: Request) -> Refuse | None:
+    if request.version == b"1.0":
+        return None  # RFC 9110 10.1.1: an expectation in HTTP/1.0 is ignored
+    unmet = [word for word in request.tokens(b"expect") if word != b"100-continue"]
+    if not unmet:
+        return None
+    return Refuse(status=417, why=(f"the expectation {text(unmet[0])} cannot be met",))
+
+
+_STAGES: tuple[Callable[[Request], Refuse | None], ...] = (_method, _expectation)
+
+
+def _locate(request: Request, target: Target, site: Site) -> Decision:
+    """Ask the site for the target's file, or for the index names of its directory."""
+    slash = "/" if target.directory and target.segments else ""
+    trail = _Trail([f"the target decodes to /{text(target.path)}{slash}"])
+    names = site.index_names(target.path) if target.directory else (target.path,)
+    for name in names:
+        found = site.open(name)
+        if isinstance(found, FileFact):
+            try:
+                return _represent(request, found, site, trail)
+            except BaseException:
+                release(found)
+                raise
+        if isinstance(found, IsDirectory) and not target.directory:
+            return _to_slash(target, found, trail)
+        trail.passed_over(name, found)
+        if isinstance(found, Denied):
+            return Refuse(status=403, **trail.terms())
+    return Refuse(status=404, **trail.terms())
+
+
+def _represent(request: Request, file: FileFact, site: Site, trail: _Trail) -> Decision:
+    """A file was found: the conditions decide whether its bytes are wanted."""
+    trail.why.append(f"the file is {text(file.path)}, {file.size} bytes")
+    trail.witnesses.append(site.witness(file))
+    tag = conditional.etag(file)
+    status, because = conditional.evaluate(request, tag, file.mtime_ns // 10**9)
+    trail.why.append(because)
+    if status == 200:
+        kind = media_type(file.path)
+        trail.why.append(f"the type is {kind.value.decode()} because {kind.because}")
+        fields = ((b"Content-Type", kind.value), NOSNIFF)
+        return Serve(file=file, etag=tag, fields=fields, **trail.terms())
+    answer = NotModified(etag=tag, **trail.terms()) if status == 304 else Refuse(
+        status=status, **trail.terms())
+    release(file)
+    return answer
+
+
+def _to_slash(target: Target, found: IsDirectory, trail: _Trail) -> Redirect:
+    """Relative links in the index must resolve inside the directory (RFC 3986 5.2)."""
+    trail.why.append("it is a directory, so its name takes a slash at the end")
+    trail.witnesses.append(found.witness)
+    return Redirect(location=directory_location(target), **trail.terms())
+
+
+class _Terms(TypedDict):
+    why: tuple[str, ...]
+    witnesses: tuple[Witness, ...]
+    cacheable: bool
+
+
+@dataclass(slots=True)
+class _Trail:
+    """The reasoning so far, what it rests on, and whether that can be watched."""
+
+    why: list[str]
+    witnesses: list[Witness] = field(default_factory=list)
+    cacheable: bool = True
+
+    def passed_over(self, name: bytes, found: Absent | Denied | IsDirectory) -> None:
+        self.why.append(f"{text(name)}: {found.why}")
+        if found.witness is None:
+            self.cacheable = False
+        else:
+            self.witnesses.append(found.witness)
+
+    def terms(self) -> _Terms:
+        return {
+            "why": tuple(self.why),
+            "witnesses": tuple(self.witnesses),
+            "cacheable": self.cacheable,
+        }

@@ -1,0 +1,188 @@
+"""Decision to Answer: the head's bytes and the chain that sends them.
+
+What resolve decided is compiled here. A body of up to BODY_IN_MEMORY_MAX bytes is read now and
+lies behind its head, so one send carries both; a larger one stays in its file, and the chain is
+send(head, MORE) and sendfile. Whether the connection goes on is judged here too, since it is the
+request that says so (RFC 9112 9.3), and the field Connection is written accordingly.
+
+A request that announces a body, or expects to be asked for one, is answered at once and the
+connection closes in stages: nobody reads that body, so what follows could not be understood
+(RFC 9112 9.3, 9.6). Such an answer is never kept.
+
+Descriptors: respond takes over the one in a Serve, whatever happens. It is closed here, or it is
+Answer.file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from socket import MSG_MORE, MSG_NOSIGNAL, SHUT_WR
+
+from . import conditional, httpdate, pages
+from .atoms import Chain, Frozen
+from .model import (
+    NOSNIFF,
+    Answer,
+    Decision,
+    Field,
+    FileFact,
+    NotModified,
+    Redirect,
+    Refuse,
+    Request,
+    Serve,
+)
+from .site import read_whole, release
+
+BODY_IN_MEMORY_MAX = 65536  # bytes; a copy of so many is cheaper than a second system call
+DISCARD_MAX = 65536  # bytes of unread input thrown away before the connection closes
+
+# Every head up to the value of Date: its length is the offset of the date.
+_OPENINGS = {
+    status: f"HTTP/1.1 {status} {reason}\r\nServer: tuxpy\r\nDate: ".encode()
+    for status, (reason, _) in pages.STATUS.items()
+}
+_PAGE_FIELDS: tuple[Field, ...] = ((b"Content-Type", pages.MEDIA_TYPE), NOSNIFF)
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """How the connection goes on after the answer; `ending` is the end of the head that says so."""
+
+    keep: bool
+    linger: bool
+    ending: bytes
+    why: str
+
+
+_STAYS = _Course(True, False, b"\r\n", "the connection stays open")
+_STAYS_1_0 = _Course(True, False, b"Connection: keep-alive\r\n\r\n", "the connection stays open")
+_CLOSES = _Course(False, False, b"Connection: close\r\n\r\n", "the connection closes")
+_BREAKS = _Course(
+    False, True, b"Connection: close\r\n\r\n", "the connection closes, unread input is dropped"
+)
+
+
+def respond(decision: Decision, request: Request | None, now: float) -> Answer:
+    """The answer to a decision; `request` None when its head was refused, `now` in unix time."""
+    course = _course(decision, request)
+    date_s = int(now)
+    head_only = request is not None and request.method == b"HEAD"
+    if isinstance(decision, Serve):
+        return _serve(decision, course, date_s, head_only)
+    if isinstance(decision, NotModified):
+        return _finish(decision, course, date_s, ((b"ETag", decision.etag),))
+    if isinstance(decision, Redirect):
+        page = pages.page(decision.status, decision.location)
+        own: tuple[Field, ...] = ((b"Location", decision.location), *_PAGE_FIELDS)
+    else:
+        page, own = pages.page(decision.status), _PAGE_FIELDS
+        head_only = head_only or decision.silent
+    own = (*own, (b"Content-Length", b"%d" % len(page)))
+    return _finish(decision, course, date_s, own, b"" if head_only else page)
+
+
+def announces_body(request: Request) -> bool:
+    """The request has a body, or waits to be asked for it: input that stays unread."""
+    for name, value in request.fields:
+        if name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")):
+            return True
+        if name == b"expect" and request.version != b"1.0":
+            return True
+    return False
+
+
+def _course(decision: Decision, request: Request | None) -> _Course:
+    """Persistence by RFC 9112 9.3; "close" beats "keep-alive"."""
+    if request is None or decision.linger or announces_body(request):
+        return _BREAKS
+    options = request.tokens(b"connection")
+    if not decision.keep or b"close" in options:
+        return _CLOSES
+    if request.version != b"1.0":
+        return _STAYS
+    return _STAYS_1_0 if b"keep-alive" in options else _CLOSES
+
+
+def _serve(serve: Serve, course: _Course, date_s: int, head_only: bool) -> Answer:
+    """The file itself, from memory behind its head or by sendfile."""
+    moved = False
+    try:
+        if head_only:
+            return _finish(serve, course, date_s, _file_fields(serve, date_s))
+        if serve.file.size > BODY_IN_MEMORY_MAX:
+            answer = _finish(serve, course, date_s, _file_fields(serve, date_s), file=serve.file)
+            moved = True
+            return answer
+        whole = read_whole(serve.file, BODY_IN_MEMORY_MAX)
+        if whole is None:
+            return respond(_CHANGING, None, date_s)
+        file, body = whole
+        if file is not serve.file:
+            serve = _renewed(serve, file)
+        return _finish(serve, course, date_s, _file_fields(serve, date_s), body)
+    finally:
+        if not moved:
+            release(serve.file)
+
+
+_CHANGING = Refuse(
+    status=500, cacheable=False, why=("the file changed while it was read, twice in a row",)
+)
+
+
+def _renewed(serve: Serve, file: FileFact) -> Serve:
+    """The file was written to between look-up and reading: the version that was read counts."""
+    witnesses = tuple(
+        replace(w, size=file.size, mtime_ns=file.mtime_ns, ctime_ns=file.ctime_ns)
+        if w.path == file.path
+        else w
+        for w in serve.witnesses
+    )
+    return replace(serve, file=file, etag=conditional.etag(file), witnesses=witnesses)
+
+
+def _file_fields(serve: Serve, date_s: int) -> tuple[Field, ...]:
+    """Validators and length. Last-Modified is never later than Date (RFC 9110 8.8.2.1)."""
+    modified_s = min(serve.file.mtime_ns // 10**9, date_s)
+    dated = ((b"Last-Modified", httpdate.format(modified_s)),) if modified_s >= 0 else ()
+    return ((b"ETag", serve.etag), *dated, (b"Content-Length", b"%d" % serve.file.size))
+
+
+def _finish(
+    decision: Decision,
+    course: _Course,
+    date_s: int,
+    own: tuple[Field, ...],
+    body: bytes = b"",
+    file: FileFact | None = None,
+) -> Answer:
+    """Write the head, compile the chain, state the terms; `file` is what sendfile sends."""
+    opening = _OPENINGS[decision.status]
+    lines = [b"%s: %s\r\n" % line for line in (*decision.fields, *own)]
+    head = b"".join((opening, httpdate.format(date_s), b"\r\n", *lines, course.ending))
+    return Answer(
+        chain=_compile(head + body, file.size if file else 0, course.linger),
+        file=file.fd if file else -1,
+        status=decision.status,
+        keep=course.keep,
+        cacheable=decision.cacheable and not course.linger,
+        date_at=len(opening),
+        witnesses=decision.witnesses,
+        why=(*decision.why, course.why),
+    )
+
+
+def _compile(data: bytes, file_bytes: int, linger: bool) -> Frozen:
+    """The response chain. Cells 0 and 1 are what the engine gives it: connection and file."""
+    c = Chain("response")
+    connection, file = c.param("connection"), c.param("file")
+    more = MSG_MORE if file_bytes else 0
+    content = c.data(data, "head" if more else "response")
+    c.send(connection, content, len(data), MSG_NOSIGNAL | more, stop_on="negative")
+    if file_bytes:
+        c.sendfile(connection, file, 0, file_bytes, stop_on="negative")
+    if linger:
+        c.shutdown(connection, SHUT_WR)
+        c.discard(connection, DISCARD_MAX)
+    return c.freeze()
