@@ -13,6 +13,7 @@ struct tux_options {
     uint32_t head_bytes_max;
     uint32_t cache_entries_max;
     uint64_t cache_bytes_max;
+    uint32_t cache_files_max;   /* descriptors that the decision cache holds open, at most */
     uint32_t head_ms, idle_ms, send_ms, linger_ms;
     int notify_fd;              /* an eventfd of the caller: readable when misses or completions wait */
     const char *backend;        /* "auto", "uring" or "epoll" */
@@ -29,7 +30,9 @@ struct tux_completion {
 };
 
 struct tux_miss {
-    uint32_t slot, generation, port, flags;
+    uint32_t slot, generation;
+    int listener;               /* the descriptor that accepted the connection */
+    uint32_t flags;             /* enum tux_miss_flags */
     const uint8_t *head;        /* stays where it is until the answer */
     uint32_t head_bytes;
 };
@@ -70,10 +73,14 @@ const char *tux_call_kinds(unsigned number);
 int tux_chain_open(const uint8_t *bytes, size_t length, int http, struct tux_chain **out, char *error);
 void tux_chain_close(struct tux_chain *chain);
 
-/* Run a chain here and now on the calling thread, which may block. cells_out: one value per cell (may be NULL).
- * descriptors in FD cells named by `keep_cell` (0xFFFF none) survive and belong to the caller. */
+/* Bytes of all buffers of a run; a BUFFER cell's value is the offset of its own. */
+uint32_t tux_chain_buffer_bytes(const struct tux_chain *chain);
+
+/* Run a chain here and now on the calling thread, which may block. cells_out (one value per cell), buffers_out and
+ * shared (16 numbers, in and out) may be NULL. A descriptor in the FD cell `keep_cell` (0xFFFF none) survives and belongs
+ * to the caller. */
 int tux_run_inline(struct tux_chain *chain, const struct tux_param *params, uint32_t param_count, uint16_t keep_cell,
-                   int64_t *shared, int64_t *cells_out, struct tux_completion *out);
+                   int64_t *shared, int64_t *cells_out, uint8_t *buffers_out, struct tux_completion *out);
 
 /* One thread, one ring, its runs. `why` (160 bytes) says which back-end was taken and why. */
 int tux_engine_open(const struct tux_options *options, struct tux_engine **out, char *why);
@@ -81,11 +88,11 @@ const char *tux_engine_backend(struct tux_engine *engine);
 /* Ends every run, closes every connection, joins the threads. */
 void tux_engine_close(struct tux_engine *engine);
 
-/* Give the engine a listening socket (lent); its number is what accept4 atoms name. */
-int tux_engine_listen(struct tux_engine *engine, int listener);
-/* Submit `copies` runs of the chain (lent until they have completed). -ENOBUFS when completions could not be promised. */
+/* Submit `copies` runs of the chain (lent until they have completed). -ENOBUFS when completions could not be promised.
+ * Descriptors among the params are lent as long; listeners become non-blocking. */
 int tux_engine_submit(struct tux_engine *engine, struct tux_chain *chain, const struct tux_param *params,
                       uint32_t param_count, uint64_t cookie, uint32_t copies, uint32_t deadline_ms);
+/* End every run with this cookie, with reason CANCELLED. */
 int tux_engine_cancel(struct tux_engine *engine, uint64_t cookie);
 int tux_engine_completions(struct tux_engine *engine, struct tux_completion *out, uint32_t max);
 
@@ -93,18 +100,20 @@ int tux_engine_misses(struct tux_engine *engine, struct tux_miss *out, uint32_t 
 /* Makes a response of its parts; takes `file` in any case. */
 int tux_response_open(const struct tux_response_options *options, struct tux_response **out, char *error);
 void tux_response_close(struct tux_response *response);
-/* Hands the response to the run that asked; the engine owns it from then on. */
+/* Hands the response (NULL: none, the connection closes) to the run that asked; the engine owns it from then on. */
 int tux_engine_answer(struct tux_engine *engine, uint32_t slot, uint32_t generation, struct tux_response *response);
 /* Forget every decision: the rules or the roots have changed. */
-int tux_engine_forget(struct tux_engine *engine);
+void tux_engine_forget(struct tux_engine *engine);
 
 int64_t tux_engine_shared_get(struct tux_engine *engine, uint32_t index);
 void tux_engine_shared_set(struct tux_engine *engine, uint32_t index, int64_t value);
+int64_t tux_engine_shared_add(struct tux_engine *engine, uint32_t index, int64_t n);
 /* Runs parked at accept take what the backlog holds and then end; idle connections close. Take the counter down first. */
-int tux_engine_drain(struct tux_engine *engine);
+void tux_engine_drain(struct tux_engine *engine);
 
-int tux_engine_trace(struct tux_engine *engine, int on);
-int tux_engine_trace_take(struct tux_engine *engine, struct tux_trace_entry *out, uint32_t max);
+/* Record every atom executed (for tests and tools; set before the first submit), and the records since the last call. */
+int tux_engine_trace(struct tux_engine *engine);
+uint32_t tux_engine_trace_take(struct tux_engine *engine, struct tux_trace_entry *out, uint32_t max);
 
 /* Counters: their number, names and kinds ('c' or 'g'), and a snapshot. */
 uint32_t tux_metric_count(void);

@@ -50,7 +50,11 @@ struct tux_backend_ops {
     i64 (*send)(struct tux_backend *, struct tux_run *, int fd, const u8 *bytes, size_t length, int flags);
     i64 (*writable)(struct tux_backend *, struct tux_run *, int fd);
     i64 (*ready)(struct tux_backend *, struct tux_run *, int fd, int poll_events);
-    /* Close a connection's descriptor and forget what was armed for it. */
+    /* Take back what a parked run waits for, so that it can be ended. False: the kernel still holds memory of the run,
+     * and one more event will come for it. */
+    bool (*cancel)(struct tux_backend *, struct tux_run *);
+    /* Close a descriptor of the run and forget what was armed for it. The caller then moves the run to its next
+     * generation, so that late events find a stranger. */
     void (*hang_up)(struct tux_backend *, struct tux_run *, int fd);
 };
 

@@ -16,9 +16,13 @@
 enum { WORD_SLOT = 1, WORD_PORT, WORD_READY, WORD_KNOCK };
 
 struct slot_state {
-    int fd;         /* registered descriptor; -1 = none */
-    bool drained;   /* nothing to receive until the next edge */
+    int fd;       /* registered descriptor; -1 = none */
+    int ready_fd; /* duplicate that ready() watches; -1 = none */
+    bool drained; /* nothing to receive until the next edge */
+    bool ended;   /* the peer has said its last: there will be no further edge, so always look */
 };
+
+static const struct slot_state FREE_SLOT = {.fd = -1, .ready_fd = -1};
 
 struct epoll_port {
     int listener;
@@ -51,7 +55,7 @@ static int epoll_open(struct tux_backend **out, const struct tux_backend_options
     e->base.ops = &tux_backend_epoll;
     e->slots = options->slots;
     e->knock_fd = options->knock_fd;
-    for (u32 i = 0; i < e->slots; i++) e->slot[i].fd = -1;
+    for (u32 i = 0; i < e->slots; i++) e->slot[i] = FREE_SLOT;
     for (u32 i = 0; i < TUX_PORTS_MAX; i++) e->port[i].listener = -1;
     e->epoll = epoll_create1(EPOLL_CLOEXEC);
     int failed = e->epoll < 0 ? -errno : control(e, EPOLL_CTL_ADD, e->knock_fd, EPOLLIN, tux_event_word(WORD_KNOCK, 0, 0));
@@ -112,9 +116,10 @@ static int slot_events(struct tux_epoll *e, const struct epoll_event *got, struc
     struct tux_event event = tux_event_from_word(got->data.u64, 0);
     u32 edges = got->events, ended = EPOLLHUP | EPOLLERR;
     int count = 0;
-    if (event.slot >= e->slots) return 0;
+    TUX_ASSERT(event.slot < e->slots);
     if (edges & (EPOLLIN | EPOLLRDHUP | ended)) {
         e->slot[event.slot].drained = false;
+        e->slot[event.slot].ended |= (edges & (EPOLLRDHUP | ended)) != 0;
         event.kind = TUX_EVENT_INPUT;
         events[count++] = event;
     }
@@ -123,6 +128,12 @@ static int slot_events(struct tux_epoll *e, const struct epoll_event *got, struc
         events[count++] = event;
     }
     return count;
+}
+
+static void unwatch(struct slot_state *slot)
+{
+    if (slot->ready_fd >= 0) close(slot->ready_fd); /* and so it leaves the epoll set */
+    slot->ready_fd = -1;
 }
 
 static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, int timeout_ms)
@@ -138,6 +149,7 @@ static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, 
         case WORD_PORT: count += accept_some(e, (u32)word, events + count, max - count - 2 * (got - i - 1)); break;
         case WORD_READY:
             events[count] = tux_event_from_word(word, (i64)e->got[i].events);
+            unwatch(&e->slot[events[count].slot]);
             events[count++].kind = TUX_EVENT_READY;
             break;
         default: {
@@ -155,8 +167,10 @@ static i64 park(struct tux_epoll *e, struct tux_run *run, int fd, u8 wait)
     struct slot_state *slot = &e->slot[run->slot];
     run->wait = wait;
     if (slot->fd == fd) return TUX_AGAIN;
-    int failed = control(e, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                         tux_event_word(WORD_SLOT, run->slot, run->generation));
+    u32 events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    u64 word = tux_event_word(WORD_SLOT, run->slot, run->generation);
+    int failed = control(e, EPOLL_CTL_ADD, fd, events, word);
+    if (failed == -EEXIST) failed = control(e, EPOLL_CTL_MOD, fd, events, word); /* lent, and watched by an earlier run */
     if (failed) return failed;
     slot->fd = fd;
     return TUX_AGAIN;
@@ -172,7 +186,7 @@ static i64 epoll_stream(struct tux_backend *b, struct tux_run *run, int fd, cons
         if (n < 0 && errno != EAGAIN) return -errno;
         if (n < 0) break;
         *data = e->scratch;
-        slot->drained = n > 0 && (size_t)n < sizeof e->scratch;
+        slot->drained = n > 0 && (size_t)n < sizeof e->scratch && !slot->ended;
         return n;
     }
     return park(e, run, fd, TUX_WAIT_INPUT);
@@ -197,28 +211,43 @@ static i64 epoll_send(struct tux_backend *b, struct tux_run *run, int fd, const 
     }
 }
 
+/* A duplicate is watched, since an epoll set knows a descriptor once and several runs may wait for the same one. */
 static i64 epoll_ready(struct tux_backend *b, struct tux_run *run, int fd, int poll_events)
 {
     struct tux_epoll *e = self(b);
+    struct slot_state *slot = &e->slot[run->slot];
+    TUX_ASSERT(slot->ready_fd < 0);
+    int watched = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (watched < 0) return -errno;
     u32 events = (u32)poll_events | EPOLLONESHOT; /* EPOLLIN is POLLIN, EPOLLOUT is POLLOUT */
-    u64 word = tux_event_word(WORD_READY, run->slot, run->generation);
-    int failed = control(e, EPOLL_CTL_MOD, fd, events, word);
-    if (failed == -ENOENT) failed = control(e, EPOLL_CTL_ADD, fd, events, word);
-    if (failed == -EPERM) return 0; /* regular files are always ready */
-    if (failed) return failed;
+    int failed = control(e, EPOLL_CTL_ADD, watched, events, tux_event_word(WORD_READY, run->slot, run->generation));
+    if (failed) {
+        close(watched);
+        return failed == -EPERM ? 0 : failed; /* EPERM: regular files are always ready */
+    }
+    slot->ready_fd = watched;
     run->wait = TUX_WAIT_READY;
     return TUX_AGAIN;
+}
+
+static bool epoll_cancel(struct tux_backend *b, struct tux_run *run)
+{
+    unwatch(&self(b)->slot[run->slot]);
+    return true;
 }
 
 static void epoll_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 {
     struct slot_state *slot = &self(b)->slot[run->slot];
-    *slot = (struct slot_state){.fd = -1};
+    if (slot->fd < 0 || slot->fd == fd) {
+        unwatch(slot);
+        *slot = FREE_SLOT;
+    }
     close(fd); /* takes it out of the epoll set: nobody duplicates a connection's descriptor */
 }
 
 const struct tux_backend_ops tux_backend_epoll = {
     .name = "epoll", .open = epoll_open, .close = epoll_close, .wait = epoll_take, .listen = epoll_listen,
     .want = epoll_want, .stream = epoll_stream, .release = epoll_release, .send = epoll_send,
-    .writable = epoll_writable, .ready = epoll_ready, .hang_up = epoll_hang_up,
+    .writable = epoll_writable, .ready = epoll_ready, .cancel = epoll_cancel, .hang_up = epoll_hang_up,
 };

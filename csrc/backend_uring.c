@@ -361,22 +361,36 @@ static i64 uring_send(struct tux_backend *b, struct tux_run *run, int fd, const 
     return TUX_AGAIN;
 }
 
+static bool uring_cancel(struct tux_backend *b, struct tux_run *run)
+{
+    struct tux_uring *u = self(b);
+    switch (run->wait) {
+    case TUX_WAIT_SENT: cancel(u, tux_event_word(WORD_SEND, run->slot, run->generation)); return false;
+    case TUX_WAIT_WRITABLE: cancel(u, tux_event_word(WORD_WRITABLE, run->slot, run->generation)); return true;
+    case TUX_WAIT_READY: cancel(u, tux_event_word(WORD_READY, run->slot, run->generation)); return true;
+    default: return true;
+    }
+}
+
 static void uring_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 {
     struct tux_uring *u = self(b);
     struct slot_state *slot = &u->slot[run->slot];
-    bool armed = slot->armed && slot->generation == run->generation;
-    if (armed) {
+    if (slot->generation != run->generation) { /* never streamed: nothing is armed */
+        close(fd);
+        return;
+    }
+    if (slot->armed) {
         struct uring_sqe *sqe = prepare(u, OP_ASYNC_CANCEL, -1, tux_event_word(WORD_IGNORED, 0, 0));
         sqe->addr = tux_event_word(WORD_RECV, run->slot, run->generation);
         sqe->flags = SQE_IO_HARDLINK | SQE_CQE_SKIP_SUCCESS;
     }
     prepare(u, OP_CLOSE, fd, tux_event_word(WORD_IGNORED, 0, 0))->flags = SQE_CQE_SKIP_SUCCESS;
-    begin(u, slot, run->generation + 1); /* late completions of this connection find a stranger */
+    begin(u, slot, run->generation + 1);
 }
 
 const struct tux_backend_ops tux_backend_uring = {
     .name = "uring", .open = uring_backend_open, .close = uring_close_all, .wait = uring_take, .listen = uring_listen,
     .want = uring_want, .stream = uring_stream, .release = uring_release, .send = uring_send,
-    .writable = uring_writable, .ready = uring_ready, .hang_up = uring_hang_up,
+    .writable = uring_writable, .ready = uring_ready, .cancel = uring_cancel, .hang_up = uring_hang_up,
 };

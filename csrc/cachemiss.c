@@ -116,14 +116,21 @@ u32 tux_cachemiss_queued(struct tux_cachemiss *pool)
     return length;
 }
 
-void tux_cachemiss_close(struct tux_cachemiss *pool)
+void tux_cachemiss_stop(struct tux_cachemiss *pool)
 {
-    if (!pool) return;
     pthread_mutex_lock(&pool->lock);
     pool->stop = true;
     pthread_cond_broadcast(&pool->more);
     pthread_mutex_unlock(&pool->lock);
-    for (unsigned i = 0; i < pool->threads; i++) pthread_join(pool->thread[i], NULL);
+    while (pool->threads > 0) pthread_join(pool->thread[--pool->threads], NULL);
+    for (struct tux_job *job; (job = pop(&pool->queued)) != NULL;) push(&pool->done, job);
+    pool->queue_length = 0;
+}
+
+void tux_cachemiss_close(struct tux_cachemiss *pool)
+{
+    if (!pool) return;
+    tux_cachemiss_stop(pool);
     pthread_cond_destroy(&pool->more);
     pthread_mutex_destroy(&pool->lock);
     free(pool);

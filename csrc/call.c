@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "backend.h"
-#include "deadline.h"
 
 /* Newer than some installed headers. */
 #define SYS_OPENAT2 437
@@ -29,15 +28,19 @@
 static i64 result_of(long r) { return r < 0 ? -(i64)errno : (i64)r; }
 
 /* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. */
-static i64 await_ready(struct tux_stage *stage, struct tux_run *run, int fd, short events)
+static i64 await_ready(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int fd, short events)
 {
-    if (stage->place == TUX_ON_ENGINE) return stage->backend->ops->ready(stage->backend, run, fd, events);
+    if (stage->place == TUX_ON_ENGINE) {
+        if (atom->flags & SYSLET_SYNC) return -EAGAIN;
+        return stage->backend->ops->ready(stage->backend, run, fd, events);
+    }
     struct pollfd p = {.fd = fd, .events = events};
     return poll(&p, 1, -1) < 0 && errno != EINTR ? -(i64)errno : 0;
 }
 
-static i64 cold(struct tux_run *run)
+static i64 cold(struct tux_run *run, const struct tux_atom *atom)
 {
+    if (atom->flags & SYSLET_SYNC) return -EAGAIN;
     run->wait = TUX_WAIT_COLD;
     return TUX_COLD;
 }
@@ -70,7 +73,7 @@ static i64 call_accept4(struct tux_stage *stage, struct tux_run *run, const stru
     if (ready && landed < 0) return landed;
     int listener = (int)tux_arg(run, atom, 0), flags = (int)tux_arg(run, atom, 1);
     for (;; ready = false) {
-        i64 wait = ready ? 0 : await_ready(stage, run, listener, POLLIN);
+        i64 wait = ready ? 0 : await_ready(stage, run, atom, listener, POLLIN);
         if (wait != 0) return wait;
         i64 fd = result_of(accept4(listener, NULL, NULL, flags));
         if (fd != -EAGAIN && fd != -EINTR && fd != -ECONNABORTED) return fd;
@@ -99,7 +102,7 @@ static i64 call_recv(struct tux_stage *stage, struct tux_run *run, const struct 
         i64 n = result_of(recv(fd, buffer, length, (int)tux_arg(run, atom, 3) | MSG_DONTWAIT));
         if (n == -EINTR) continue;
         if (n != -EAGAIN) return n;
-        i64 wait = await_ready(stage, run, fd, POLLIN);
+        i64 wait = await_ready(stage, run, atom, fd, POLLIN);
         if (wait != 0) return wait;
     }
 }
@@ -114,10 +117,11 @@ static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct 
     while (run->progress < length) {
         const u8 *rest = bytes + run->progress;
         i64 n;
-        if (stage->place == TUX_ON_ENGINE) n = stage->backend->ops->send(stage->backend, run, fd, rest, length - run->progress, flags);
-        else n = result_of(send(fd, rest, length - run->progress, flags));
+        if (stage->place == TUX_ON_ENGINE && !(atom->flags & SYSLET_SYNC))
+            n = stage->backend->ops->send(stage->backend, run, fd, rest, length - run->progress, flags);
+        else n = result_of(send(fd, rest, length - run->progress, flags | (stage->place == TUX_ON_ENGINE ? MSG_DONTWAIT : 0)));
         if (n == -EINTR) continue;
-        if (n == -EAGAIN) n = await_ready(stage, run, fd, POLLOUT);
+        if (n == -EAGAIN) n = await_ready(stage, run, atom, fd, POLLOUT);
         if (n < 0) return n; /* also TUX_AGAIN */
         run->progress += (u64)n;
     }
@@ -168,7 +172,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
             return warm(in, at, window);
         }
         if (stage->place == TUX_ON_ENGINE && at >= run->warm_until) {
-            if (!is_resident(in, at, window)) return cold(run);
+            if ((atom->flags & SYSLET_ASYNC) || !is_resident(in, at, window)) return cold(run, atom);
             run->warm_until = at + window;
         }
         if (stage->place == TUX_ON_ENGINE) window = tux_min_u64(window, run->warm_until - at);
@@ -183,7 +187,8 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
         } else if (n == 0) {
             return -EIO;
         } else if (n == -EAGAIN) {
-            n = stage->place == TUX_ON_ENGINE ? stage->backend->ops->writable(stage->backend, run, out) : await_ready(stage, run, out, POLLOUT);
+            if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC)) n = await_ready(stage, run, atom, out, POLLOUT);
+            else n = stage->backend->ops->writable(stage->backend, run, out);
             if (n != 0) return n;
         } else if (n != -EINTR) {
             return n;
@@ -207,6 +212,7 @@ static i64 call_close(struct tux_stage *stage, struct tux_run *run, const struct
     if (fd < 0) return -EBADF;
     if (stage->place == TUX_ON_ENGINE) {
         stage->backend->ops->hang_up(stage->backend, run, fd);
+        run->generation++;
         return 0;
     }
     return result_of(close(fd));
@@ -228,9 +234,10 @@ static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const stru
     const u8 *path = tux_memory(run, atom, 1, 1);
     if (stage->place != TUX_ON_ENGINE)
         return result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
+    if (atom->flags & SYSLET_ASYNC) return cold(run, atom);
     how.resolve |= RESOLVE_CACHED_FLAG;
     i64 fd = result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
-    return fd == -EAGAIN || fd == -EINVAL ? cold(run) : fd;
+    return fd == -EAGAIN || fd == -EINVAL ? cold(run, atom) : fd;
 }
 
 /* read(2) and pread(2) share everything but the offset; -1 means the file's own position. */
@@ -248,14 +255,15 @@ static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tu
             i64 n = result_of(preadv2(fd, &one, 1, offset, 0));
             if (n != -EAGAIN && n != -EINTR) return n;
         } else {
+            if ((atom->flags & SYSLET_ASYNC) && is_regular(fd)) return cold(run, atom);
             i64 n = result_of(preadv2(fd, &one, 1, offset, RWF_NOWAIT));
             if (n == -EINTR) continue;
             if (n != -EAGAIN && n != -EOPNOTSUPP && n != -EPERM && n != -ENOSYS) return n;
-            if (is_regular(fd)) return cold(run);
+            if (is_regular(fd)) return cold(run, atom);
             struct pollfd p = {.fd = fd, .events = POLLIN};
             if (n != -EAGAIN && poll(&p, 1, 0) == 1) return result_of(read(fd, buffer, length));
         }
-        i64 wait = await_ready(stage, run, fd, POLLIN);
+        i64 wait = await_ready(stage, run, atom, fd, POLLIN);
         if (wait != 0) return wait;
     }
 }
@@ -280,9 +288,9 @@ static i64 call_write(struct tux_stage *stage, struct tux_run *run, const struct
     const u8 *bytes = tux_memory(run, atom, 1, length);
     if (!bytes) return tux_fault(run);
     if (stage->place == TUX_ON_ENGINE) {
-        if (is_regular(fd)) return cold(run);
+        if (is_regular(fd)) return cold(run, atom);
         struct pollfd p = {.fd = fd, .events = POLLOUT};
-        if (poll(&p, 1, 0) == 0) return await_ready(stage, run, fd, POLLOUT);
+        if (poll(&p, 1, 0) == 0) return await_ready(stage, run, atom, fd, POLLOUT);
         if (length > 4096) length = 4096; /* PIPE_BUF: so much a writable pipe takes without blocking */
     }
     return result_of(write(fd, bytes, length));
@@ -295,7 +303,7 @@ static i64 call_nanosleep(struct tux_stage *stage, struct tux_run *run, const st
     if (ns < 0) return -EINVAL;
     if (stage->place == TUX_ON_ENGINE) {
         run->wait = TUX_WAIT_TIMER;
-        tux_deadline_set(stage->deadlines, run->slot, stage->now_ms + (u64)ns / 1000000u + 1);
+        run->progress = stage->now_ms + (u64)ns / 1000000u + 1; /* when to wake it, in the engine's milliseconds */
         return TUX_AGAIN;
     }
     struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};

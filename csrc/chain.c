@@ -31,6 +31,8 @@ static int verify_cells(struct tux_chain *chain, char *error)
         struct tux_cell *cell = &chain->cell[i];
         if (cell->kind >= TUX_KINDS || cell->reserved != 0 || (cell->mode & ~TUX_CELL_PARAM))
             REFUSE("cell %u: unknown kind or mode", i);
+        if (cell->size != 0 && cell->kind != TUX_DATA && cell->kind != TUX_BUFFER)
+            REFUSE("cell %u: only memory has a size", i);
         if ((cell->mode & TUX_CELL_PARAM) && cell->kind != TUX_INT && cell->kind != TUX_CONST)
             REFUSE("cell %u: only a number can be given at submit", i);
         switch (cell->kind) {

@@ -40,7 +40,7 @@ static u64 power_of_two(u64 n)
 int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16], struct tux_metrics *metrics)
 {
     u64 buckets = power_of_two((entries_max + TUX_WAYS - 1) / TUX_WAYS), seen = buckets * TUX_WAYS;
-    *d = (struct tux_decisions){.bucket_mask = buckets - 1, .seen_mask = seen - 1, .bytes_max = bytes_max, .metrics = metrics};
+    *d = (struct tux_decisions){.bucket_mask = buckets - 1, .seen_mask = seen - 1, .bytes_max = bytes_max, .files_max = UINT32_MAX, .metrics = metrics};
     memcpy(d->secret, secret, sizeof d->secret);
     d->secret[1] |= 1;
     d->entries = calloc(buckets * TUX_WAYS, sizeof *d->entries);
@@ -53,6 +53,7 @@ int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, 
 static void evict(struct tux_decisions *d, struct tux_entry *entry)
 {
     d->bytes -= entry->response->bytes + entry->key_bytes;
+    d->files -= entry->response->file >= 0;
     tux_response_drop(entry->response, d->metrics);
     free(entry->key);
     *entry = (struct tux_entry){0};
@@ -88,7 +89,7 @@ struct tux_response *tux_decision_find(struct tux_decisions *d, u64 hash, const 
         if (entry->hash != hash || !entry->response || entry->key_bytes != bytes || memcmp(entry->key, key, bytes) != 0) continue;
         if (entry->response->dead) {
             evict(d, entry);
-            return NULL;
+            continue;
         }
         entry->referenced = true;
         return entry->response;
@@ -122,13 +123,19 @@ static struct tux_entry *free_way(struct tux_decisions *d, u64 hash, bool by_for
     return NULL;
 }
 
-/* Evict by the clock until `wanted` bytes fit. Two rounds at most: the second finds everything unreferenced. */
-static bool make_room(struct tux_decisions *d, u64 wanted)
+static bool has_room(const struct tux_decisions *d, u64 wanted, bool file)
+{
+    return d->bytes + wanted <= d->bytes_max && (!file || d->files < d->files_max);
+}
+
+/* Evict by the clock until `wanted` bytes fit, and a file if one comes along. Two rounds at most: the second finds
+ * everything unreferenced. */
+static bool make_room(struct tux_decisions *d, u64 wanted, bool file)
 {
     u64 entries = (d->bucket_mask + 1) * TUX_WAYS;
-    for (u64 step = 0; d->bytes + wanted > d->bytes_max && step < 2 * entries; step++) {
+    for (u64 step = 0; !has_room(d, wanted, file) && step < 2 * entries; step++) {
         struct tux_entry *entry = &d->entries[d->hand++ % entries];
-        if (!entry->response) continue;
+        if (!entry->response || (d->bytes + wanted <= d->bytes_max && entry->response->file < 0)) continue;
         if (entry->referenced) {
             entry->referenced = false;
             continue;
@@ -136,17 +143,17 @@ static bool make_room(struct tux_decisions *d, u64 wanted)
         evict(d, entry);
         tux_metric_add(&d->metrics->evictions, 1);
     }
-    return d->bytes + wanted <= d->bytes_max;
+    return has_room(d, wanted, file);
 }
 
 void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes, struct tux_response *response)
 {
     u64 wanted = response->bytes + bytes;
-    bool fits = d->bytes + wanted <= d->bytes_max, again = false;
+    bool file = response->file >= 0, fits = has_room(d, wanted, file), again = false;
     struct tux_entry *entry = fits ? free_way(d, hash, false) : NULL;
     if (!entry) {
         again = seen_before(d, hash);
-        if (again && wanted <= d->bytes_max / 8 && make_room(d, wanted)) entry = free_way(d, hash, true);
+        if (again && wanted <= d->bytes_max / 8 && make_room(d, wanted, file)) entry = free_way(d, hash, true);
     }
     u8 *copy = entry ? malloc(bytes) : NULL;
     if (!copy) {
@@ -154,9 +161,11 @@ void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t 
         return;
     }
     memcpy(copy, key, bytes);
-    *entry = (struct tux_entry){.hash = hash, .response = response, .key = copy, .key_bytes = (u32)bytes, .referenced = true};
+    /* Not referenced yet: among newcomers that nobody asks for again, the clock must still tell who is in use. */
+    *entry = (struct tux_entry){.hash = hash, .response = response, .key = copy, .key_bytes = (u32)bytes};
     response->refs++;
     d->bytes += wanted;
+    d->files += file;
     tux_metric_add(&d->metrics->entries, 1);
     atomic_store_explicit(&d->metrics->cache_bytes, d->bytes, memory_order_relaxed);
 }

@@ -19,9 +19,11 @@ struct tux_decisions {
     u32 *seen;                 /* fingerprints of keys that were passed over once */
     u64 bucket_mask, seen_mask, secret[2];
     u64 bytes, bytes_max, hand;
+    u32 files, files_max; /* responses with a descriptor */
     struct tux_metrics *metrics;
 };
 
+/* `entries_max` is rounded up to a power of two of buckets. */
 int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16], struct tux_metrics *metrics);
 void tux_decisions_close(struct tux_decisions *d);
 void tux_decisions_forget(struct tux_decisions *d);

@@ -30,6 +30,10 @@ static int verify_shape(const struct tux_chain *chain, const struct tux_response
                  TUX_INNER_CELLS_MAX);
         return -EINVAL;
     }
+    if (chain->budget != 0) { /* the steps are counted by the connection's run, so nobody would look at it */
+        snprintf(error, TUX_ERROR_BYTES, "a response has no step budget of its own");
+        return -EINVAL;
+    }
     i64 at = options->date_at;
     if (at >= 0 && (u64)at + TUX_DATE_BYTES > chain->data_bytes) {
         snprintf(error, TUX_ERROR_BYTES, "the Date lies outside the response's data");
@@ -60,7 +64,10 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     else failed = tux_chain_load(options->chain, options->chain_bytes, calls_of_a_response, &chain, error);
     if (!failed) failed = verify_shape(chain, options, cells, error);
     struct tux_blob *blob = failed ? NULL : malloc(sizeof *blob + chain->data_bytes);
-    if (!failed && !blob) failed = -ENOMEM;
+    if (!failed && !blob) {
+        snprintf(error, TUX_ERROR_BYTES, "out of memory");
+        failed = -ENOMEM;
+    }
     if (failed) {
         if (options->file >= 0) close(options->file);
         tux_chain_free(chain);
@@ -79,7 +86,7 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     r->file_cell = cells[1];
     r->file = options->file;
     r->date_at = options->date_at;
-    r->waiters = TUX_NONE32;
+    r->waiters = r->waiters_last = TUX_NONE32;
     r->chain = chain;
     r->blob = blob;
     r->bytes = sizeof *r + sizeof *blob + blob->bytes + sizeof *chain + chain->atoms * sizeof(struct tux_atom) +

@@ -28,7 +28,7 @@ struct tux_response {
     int file;
     i64 date_at;
     u64 checked_ms, check_began_ms;
-    u32 waiters; /* first run of those that wait for the check */
+    u32 waiters, waiters_last; /* the runs that wait for the check: first and last of a list */
     struct tux_chain *chain;
     struct tux_blob *blob;
     size_t bytes; /* memory held, for the cache's account */

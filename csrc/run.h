@@ -43,7 +43,7 @@ struct tux_run {
     u16 last_atom, stop_flags;
     u32 next;      /* link of the one list the run is in */
     i64 landed;    /* what the event brought: the result for the atom that is tried again */
-    u64 progress;  /* bytes this atom has moved already */
+    u64 progress;  /* how far this atom is: bytes moved already, or the time to wake at */
     u64 warm_until; /* file offset up to which a worker has just read, so it is not probed again */
     u64 steps, cookie;
     u64 deadline_ms; /* of the whole run; 0 = none */
@@ -54,13 +54,6 @@ struct tux_run {
 struct tux_stage;
 typedef i64 (*tux_perform)(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
 
-struct tux_trace_record {
-    u64 ns;
-    u32 slot;
-    u16 atom, depth;
-    i64 result;
-};
-
 /* The same atom, three places: the engine's thread may not block, a worker and an inline caller may. */
 enum tux_place { TUX_ON_ENGINE, TUX_ON_WORKER, TUX_INLINE };
 
@@ -69,9 +62,8 @@ struct tux_stage {
     const tux_perform *perform;                 /* by call number; NULL entries do not exist here */
     i64 (*leave)(struct tux_stage *, struct tux_run *, i64 result, bool stopped); /* a nested chain ended */
     struct tux_backend *backend;                /* TUX_ON_ENGINE only */
-    struct tux_deadlines *deadlines;            /* TUX_ON_ENGINE only */
     _Atomic i64 *shared;                        /* the SHARED cells */
-    struct tux_trace_record *trace;             /* NULL: nobody traces */
+    struct tux_trace_entry *trace;              /* NULL: nobody traces */
     _Atomic u64 *trace_head;
     u64 now_ms;
 };

@@ -34,7 +34,7 @@ void tux_frame_close(struct tux_frame *frame)
 static void trace(struct tux_stage *stage, const struct tux_run *run, i64 result)
 {
     u64 at = atomic_load_explicit(stage->trace_head, memory_order_relaxed);
-    stage->trace[at % TUX_TRACE_MAX] = (struct tux_trace_record){
+    stage->trace[at % TUX_TRACE_MAX] = (struct tux_trace_entry){
         .ns = tux_now_ns(), .slot = run->slot, .atom = run->frame.pc, .depth = run->outer.chain ? 1 : 0, .result = result};
     atomic_store_explicit(stage->trace_head, at + 1, memory_order_release);
 }

@@ -1,8 +1,9 @@
 """Conditional requests against a file's validators, in the order of RFC 9110 13.2.2. Pure.
 
 evaluate() says 200 (go on), 304 or 412 and why. If-Range belongs to ranges and is not asked here.
-The entity tag is strong: it changes whenever size, inode or the modification time in
-nanoseconds does, so equal tags mean equal bytes (RFC 9110 8.8.1).
+The entity tag is strong (RFC 9110 8.8.1): it changes whenever size, inode or the modification time in nanoseconds does.
+Two kinds of writing escape it, as they escape every server that does not read the file: in place and of the same size
+within one tick of the kernel's clock, or with the old time set again afterwards.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What can go wrong, and whose fault it is.
 
 Two families in the manner of h11: the peer's fault carries the status we answer with; everything else is ours and
-carries what its mender needs. One place converts between them: the judge, when it turns a failed request into a refusal.
+carries what its mender needs. One place converts between them: the judge, when it makes a refusal of a failed request.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _FORMS = tuple(
 
 
 @lru_cache(maxsize=1024)
-def format(seconds: int) -> bytes:
+def format(seconds: int) -> bytes:  # noqa: A001 - httpdate.format says it best
     """29 bytes, for instance b"Sun, 06 Nov 1994 08:49:37 GMT"; 0 <= seconds <= LATEST_S."""
     t = time.gmtime(seconds)
     return (

@@ -11,7 +11,7 @@ Rules of this file
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .atoms import Frozen
@@ -149,7 +149,7 @@ class Refuse(_Judgement):
     silent: bool = False
 
 
-Decision = Union[Serve, NotModified, Redirect, Refuse]
+Decision = Serve | NotModified | Redirect | Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,13 @@ def refuse(status: int, why: str, *, silent: bool = False) -> Refuse:
 
 
 def text(name: bytes) -> str:
-    """Bytes from the wire or the file system for a sentence: printable, never ambiguous."""
-    shown = name.decode("utf-8", "backslashreplace")
-    return shown if shown.isprintable() else shown.encode("unicode_escape").decode()
+    r"""Bytes from the wire or the file system for a sentence: printable and never ambiguous.
+
+    A backslash is doubled first, so \xNN in the result is always one byte that could not be shown.
+    """
+    shown = name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in shown)
+
+
+def _escaped(sign: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in sign.encode())

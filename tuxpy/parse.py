@@ -26,21 +26,25 @@ TARGET_BYTES_MAX = 8192  # RFC 9112 3 wants at least 8000; nginx has 8192
 
 _SIGNIFICANT = frozenset(SIGNIFICANT)
 _LENGTHS = re.compile(rb"(?im)^content-length:[^\n]*")
+# CRLF before the request line is skipped (RFC 9112 2.2); a bare CR there is not, it is a fault.
+_EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+_WHY_CHARACTERS_MAX = 200  # h11 quotes the whole line it dislikes
 
 
 def parse(head: bytes) -> Request | Refuse:
     """Judge the form of one head, blank line included. Empty lines before it are forgiven."""
+    head = _EMPTY_LINES.sub(b"", head)
     silent = head.startswith(b"HEAD ")
     if head.count(b"\n") != head.count(b"\r\n"):
         return refuse(400, "a line of the head ends in a bare LF", silent=silent)
     if b"\n " in head or b"\n\t" in head:
         return refuse(400, "a field of the head is folded over two lines", silent=silent)
     connection = h11.Connection(h11.SERVER)
-    connection.receive_data(head.lstrip(b"\r\n"))
+    connection.receive_data(head)
     try:
         event = connection.next_event()
     except h11.RemoteProtocolError as error:
-        return refuse(error.error_status_hint, str(error), silent=silent)
+        return refuse(error.error_status_hint, str(error)[:_WHY_CHARACTERS_MAX], silent=silent)
     if not isinstance(event, h11.Request):
         return refuse(400, "the head is not complete", silent=silent)
     request = Request(
@@ -77,13 +81,14 @@ def _fault(request: Request, head: bytes) -> tuple[int, str] | None:
 
 def refuse_long_head(head: bytes) -> Refuse:
     """A head that exceeds the engine's limit: 414 while still in its first line, else 431."""
+    head = _EMPTY_LINES.sub(b"", head)
     silent = head.startswith(b"HEAD ")
-    if b"\n" not in head.lstrip(b"\r\n"):
+    if b"\n" not in head:
         return refuse(414, "the request line is longer than a head may be", silent=silent)
     return refuse(431, "the head is longer than a head may be", silent=silent)
 
 
 def refuse_slow_head(head: bytes) -> Refuse:
     """A head that was begun and not finished in time (RFC 9110 15.5.9)."""
-    silent = head.startswith(b"HEAD ")
+    silent = _EMPTY_LINES.sub(b"", head).startswith(b"HEAD ")
     return refuse(408, "the head was not finished in time", silent=silent)

@@ -23,6 +23,7 @@ from . import conditional
 from .mediatypes import media_type
 from .model import (
     NOSNIFF,
+    WITNESSES_MAX,
     Decision,
     FileFact,
     NotModified,
@@ -144,7 +145,7 @@ class _Terms(TypedDict):
 
 @dataclass(slots=True)
 class _Trail:
-    """The reasoning so far, what it rests on, and whether that can be watched."""
+    """The reasoning so far, what it rests on, and whether all of that can be watched."""
 
     why: list[str]
     witnesses: list[Witness] = field(default_factory=list)
@@ -160,6 +161,6 @@ class _Trail:
     def terms(self) -> _Terms:
         return {
             "why": tuple(self.why),
-            "witnesses": tuple(self.witnesses),
-            "cacheable": self.cacheable,
+            "witnesses": tuple(self.witnesses[:WITNESSES_MAX]),
+            "cacheable": self.cacheable and len(self.witnesses) <= WITNESSES_MAX,
         }

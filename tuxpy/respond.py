@@ -36,6 +36,9 @@ from .site import read_whole, release
 
 BODY_IN_MEMORY_MAX = 65536  # bytes; a copy of so many is cheaper than a second system call
 DISCARD_MAX = 65536  # bytes of unread input thrown away before the connection closes
+# File times go in ticks of up to 10 ms, and are set before the bytes are: a copy of a file that was written to this
+# recently may miss bytes without a trace, so it is sent and not kept.
+UNSETTLED_S = 0.02
 
 # Every head up to the value of Date: its length is the offset of the date.
 _OPENINGS = {
@@ -69,7 +72,7 @@ def respond(decision: Decision, request: Request | None, now: float) -> Answer:
     date_s = int(now)
     head_only = request is not None and request.method == b"HEAD"
     if isinstance(decision, Serve):
-        return _serve(decision, course, date_s, head_only)
+        return _serve(decision, course, now, head_only)
     if isinstance(decision, NotModified):
         return _finish(decision, course, date_s, ((b"ETag", decision.etag),))
     if isinstance(decision, Redirect):
@@ -104,8 +107,9 @@ def _course(decision: Decision, request: Request | None) -> _Course:
     return _STAYS_1_0 if b"keep-alive" in options else _CLOSES
 
 
-def _serve(serve: Serve, course: _Course, date_s: int, head_only: bool) -> Answer:
+def _serve(serve: Serve, course: _Course, now: float, head_only: bool) -> Answer:
     """The file itself, from memory behind its head or by sendfile."""
+    date_s = int(now)
     moved = False
     try:
         if head_only:
@@ -116,16 +120,19 @@ def _serve(serve: Serve, course: _Course, date_s: int, head_only: bool) -> Answe
             return answer
         whole = read_whole(serve.file, BODY_IN_MEMORY_MAX)
         if whole is None:
-            return respond(_CHANGING, None, date_s)
+            return respond(_CHANGING, None, now)
         file, body = whole
         if file is not serve.file:
             serve = _renewed(serve, file)
+        if abs(now - file.ctime_ns / 10**9) < UNSETTLED_S:
+            serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
         return _finish(serve, course, date_s, _file_fields(serve, date_s), body)
     finally:
         if not moved:
             release(serve.file)
 
 
+_UNSETTLED = "the file was written just now, so its copy is not kept"
 _CHANGING = Refuse(
     status=500, cacheable=False, why=("the file changed while it was read, twice in a row",)
 )

@@ -22,7 +22,6 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Union
 
 from .errors import ConfigError
 from .model import FileFact, Witness
@@ -31,6 +30,7 @@ OpenBeneath = Callable[[int, bytes], int]
 
 # O_NONBLOCK: opening a fifo or a device must not wait for its other side.
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_PATH_BYTES_MAX = 4096  # PATH_MAX of limits.h, its NUL included
 _STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _RACES_MAX = 8  # openat2(2): EAGAIN when a rename races with the look-up; try again
@@ -60,15 +60,16 @@ class IsDirectory:
     why: str = "it is a directory"
 
 
-Found = Union[FileFact, IsDirectory, Absent, Denied]
+Found = FileFact | IsDirectory | Absent | Denied
 
 _NO_SUCH_NAME = (errno.ENOENT, errno.ENOTDIR)
-_OUTCOMES: dict[int, Union[Absent, Denied]] = {
+_OUTCOMES: dict[int, Absent | Denied] = {
     errno.ENAMETOOLONG: Absent("the name is too long for any file"),
     errno.EXDEV: Absent("a symbolic link or name leads out of the root"),
     errno.ELOOP: Absent("there is a symbolic link that is not followed"),
     errno.ENXIO: Absent("it is a socket or a device, not a regular file"),
     errno.ENODEV: Absent("it is a device, not a regular file"),
+    errno.EBUSY: Absent("it is a device, not a regular file"),
     errno.EACCES: Denied("this process has no right to read it"),
     errno.EPERM: Denied("this process has no right to read it"),
 }
@@ -80,6 +81,8 @@ def walk_beneath(root_fd: int, path: bytes) -> int:
     For kernels before 5.6, and as the partner that openat2 is tested against.
     Raises OSError as open does; EXDEV for "..".
     """
+    if len(path) >= _PATH_BYTES_MAX:  # the kernel's rule for whole paths, which steps alone would escape
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
     *steps, name = [part for part in path.split(b"/") if part not in (b"", b".")] or [b"."]
     if b".." in steps or name == b"..":
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)

@@ -29,6 +29,8 @@ _AUTHORITY = re.compile(
 )
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# What a query may not hold as it is (RFC 3986 3.4), though browsers and h11 let it through.
+_NOT_IN_QUERY = re.compile(_BAD_ESCAPE.pattern + rb"|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,15 @@ def read_target(raw: bytes) -> Target | Refuse:
 
 
 def directory_location(target: Target) -> bytes:
-    """The same place with a slash behind, encoded, the query kept: never another host.
+    """The same place with a slash behind, the query kept: a sound reference, never to another host.
 
-    It starts with exactly one slash and holds no backslash, since every byte outside the
-    unreserved set is written as an escape.
+    It starts with exactly one slash, and no backslash is in it: in the path every byte outside the
+    unreserved set is written as an escape, in the query every byte that RFC 3986 does not allow there.
     """
     path = b"/" + quote_from_bytes(target.path, safe="/~").encode() + b"/"
-    return path if target.query is None else path + b"?" + target.query
+    if target.query is None:
+        return path
+    return path + b"?" + _NOT_IN_QUERY.sub(lambda found: b"%%%02X" % ord(found[0]), target.query)
 
 
 def _without_dots(parts: list[bytes]) -> tuple[bytes, ...] | None:

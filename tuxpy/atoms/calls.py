@@ -52,12 +52,12 @@ _WHITE_LIST: Final = (
     _call( 4, "recv",       "f:fd w:buffer n:length i:flags", "waits"),
     _call( 5, "send",       "f:fd r:data n:length i:flags", "waits"),       # all of it, or it fails
     _call( 6, "sendfile",   "f:fd f:file i:offset i:count", "waits"),       # all of it; -EIO: file shorter
-    _call( 7, "shutdown",   "f:fd i:how"),
+    _call( 7, "shutdown",   "f:fd i:direction"),
     _call( 8, "close",      "F:fd"),                                        # the cell becomes -1
     _call( 9, "openat2",    "f:directory z:path r:open_how n:length", "makes_fd"),
     _call(10, "read",       "f:fd w:buffer n:length", "waits"),
     _call(11, "pread",      "f:fd w:buffer n:length i:offset"),
-    _call(12, "write",      "f:fd r:data n:length"),
+    _call(12, "write",      "f:fd r:data n:length", "waits"),               # a pipe may be full; may write less
     _call(13, "nanosleep",  "i:nanoseconds", "waits"),
     # The calls of the HTTP engine; a plain syslet engine refuses them.
     _call(32, "recv_head",  "f:connection", "waits"),                       # bytes of the next head; 0: no more

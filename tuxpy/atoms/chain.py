@@ -51,6 +51,7 @@ class Chain(Shortcuts):
         self._constants: dict[Number, Cell] = {}
         self._steps: list[_Step] = []
         self._labels: set[str] = {END}
+        self._scratch_cell: Cell | None = None
 
     # Cells.
 
@@ -102,7 +103,7 @@ class Chain(Shortcuts):
         ret: Cell | None = None,
         stop_on: f.Stop | tuple[f.Stop, ...] = (),
         on_stop: str | None = None,
-        next: str | None = None,
+        next: str | None = None,  # noqa: A002, the field's name since 2007
         flags: Number = 0,
     ) -> None:
         """Append an atom.
@@ -148,7 +149,7 @@ class Chain(Shortcuts):
         """Labels become numbers; a skip that goes elsewhere than to the next atom gets a landing atom."""
         steps = self._steps
         followers = [step.label for step in steps[1:]] + [END]
-        places: dict[str, int | None] = {END: None}
+        places: dict[str, Number | None] = {END: None}
         number = 0
         for step, follower in zip(steps, followers, strict=True):
             places[step.label] = number
@@ -166,17 +167,16 @@ class Chain(Shortcuts):
                     atoms.append(Atom(label, CALLS["umem_add"], nothing, next=target, landing=True))
         return Frozen(self.name, tuple(atoms), tuple(self._cells), self.budget)
 
-    def _place(self, places: dict[str, int | None], step: _Step, label: str) -> Number | None:
+    def _place(self, places: dict[str, Number | None], step: _Step, label: str) -> Number | None:
         if label in places:
             return places[label]
         fault, mend = f"there is no label {label}", f"the labels are {', '.join(places)}"
         raise ChainError(self.name, f"atom {step.label}", fault, mend)
 
     def _scratch(self) -> Cell:
-        for cell in self._cells:
-            if cell.kind is Kind.INT and cell.name == SCRATCH:
-                return cell
-        return self.int(SCRATCH)
+        if self._scratch_cell is None:
+            self._scratch_cell = self.int(SCRATCH)
+        return self._scratch_cell
 
 
 def _lands(step: _Step, follower: str) -> bool:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..errors import TuxError
 from . import flags as f
 from .calls import CALLS, REFUSED, WANTED, Atom, Call, fits
 from .cells import Cell, Kind
 from .encode import encode
-from ..errors import TuxError
 
 ATOMS_MAX: Final = 64
 CELLS_MAX: Final = 64

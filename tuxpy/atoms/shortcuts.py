@@ -6,7 +6,7 @@ signature here against it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, Union
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from . import flags as f
 from .cells import Cell
@@ -14,7 +14,7 @@ from .cells import Cell
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-Argument: TypeAlias = Union[Cell, int]  # a plain number becomes a constant
+Argument: TypeAlias = Cell | int  # a plain number becomes a constant
 
 
 class How(TypedDict, total=False):
@@ -63,8 +63,8 @@ class Shortcuts:
     ) -> None:
         self.add("sendfile", fd, file, offset, count, **how)
 
-    def shutdown(self, fd: Argument, how: Argument, /, **how: Unpack[How]) -> None:
-        self.add("shutdown", fd, how, **how)
+    def shutdown(self, fd: Argument, direction: Argument, /, **how: Unpack[How]) -> None:
+        self.add("shutdown", fd, direction, **how)
 
     def close(self, fd: Cell, /, **how: Unpack[How]) -> None:
         self.add("close", fd, **how)

@@ -1,0 +1,209 @@
+/* api.c: the doors of api.h: check the arguments, then one call down. */
+#include <unistd.h>
+
+#include "control.h"
+#include "open.h"
+
+#ifndef TUX_VERSION
+#define TUX_VERSION "unknown"
+#endif
+
+const char *tux_version(void) { return TUX_VERSION; }
+
+/* --- chains --------------------------------------------------------------------------------------------------- */
+
+int tux_chain_open(const uint8_t *bytes, size_t length, int http, struct tux_chain **out, char *error)
+{
+    bool allowed[TUX_CALLS_MAX];
+    for (unsigned i = 0; i < TUX_CALLS_MAX; i++) allowed[i] = http || tux_plain_calls[i] != NULL;
+    return tux_chain_load(bytes, length, allowed, out, error);
+}
+
+void tux_chain_close(struct tux_chain *chain) { tux_chain_free(chain); }
+
+static int give_params(struct tux_frame *frame, const struct tux_param *params, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        int failed = tux_frame_param(frame, params[i].cell, params[i].value);
+        if (failed) return failed;
+    }
+    return 0;
+}
+
+int tux_run_inline(struct tux_chain *chain, const struct tux_param *params, uint32_t param_count, uint16_t keep_cell,
+                   int64_t *shared, int64_t *cells_out, uint8_t *buffers_out, struct tux_completion *out)
+{
+    for (unsigned i = 0; i < chain->atoms; i++)
+        if (tux_plain_calls[chain->atom[i].call] == NULL) return -EINVAL;
+    if (keep_cell != TUX_NONE16 && (keep_cell >= chain->cells || chain->cell[keep_cell].kind != TUX_FD)) return -EINVAL;
+    i64 cells[TUX_CELLS_MAX];
+    _Atomic i64 numbers[TUX_SHARED_MAX];
+    u8 *buffers = chain->buffer_bytes ? calloc(1, chain->buffer_bytes) : NULL;
+    if (chain->buffer_bytes && !buffers) return -ENOMEM;
+    for (unsigned i = 0; i < TUX_SHARED_MAX; i++) atomic_init(&numbers[i], shared ? shared[i] : 0);
+    struct tux_stage stage = {.place = TUX_INLINE, .perform = tux_plain_calls, .shared = numbers};
+    struct tux_run run = {.slot = 0};
+    tux_frame_start(&run.frame, chain, cells, chain->data, buffers);
+    int failed = give_params(&run.frame, params, param_count);
+    if (!failed) {
+        u16 reason = TUX_REASON_END;
+        i64 result = 0;
+        while (tux_step(&stage, &run, &reason, &result) != TUX_ENDED) continue; /* the slice is for engines */
+        *out = (struct tux_completion){.result = result, .steps = run.steps, .last_atom = run.last_atom, .reason = reason,
+                                       .stop_flags = run.stop_flags};
+        for (unsigned i = 0; shared && i < TUX_SHARED_MAX; i++) shared[i] = atomic_load(&numbers[i]);
+        if (cells_out) memcpy(cells_out, cells, chain->cells * sizeof(i64));
+        if (buffers_out && buffers) memcpy(buffers_out, buffers, chain->buffer_bytes);
+        if (keep_cell != TUX_NONE16) cells[keep_cell] = -1; /* the caller's now */
+    }
+    tux_frame_close(&run.frame);
+    free(buffers);
+    return failed;
+}
+
+uint32_t tux_chain_buffer_bytes(const struct tux_chain *chain) { return chain->buffer_bytes; }
+
+/* --- engines -------------------------------------------------------------------------------------------------- */
+
+int tux_engine_open(const struct tux_options *options, struct tux_engine **out, char *why) { return tux_open(options, out, why); }
+
+const char *tux_engine_backend(struct tux_engine *e) { return e->backend->ops->name; }
+
+void tux_engine_close(struct tux_engine *e) { tux_close(e); }
+
+static struct tux_command *command_of(enum tux_command_kind kind, uint32_t param_count)
+{
+    struct tux_command *command = calloc(1, sizeof *command + param_count * sizeof(struct tux_param));
+    if (command) command->kind = kind;
+    return command;
+}
+
+int tux_engine_submit(struct tux_engine *e, struct tux_chain *chain, const struct tux_param *params, uint32_t param_count,
+                      uint64_t cookie, uint32_t copies, uint32_t deadline_ms)
+{
+    if (param_count > TUX_CELLS_MAX || copies == 0) return -EINVAL;
+    for (uint32_t i = 0; i < param_count; i++)
+        if (params[i].cell >= chain->cells || !(chain->cell[params[i].cell].mode & TUX_CELL_PARAM)) return -EINVAL;
+    struct tux_command *command = command_of(TUX_COMMAND_SUBMIT, param_count);
+    if (!command) return -ENOMEM;
+    if (tux_completions_promise(&e->completions, copies) != 0) {
+        atomic_fetch_add(&e->metrics.refused, copies);
+        free(command);
+        return -ENOBUFS;
+    }
+    command->chain = chain;
+    command->cookie = cookie;
+    command->copies = copies;
+    command->deadline_ms = deadline_ms;
+    command->param_count = param_count;
+    for (uint32_t i = 0; i < param_count; i++) command->param[i] = params[i];
+    tux_control_post(e, command);
+    return 0;
+}
+
+int tux_engine_cancel(struct tux_engine *e, uint64_t cookie)
+{
+    struct tux_command *command = command_of(TUX_COMMAND_CANCEL, 0);
+    if (!command) return -ENOMEM;
+    command->cookie = cookie;
+    tux_control_post(e, command);
+    return 0;
+}
+
+static void post_plain(struct tux_engine *e, enum tux_command_kind kind)
+{
+    struct tux_command *command = command_of(kind, 0);
+    TUX_ASSERT(command != NULL);
+    tux_control_post(e, command);
+}
+
+void tux_engine_drain(struct tux_engine *e) { post_plain(e, TUX_COMMAND_DRAIN); }
+void tux_engine_forget(struct tux_engine *e) { post_plain(e, TUX_COMMAND_FORGET); }
+
+int tux_engine_completions(struct tux_engine *e, struct tux_completion *out, uint32_t max)
+{
+    return (int)tux_completions_take(&e->completions, out, max);
+}
+
+int tux_engine_misses(struct tux_engine *e, struct tux_miss *out, uint32_t max) { return (int)tux_ring_take(&e->misses, out, max); }
+
+int tux_response_open(const struct tux_response_options *options, struct tux_response **out, char *error)
+{
+    return tux_response_make(options, out, error);
+}
+
+void tux_response_close(struct tux_response *response) { tux_response_free(response); }
+
+int tux_engine_answer(struct tux_engine *e, uint32_t slot, uint32_t generation, struct tux_response *response)
+{
+    if (slot >= e->options.slots) return -EINVAL;
+    struct tux_answer answer = {slot, generation, response};
+    tux_ring_put(&e->answers, &answer);
+    tux_control_knock(e);
+    return 0;
+}
+
+int64_t tux_engine_shared_get(struct tux_engine *e, uint32_t index) { return index < TUX_SHARED_MAX ? atomic_load(&e->shared[index]) : 0; }
+
+void tux_engine_shared_set(struct tux_engine *e, uint32_t index, int64_t value)
+{
+    if (index < TUX_SHARED_MAX) atomic_store(&e->shared[index], value);
+}
+
+int64_t tux_engine_shared_add(struct tux_engine *e, uint32_t index, int64_t n)
+{
+    return index < TUX_SHARED_MAX ? atomic_fetch_add(&e->shared[index], n) + n : 0;
+}
+
+/* --- looking in ------------------------------------------------------------------------------------------------ */
+
+int tux_engine_trace(struct tux_engine *e)
+{
+    if (!e->stage.trace) e->stage.trace = calloc(TUX_TRACE_MAX, sizeof *e->stage.trace);
+    return e->stage.trace ? 0 : -ENOMEM;
+}
+
+uint32_t tux_engine_trace_take(struct tux_engine *e, struct tux_trace_entry *out, uint32_t max)
+{
+    u64 head = atomic_load_explicit(&e->trace_head, memory_order_acquire);
+    u64 from = head - e->trace_taken > TUX_TRACE_MAX ? head - TUX_TRACE_MAX : e->trace_taken;
+    uint32_t count = 0;
+    while (e->stage.trace && from < head && count < max) out[count++] = e->stage.trace[from++ % TUX_TRACE_MAX];
+    e->trace_taken = from;
+    return count;
+}
+
+struct metric_rule {
+    const char *name, *help;
+    char kind;
+    size_t offset;
+};
+
+#define KIND(letter) KIND_##letter
+enum { KIND_c = 'c', KIND_g = 'g' };
+static const struct metric_rule metrics[] = {
+#define METRIC(name, kind, help) {#name, help, KIND(kind), offsetof(struct tux_metrics, name)},
+#include "metrics.def"
+#undef METRIC
+};
+
+uint32_t tux_metric_count(void) { return TUX_COUNT(metrics); }
+const char *tux_metric_name(uint32_t index) { return index < TUX_COUNT(metrics) ? metrics[index].name : NULL; }
+const char *tux_metric_help(uint32_t index) { return index < TUX_COUNT(metrics) ? metrics[index].help : NULL; }
+int tux_metric_is_gauge(uint32_t index) { return index < TUX_COUNT(metrics) && metrics[index].kind == 'g'; }
+
+void tux_engine_metrics(struct tux_engine *e, uint64_t *out)
+{
+    for (unsigned i = 0; i < TUX_COUNT(metrics); i++) {
+        const _Atomic u64 *metric = (const _Atomic u64 *)(const void *)((const char *)&e->metrics + metrics[i].offset);
+        out[i] = atomic_load_explicit(metric, memory_order_relaxed);
+    }
+}
+
+size_t tux_test_head_end(const uint8_t *bytes, size_t length, size_t from) { return tux_head_end(bytes, length, from); }
+
+size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count, uint8_t *key)
+{
+    struct tux_significant set;
+    return tux_significant_set(&set, significant, count) == 0 ? tux_head_key(head, length, &set, key) : 0;
+}

@@ -1,0 +1,54 @@
+/* floor 4 · conn.h: what an engine knows of one connection, beside the run that leads it.
+ *
+ * Input is looked at where the back-end received it. Only what cannot be dealt with at once is copied: half a head, the
+ * rest of a pipeline, a head that the judge must see. So an idle connection holds no input memory at all. */
+#ifndef TUX_CONN_H
+#define TUX_CONN_H
+
+#include "response.h"
+
+struct tux_conn {
+    /* for the life of the connection */
+    int listener, fd; /* -1: the run leads no connection now */
+    u32 requests;
+    u64 limit_ms; /* the head must be complete, or the lingering close over, at this time; 0 = none runs */
+    /* input that had to be kept: bytes[at, used) */
+    u8 *input;
+    u32 input_room, input_at, input_used;
+    u32 searched; /* no end of a head within so many bytes from input_at */
+    /* the request at hand */
+    const u8 *head; /* in input, or where the back-end received it */
+    u32 head_bytes;
+    u32 miss_flags;
+    bool asked;       /* a miss is with the judge: the head must stay where it is */
+    bool discarding;
+    struct tux_response *chosen; /* holds a reference */
+    struct tux_blob *blob;       /* holds a reference: these bytes are being sent */
+    /* its predecessor, for the cheapest comparison */
+    struct tux_response *repeat; /* holds a reference */
+    u16 repeat_bytes;
+    u8 repeat_head[TUX_REPEAT_BYTES];
+};
+
+/* A fresh connection: nothing of the former one is left. */
+void tux_conn_reset(struct tux_conn *conn, struct tux_metrics *metrics);
+
+/* Keep `bytes` behind what is kept already; -ENOMEM. */
+int tux_conn_keep_input(struct tux_conn *conn, const u8 *bytes, size_t length);
+/* The first `count` bytes kept are done with. Memory goes back as soon as none is left. */
+void tux_conn_consume(struct tux_conn *conn, u32 count);
+/* The head must outlive this turn: copy it if it is not in the input already; -ENOMEM. */
+int tux_conn_pin_head(struct tux_conn *conn);
+/* The request is over: its head goes, and what was chosen for it. */
+void tux_conn_end_request(struct tux_conn *conn, struct tux_metrics *metrics);
+/* Remember that this head gets this response. */
+void tux_conn_remember(struct tux_conn *conn, struct tux_response *response, struct tux_metrics *metrics);
+
+static inline u32 tux_conn_kept(const struct tux_conn *conn) { return conn->input_used - conn->input_at; }
+
+static inline bool tux_conn_head_is_kept(const struct tux_conn *conn)
+{
+    return conn->input && conn->head >= conn->input && conn->head < conn->input + conn->input_room;
+}
+
+#endif

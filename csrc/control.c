@@ -1,0 +1,33 @@
+/* control.c: a list under a lock, and a knock. Commands are rare: a submit at start, a drain at the end. */
+#include "control.h"
+
+#include <unistd.h>
+
+void tux_control_knock(struct tux_engine *e)
+{
+    if (atomic_exchange(&e->knocked, true)) return; /* somebody has knocked and the engine has not looked yet */
+    u64 one = 1;
+    if (write(e->knock_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN || errno == EINTR);
+}
+
+void tux_control_post(struct tux_engine *e, struct tux_command *command)
+{
+    command->next = NULL;
+    pthread_mutex_lock(&e->lock);
+    *e->commands_tail = command;
+    e->commands_tail = &command->next;
+    pthread_mutex_unlock(&e->lock);
+    tux_control_knock(e);
+}
+
+struct tux_command *tux_control_take(struct tux_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    struct tux_command *command = e->commands;
+    if (command) {
+        e->commands = command->next;
+        if (!e->commands) e->commands_tail = &e->commands;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return command;
+}

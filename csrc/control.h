@@ -1,0 +1,24 @@
+/* floor 5 · control.h: what other threads ask of an engine; done by its own thread, in order. */
+#ifndef TUX_CONTROL_H
+#define TUX_CONTROL_H
+
+#include "engine.h"
+
+enum tux_command_kind { TUX_COMMAND_SUBMIT, TUX_COMMAND_CANCEL, TUX_COMMAND_DRAIN, TUX_COMMAND_FORGET, TUX_COMMAND_STOP };
+
+struct tux_command {
+    struct tux_command *next;
+    enum tux_command_kind kind;
+    const struct tux_chain *chain;
+    u64 cookie;
+    u32 copies, deadline_ms, param_count;
+    struct tux_param param[];
+};
+
+/* Any thread. */
+void tux_control_post(struct tux_engine *e, struct tux_command *command);
+void tux_control_knock(struct tux_engine *e);
+/* The engine's thread: the oldest command, which the caller frees; NULL when there is none. */
+struct tux_command *tux_control_take(struct tux_engine *e);
+
+#endif

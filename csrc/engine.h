@@ -1,0 +1,136 @@
+/* floor 5 · engine.h: one thread, one ring, its runs and connections. Shared by engine.c (the loop) and serve.c (HTTP).
+ *
+ * Everything is taken when the engine opens. Fields are grouped by who may touch them. */
+#ifndef TUX_ENGINE_H
+#define TUX_ENGINE_H
+
+#include <pthread.h>
+
+#include "backend.h"
+#include "call.h"
+#include "completion.h"
+#include "conn.h"
+#include "deadline.h"
+#include "decision.h"
+#include "head.h"
+#include "step.h"
+
+/* A first-in first-out list of runs, linked through their `next`. A run is in one list at most. */
+struct tux_run_list {
+    u32 first, last;
+};
+
+/* A listener, and the runs that are parked at accept for it. */
+struct tux_port {
+    int listener;
+    struct tux_run_list parked;
+    u32 parked_count;
+    bool changed;    /* the back-end must be told the new count */
+    int early[TUX_BACKLOG]; /* connections that a multishot accept took while no run was parked */
+    u32 early_count;
+};
+
+struct tux_answer {
+    u32 slot, generation;
+    struct tux_response *response;
+};
+
+/* Requests whose judgement is under way: whoever asks for the same joins the first. */
+#define TUX_PENDING 256
+struct tux_pending {
+    u64 hash;
+    u32 slot; /* of the run that asked; TUX_NONE32 = none */
+    struct tux_run_list joined;
+};
+
+struct tux_command;
+
+struct tux_engine {
+    /* fixed after opening */
+    struct tux_options options;
+    int knock_fd;
+    pthread_t thread;
+    struct tux_significant significant;
+    tux_perform calls[TUX_CALLS_MAX];
+    struct tux_run *runs;
+    struct tux_conn *conns;
+    struct tux_job *cold; /* by slot: the job of a run that is with a worker */
+    struct tux_cachemiss *pool;
+
+    /* the engine's thread alone */
+    struct tux_stage stage;
+    struct tux_backend *backend;
+    struct tux_deadlines deadlines;
+    struct tux_decisions decisions;
+    struct tux_run_list ready, unused;
+    struct tux_port *ports[TUX_PORTS_MAX];
+    struct tux_pending pending[TUX_PENDING];
+    u32 port_count;
+    u32 drain_turns; /* turns since draining began; 0 = it has not */
+    u64 retry_ms;    /* accept again then (EMFILE and its kin); 0 = no pause */
+    i64 wall_s;
+    bool notify; /* the caller has something to take: misses or completions */
+    bool stop;
+    u64 swept_ms; /* when time limits were looked at last */
+    char date[TUX_DATE_BYTES + 1];
+    u8 key[TUX_HEAD_BYTES_MAX + 8];
+    struct tux_event events[TUX_EVENTS_MAX];
+
+    /* from thread to thread */
+    struct tux_metrics metrics;
+    _Atomic i64 shared[TUX_SHARED_MAX];
+    struct tux_completions completions;
+    struct tux_ring misses, answers;
+    _Atomic bool knocked; /* somebody has written to knock_fd since the engine last looked */
+    _Atomic u64 trace_head, trace_taken;
+    pthread_mutex_t lock; /* guards the commands, and the start */
+    pthread_cond_t opened;
+    struct tux_command *commands, **commands_tail;
+    int open_result; /* 1 while opening */
+    char why[TUX_ERROR_BYTES];
+};
+
+static inline struct tux_run_list tux_no_runs(void) { return (struct tux_run_list){TUX_NONE32, TUX_NONE32}; }
+
+static inline void tux_list_add(struct tux_engine *e, struct tux_run_list *list, struct tux_run *run)
+{
+    run->next = TUX_NONE32;
+    if (list->first == TUX_NONE32) list->first = run->slot;
+    else e->runs[list->last].next = run->slot;
+    list->last = run->slot;
+}
+
+static inline void tux_list_push(struct tux_engine *e, struct tux_run_list *list, struct tux_run *run)
+{
+    run->next = list->first;
+    list->first = run->slot;
+    if (run->next == TUX_NONE32) list->last = run->slot;
+    (void)e;
+}
+
+static inline struct tux_run *tux_list_take(struct tux_engine *e, struct tux_run_list *list)
+{
+    if (list->first == TUX_NONE32) return NULL;
+    struct tux_run *run = &e->runs[list->first];
+    list->first = run->next;
+    if (list->first == TUX_NONE32) list->last = TUX_NONE32;
+    return run;
+}
+
+static inline struct tux_engine *tux_engine_of(struct tux_stage *stage)
+{
+    return (struct tux_engine *)(void *)((char *)stage - offsetof(struct tux_engine, stage));
+}
+
+static inline struct tux_conn *tux_conn_of(struct tux_engine *e, const struct tux_run *run) { return &e->conns[run->slot]; }
+
+/* The run may go on: it is tried again when its turn comes. */
+static inline void tux_wake(struct tux_engine *e, struct tux_run *run)
+{
+    TUX_ASSERT(run->wait != TUX_WAIT_NOT);
+    run->woken = run->wait;
+    run->wait = TUX_WAIT_NOT;
+    tux_list_add(e, &e->ready, run);
+}
+
+#endif

@@ -1,0 +1,331 @@
+/* loop.c: the engine's thread. One turn: hand everything queued to the kernel and wait · turn its events into woken runs · take
+ * what other threads have sent · run every woken run until it parks · look at time limits.
+ *
+ * Events are reaped first and handled later, so nothing is run in the middle of reaping, and a run that was ended by one
+ * event is met by the next as a stranger of another generation. */
+#include "loop.h"
+
+#include <unistd.h>
+
+#include "accept.h"
+#include "control.h"
+#include "serve.h"
+
+/* --- the life of a run ---------------------------------------------------------------------------------------- */
+
+static void start_run(struct tux_engine *e, const struct tux_command *command)
+{
+    const struct tux_chain *chain = command->chain;
+    struct tux_run *run = tux_list_take(e, &e->unused);
+    TUX_ASSERT(run != NULL); /* a completion was promised, and there are as many runs as promises */
+    size_t cell_bytes = chain->cells * sizeof(i64);
+    u8 *memory = calloc(1, cell_bytes + chain->buffer_bytes + 16);
+    TUX_ASSERT(memory != NULL);
+    u32 slot = run->slot, generation = run->generation + 1;
+    memset(run, 0, offsetof(struct tux_run, inner_cells));
+    run->slot = slot;
+    run->generation = generation;
+    run->cookie = command->cookie;
+    run->deadline_ms = command->deadline_ms ? e->stage.now_ms + command->deadline_ms : 0;
+    tux_frame_start(&run->frame, chain, (i64 *)(void *)memory, chain->data, memory + ((cell_bytes + 15) & ~(size_t)15));
+    for (u32 i = 0; i < command->param_count; i++) {
+        int failed = tux_frame_param(&run->frame, command->param[i].cell, command->param[i].value);
+        TUX_ASSERT(!failed); /* checked at submit */
+    }
+    e->conns[slot].listener = e->conns[slot].fd = -1;
+    tux_metric_add(&e->metrics.runs, 1);
+    tux_list_add(e, &e->ready, run);
+}
+
+/* Descriptors are closed by the back-end, so that nothing armed for them keeps a connection open. */
+static void close_frame(struct tux_engine *e, struct tux_run *run, struct tux_frame *frame)
+{
+    for (unsigned i = 0; i < frame->chain->cells; i++) {
+        if (frame->chain->cell[i].kind != TUX_FD || frame->cells[i] < 0) continue;
+        e->backend->ops->hang_up(e->backend, run, (int)frame->cells[i]);
+        run->generation++;
+    }
+    free(frame->cells);
+}
+
+static void end_run(struct tux_engine *e, struct tux_run *run, u16 reason, i64 result)
+{
+    struct tux_frame *own = run->outer.chain ? &run->outer : &run->frame;
+    tux_serve_end(e, run);
+    u16 last = run->outer.chain ? run->outer.pc : run->last_atom; /* of the run's own chain, not of a response within */
+    bool success = result >= 0 && (reason == TUX_REASON_END || reason == TUX_REASON_STOP);
+    bool silent = success && (own->chain->atom[last].flags & SYSLET_NO_COMPLETE);
+    struct tux_completion completion = {.cookie = run->cookie, .result = result, .steps = run->steps, .last_atom = last,
+                                        .reason = reason, .stop_flags = run->stop_flags};
+    close_frame(e, run, own);
+    run->frame.chain = run->outer.chain = NULL;
+    run->generation++;
+    tux_deadline_set(&e->deadlines, run->slot, 0);
+    tux_metric_add(&e->metrics.runs, -1);
+    tux_metric_add(&e->metrics.completions, 1);
+    tux_metric_add(&e->metrics.steps, (i64)completion.steps);
+    tux_list_push(e, &e->unused, run);
+    if (silent) {
+        tux_completions_release(&e->completions, 1);
+        return;
+    }
+    tux_ring_put(&e->completions.ring, &completion);
+    e->notify = true;
+}
+
+/* The run shall end: now if nothing holds it, else when what it waits for comes. */
+static void end_early(struct tux_engine *e, struct tux_run *run, u8 reason)
+{
+    run->ending = reason;
+    switch (run->wait) {
+    case TUX_WAIT_NOT: case TUX_WAIT_DECISION: case TUX_WAIT_FRESH: case TUX_WAIT_COLD: return;
+    case TUX_WAIT_ACCEPT: tux_accept_unpark(e, run); break;
+    default:
+        if (!e->backend->ops->cancel(e->backend, run)) return;
+        run->wait = TUX_WAIT_NOT;
+    }
+    end_run(e, run, reason, -ECANCELED);
+}
+
+static void perform_cold(struct tux_job *job, void *context)
+{
+    struct tux_engine *e = context;
+    struct tux_run *run = &e->runs[job - e->cold];
+    struct tux_stage stage = {.place = TUX_ON_WORKER, .shared = e->shared};
+    const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
+    job->result = tux_plain_calls[atom->call](&stage, run, atom);
+}
+
+/* Run until the run parks, ends or has had its slice, and see to whatever it now waits for. */
+static void go(struct tux_engine *e, struct tux_run *run)
+{
+    u16 reason = TUX_REASON_END;
+    i64 result = 0;
+    enum tux_outcome outcome = tux_step(&e->stage, run, &reason, &result);
+    e->backend->ops->release(e->backend);
+    if (outcome == TUX_ENDED) {
+        end_run(e, run, reason, result);
+    } else if (__builtin_expect(run->ending && run->wait != TUX_WAIT_NOT && run->wait != TUX_WAIT_COLD, 0)) {
+        end_early(e, run, run->ending);
+    } else if (outcome == TUX_SLICE_USED || run->wait == TUX_WAIT_NOT) {
+        tux_list_add(e, &e->ready, run);
+    } else if (run->wait == TUX_WAIT_COLD) {
+        tux_metric_add(&e->metrics.cold, 1);
+        e->cold[run->slot].perform = perform_cold;
+        tux_cachemiss_post(e->pool, &e->cold[run->slot]);
+    } else {
+        u64 limit = run->wait == TUX_WAIT_TIMER ? run->progress : tux_serve_limit(e, run);
+        if (run->deadline_ms && (limit == 0 || run->deadline_ms < limit)) limit = run->deadline_ms;
+        tux_deadline_set(&e->deadlines, run->slot, limit);
+    }
+}
+
+/* --- events --------------------------------------------------------------------------------------------------- */
+
+static const u8 wait_of_event[] = {
+    [TUX_EVENT_INPUT] = TUX_WAIT_INPUT, [TUX_EVENT_SENT] = TUX_WAIT_SENT, [TUX_EVENT_WRITABLE] = TUX_WAIT_WRITABLE,
+    [TUX_EVENT_READY] = TUX_WAIT_READY,
+};
+
+static void handle(struct tux_engine *e, const struct tux_event *event)
+{
+    if (event->kind == TUX_EVENT_ACCEPTED) {
+        tux_accept_landed(e, event->slot, event->result);
+        return;
+    }
+    if (event->kind == TUX_EVENT_KNOCK || event->slot >= e->options.slots) return;
+    struct tux_run *run = &e->runs[event->slot];
+    if ((run->generation & TUX_GENERATION_MASK) != event->generation || run->wait != wait_of_event[event->kind]) return;
+    if (event->kind != TUX_EVENT_INPUT) tux_land(run, event->result);
+    tux_wake(e, run);
+}
+
+static void take_jobs(struct tux_engine *e)
+{
+    for (struct tux_job *job = tux_cachemiss_take(e->pool), *next; job; job = next) {
+        next = job->next;
+        if (job->perform != perform_cold) {
+            tux_serve_checked(e, (struct tux_response *)(void *)job);
+            continue;
+        }
+        struct tux_run *run = &e->runs[job - e->cold];
+        tux_land(run, job->result);
+        tux_wake(e, run);
+    }
+}
+
+static void take_commands(struct tux_engine *e)
+{
+    for (struct tux_command *command; (command = tux_control_take(e)) != NULL; free(command)) {
+        switch (command->kind) {
+        case TUX_COMMAND_SUBMIT:
+            tux_metric_add(&e->metrics.submitted, command->copies);
+            for (u32 i = 0; i < command->copies; i++) start_run(e, command);
+            break;
+        case TUX_COMMAND_CANCEL:
+            for (u32 i = 0; i < e->options.slots; i++)
+                if (e->runs[i].frame.chain && e->runs[i].cookie == command->cookie) end_early(e, &e->runs[i], TUX_REASON_CANCELLED);
+            break;
+        case TUX_COMMAND_DRAIN:
+            if (e->drain_turns == 0) e->drain_turns = 1;
+            for (u32 i = 0; i < e->port_count; i++) e->ports[i]->changed = true;
+            break;
+        case TUX_COMMAND_FORGET: tux_decisions_forget(&e->decisions); break;
+        case TUX_COMMAND_STOP: e->stop = true; break;
+        }
+    }
+}
+
+/* What others have sent. The flag goes down before we look, so whoever comes later knocks again. */
+static void answer_the_door(struct tux_engine *e)
+{
+    atomic_store(&e->knocked, false);
+    take_jobs(e);
+    tux_serve_answers(e);
+    take_commands(e);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------ */
+
+static void expire(struct tux_engine *e, struct tux_run *run)
+{
+    u64 now_ms = e->stage.now_ms;
+    if (!run->frame.chain || run->wait == TUX_WAIT_NOT) return;
+    if (run->deadline_ms && now_ms >= run->deadline_ms) {
+        end_early(e, run, TUX_REASON_DEADLINE);
+    } else if (run->wait == TUX_WAIT_TIMER) {
+        tux_land(run, 0);
+        tux_wake(e, run);
+    } else if (run->wait == TUX_WAIT_INPUT || run->wait == TUX_WAIT_SENT || run->wait == TUX_WAIT_WRITABLE) {
+        tux_serve_expired(e, run);
+    }
+}
+
+static void sweep(struct tux_engine *e)
+{
+    struct tux_deadlines *d = &e->deadlines;
+    if (e->stage.now_ms < d->next_ms || e->stage.now_ms < e->swept_ms + TUX_SWEEP_MS) return;
+    e->swept_ms = e->stage.now_ms;
+    tux_deadline_sweep_begin(d);
+    for (u32 slot = 0; (slot = tux_deadline_sweep(d, slot, e->stage.now_ms)) != TUX_NONE32; slot++) expire(e, &e->runs[slot]);
+}
+
+static int timeout_of(const struct tux_engine *e)
+{
+    if (e->ready.first != TUX_NONE32 || (e->drain_turns > 0 && e->drain_turns <= TUX_DRAIN_TURNS)) return 0;
+    u64 next_ms = e->deadlines.next_ms;
+    if (next_ms != UINT64_MAX && next_ms < e->swept_ms + TUX_SWEEP_MS) next_ms = e->swept_ms + TUX_SWEEP_MS;
+    if (e->retry_ms != 0 && e->retry_ms < next_ms) next_ms = e->retry_ms;
+    if (next_ms == UINT64_MAX) return -1;
+    u64 now_ms = e->stage.now_ms;
+    return next_ms <= now_ms ? 0 : (int)tux_min_u64(next_ms - now_ms, 3600000);
+}
+
+static void look_at_the_clock(struct tux_engine *e)
+{
+    e->stage.now_ms = tux_now_ms();
+    i64 wall_s = tux_wall_s();
+    if (wall_s == e->wall_s) return;
+    e->wall_s = wall_s;
+    tux_date(wall_s, e->date);
+}
+
+/* Accepting has been stopped for a few turns, so whatever was under way has arrived: let the parked runs go. */
+static void drain(struct tux_engine *e)
+{
+    if (e->drain_turns == 0 || e->drain_turns > TUX_DRAIN_TURNS || ++e->drain_turns <= TUX_DRAIN_TURNS) return;
+    tux_accept_drain(e);
+    tux_serve_drain(e);
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------- */
+
+static void turn(struct tux_engine *e, int timeout_ms)
+{
+    int count = e->backend->ops->wait(e->backend, e->events, TUX_EVENTS_MAX, timeout_ms);
+    TUX_ASSERT(count >= 0); /* the back-end retries what may pass; the rest is our mistake */
+    look_at_the_clock(e);
+    tux_metric_add(&e->metrics.turns, 1);
+    bool knock = false;
+    for (int i = 0; i < count; i++) {
+        knock |= e->events[i].kind == TUX_EVENT_KNOCK;
+        handle(e, &e->events[i]);
+    }
+    if (knock) answer_the_door(e);
+    sweep(e);
+    drain(e);
+    struct tux_run_list woken = e->ready; /* those that become ready meanwhile have their turn in the next one */
+    e->ready = tux_no_runs();
+    for (struct tux_run *run; (run = tux_list_take(e, &woken)) != NULL;) go(e, run);
+    tux_accept_update(e);
+    if (!e->notify) return;
+    e->notify = false;
+    u64 one = 1;
+    if (write(e->options.notify_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN || errno == EINTR);
+}
+
+/* End what lives. Bytes that the kernel still sends from must stay until it says so; the wait for that is bounded. */
+static void end_all(struct tux_engine *e)
+{
+    tux_cachemiss_stop(e->pool); /* jobs still queued will not be performed, but they come back */
+    for (struct tux_job *job = tux_cachemiss_take(e->pool), *next; job; job = next) {
+        next = job->next;
+        if (job->perform != perform_cold) tux_response_drop((struct tux_response *)(void *)job, &e->metrics);
+    }
+    for (u32 i = 0; i < e->options.slots; i++) {
+        struct tux_run *run = &e->runs[i];
+        if (!run->frame.chain) continue;
+        if (run->wait != TUX_WAIT_SENT) run->wait = TUX_WAIT_NOT;
+        else tux_serve_expired(e, run);
+    }
+    bool sending = true;
+    for (int tries = 0; sending && tries < 100; tries++) {
+        int count = e->backend->ops->wait(e->backend, e->events, TUX_EVENTS_MAX, 10);
+        sending = false;
+        for (int i = 0; i < count; i++)
+            if (e->events[i].kind == TUX_EVENT_SENT) e->runs[e->events[i].slot].wait = TUX_WAIT_NOT;
+        for (u32 i = 0; i < e->options.slots; i++) sending |= e->runs[i].frame.chain && e->runs[i].wait == TUX_WAIT_SENT;
+    }
+    for (u32 i = 0; i < e->options.slots; i++) {
+        struct tux_run *run = &e->runs[i];
+        if (!run->frame.chain) continue;
+        e->conns[i].asked = false; /* the judge is gone */
+        end_run(e, run, TUX_REASON_CANCELLED, -ECANCELED);
+    }
+    (void)e->backend->ops->wait(e->backend, e->events, TUX_EVENTS_MAX, 0); /* hands the last closes to the kernel */
+}
+
+static int open_backend(struct tux_engine *e)
+{
+    const struct tux_backend_options options = {.slots = e->options.slots, .knock_fd = e->knock_fd};
+    const char *wanted = e->options.backend;
+    char why[TUX_ERROR_BYTES] = "asked for";
+    if (strcmp(wanted, "epoll") != 0) {
+        int failed = tux_backend_uring.open(&e->backend, &options, why);
+        if (!failed) snprintf(e->why, sizeof e->why, "%s", strcmp(wanted, "uring") == 0 ? "asked for" : "this kernel has io_uring and its self-test passed");
+        if (!failed || strcmp(wanted, "uring") == 0) {
+            if (failed) snprintf(e->why, sizeof e->why, "%s", why);
+            return failed;
+        }
+    }
+    snprintf(e->why, sizeof e->why, "%s", why);
+    return tux_backend_epoll.open(&e->backend, &options, e->why);
+}
+
+void *tux_loop(void *argument)
+{
+    struct tux_engine *e = argument;
+    look_at_the_clock(e);
+    int result = open_backend(e); /* here, since a ring belongs to the thread that makes it */
+    e->stage.backend = e->backend;
+    pthread_mutex_lock(&e->lock);
+    e->open_result = result;
+    pthread_cond_signal(&e->opened);
+    pthread_mutex_unlock(&e->lock);
+    if (result) return NULL;
+    while (!e->stop) turn(e, timeout_of(e));
+    end_all(e);
+    tux_accept_close(e);
+    e->backend->ops->close(e->backend);
+    return NULL;
+}

@@ -1,0 +1,11 @@
+/* floor 5 · open.h: an engine's beginning and end. */
+#ifndef TUX_OPEN_H
+#define TUX_OPEN_H
+
+#include "engine.h"
+
+/* Takes all memory, starts the thread and the workers. -errno and one sentence in `why` when that cannot be had. */
+int tux_open(const struct tux_options *options, struct tux_engine **out, char why[TUX_ERROR_BYTES]);
+void tux_close(struct tux_engine *e);
+
+#endif

@@ -1,0 +1,25 @@
+/* floor 5 · serve.h: the calls of a connection: recv_head, decide, respond, discard, close. */
+#ifndef TUX_SERVE_H
+#define TUX_SERVE_H
+
+#include "engine.h"
+
+/* The call table of an engine: the plain calls, and over them the calls of a connection. */
+void tux_serve_calls(tux_perform table[TUX_CALLS_MAX]);
+/* A response chain has ended: 1 keep the connection, 0 close it, -errno it broke. */
+i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bool stopped);
+
+/* Draining: idle connections close. */
+void tux_serve_drain(struct tux_engine *e);
+/* The judge's answers that have come down. */
+void tux_serve_answers(struct tux_engine *e);
+/* A worker has held the response against the file system. */
+void tux_serve_checked(struct tux_engine *e, struct tux_response *response);
+/* When the parked run has waited too long, in the engine's milliseconds; 0 = it may wait for ever. */
+u64 tux_serve_limit(struct tux_engine *e, struct tux_run *run);
+/* ... and now it has. */
+void tux_serve_expired(struct tux_engine *e, struct tux_run *run);
+/* The run ends: its connection's memory goes with it. */
+void tux_serve_end(struct tux_engine *e, struct tux_run *run);
+
+#endif

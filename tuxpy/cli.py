@@ -1,0 +1,300 @@
+"""The command line, and the only importer of click.
+
+Every verb here is thin: it turns words into values and calls the module that does the work. What only one verb needs is
+imported inside it, so that help and completion come at once and a server starts with nothing it does not use.
+
+Exit codes: 0 done, 1 failed, 2 not understood or not possible as asked, 130 interrupted. An error is one line on
+standard error that names the thing and the remedy; only a fault of ours shows a traceback.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from . import __version__
+from .config import BACKENDS, CONNECTIONS_MAX, HOST, LOG_LEVELS, PORT, WORKERS_MAX
+from .errors import ConfigError, TuxError
+
+if TYPE_CHECKING:
+    from .config import Backend, LogLevel
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """The console script: run a verb, turn what went wrong into a line and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file may have any name
+    try:
+        status: object = cli.main(args, prog_name="tuxpy", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "tuxpy"
+        return _fail(f"{error.format_message().rstrip('.')}; see {path} --help", 2)
+    except ConfigError as error:
+        return _fail(str(error), 2)
+    except (TuxError, click.ClickException) as error:
+        return _fail(str(error), 1)
+    except click.Abort:
+        return 130
+    except BrokenPipeError:  # nobody reads any more: not worth a word
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter's last flush says it again
+        return 1
+    except ImportError as error:
+        if "_engine" not in str(error):
+            raise
+        return _fail(f"the engine is not built for this Python ({error}): install tuxpy-server again", 1)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}", 1)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(sentence: str, status: int) -> int:
+    click.echo(f"tuxpy: {' '.join(sentence.split())}", err=True)
+    return status
+
+
+# How help looks, and where options come from.
+
+
+class _Option(click.Option):
+    """An option that belongs to a section of the help."""
+
+    def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+class _Command(click.Command):
+    """A command whose options are listed by section, in the order of their definition."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):  # arguments stand in the text
+                sections.setdefault(getattr(param, "section", "Options"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records, col_max=26)
+
+
+class _Group(click.Group):
+    """The verbs; a directory in the place of a verb is the commonest slip."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-") and os.path.isdir(args[0]):  # noqa: PTH112
+            ctx.fail(f"{args[0]!r} is no command but a directory: serve it with `tuxpy serve {args[0]}`")
+        return super().resolve_command(ctx, args)
+
+
+def _serve_option(*names: str, section: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option of serve: TUXPY_SERVE_NAME and, shorter, TUXPY_NAME stand for it in the environment."""
+    word = next(name for name in names if name.startswith("--"))[2:].replace("-", "_").upper()
+    variables = [f"TUXPY_SERVE_{word}", f"TUXPY_{word}"]
+    return click.option(*names, cls=_Option, section=section, envvar=variables, **settings)
+
+
+def _directories(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="dir")]  # the shell itself completes
+
+
+def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from .explain import CHAINS
+
+    return [name for name in CHAINS if name.startswith(incomplete)]
+
+
+# The verbs.
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "TUXPY", "max_content_width": 100}
+
+
+@click.group(cls=_Group, context_settings=_SETTINGS, invoke_without_command=True)
+@click.version_option(__version__, "-V", "--version", message="tuxpy %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """A static file web server whose life cycle is a program of system calls.
+
+    \b
+    tuxpy serve ./www                 serve a directory at http://127.0.0.1:8000/
+    tuxpy explain /index.html         what would be answered, and why
+    tuxpy chain lifecycle             the program that every connection runs
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@cli.command(
+    cls=_Command,
+    short_help="Serve a directory.",
+    epilog="""\b
+Examples:
+  tuxpy serve                          this directory, on this machine only
+  tuxpy serve ./www -p 9000            another port
+  tuxpy serve ./www -b 0.0.0.0:80      for everybody
+  tuxpy serve -b 127.0.0.1 -b '[::1]'  IPv4 and IPv6
+
+Every option has a twin in the environment, TUXPY_SERVE_PORT or shorter TUXPY_PORT for --port; the command line wins.
+
+SIGTERM and SIGINT let connections finish what they are at; a second one ends at once.""",
+)
+@click.argument(
+    "directory",
+    default=".",
+    metavar="[DIR]",
+    envvar=["TUXPY_SERVE_DIR", "TUXPY_DIR"],
+    shell_complete=_directories,
+)
+@_serve_option(
+    "-b", "--bind", section="Where", multiple=True, metavar="ADDRESS",
+    help="Listen at HOST:PORT, HOST, :PORT, [IPV6]:PORT or [IPV6]; may be given several times.",
+)
+@_serve_option(
+    "--host", section="Where", metavar="HOST", help=f"Host where --bind names none.  [default: {HOST}]"
+)
+@_serve_option(
+    "-p", "--port", section="Where", metavar="PORT",
+    help=f"Port where --bind names none; 0 is any free one.  [default: {PORT}, or the next free one]",
+)
+@_serve_option(
+    "-w", "--workers", section="Engine", default="auto", show_default=True, metavar="N|auto",
+    help=f"Engines, 1 to {WORKERS_MAX}; auto is one for every processor that this process may use.",
+)
+@_serve_option(
+    "--backend", section="Engine", type=click.Choice(BACKENDS), default="auto", show_default=True,
+    help="How engines wait: io_uring, epoll, or what the kernel allows.",
+)
+@_serve_option(
+    "--max-connections", section="Engine", type=int, default=4096, show_default=True, metavar="N",
+    help=f"Connections of the whole server, up to {CONNECTIONS_MAX}; more wait in the kernel.",
+)
+@_serve_option(
+    "--log-level", section="Output", type=click.Choice(LOG_LEVELS, case_sensitive=False), default="info",
+    show_default=True, help="What is worth a line; above info, the line at the start is left out too.",
+)
+@_serve_option(
+    "--color", section="Output", type=click.Choice(("auto", "always", "never")), default="auto", show_default=True,
+    help="Colours; auto is on a terminal, unless NO_COLOR is set.",
+)
+def serve(
+    directory: str,
+    bind: tuple[str, ...],
+    host: str | None,
+    port: str | None,
+    workers: str,
+    backend: Backend,
+    max_connections: int,
+    log_level: LogLevel,
+    color: str,
+) -> int:
+    """Serve the files beneath DIR (this directory if left out) until told to stop.
+
+    One line on standard error says where, with how many engines and by which back-end; the log follows it there."""
+    from . import config as c
+    from . import log
+
+    colored = log.wants_color(color, sys.stderr)
+    config = c.Config(
+        root=_servable(directory),
+        binds=c.addresses(bind, host, None if port is None else c.parse_port(port)),
+        workers=c.parse_workers(workers),
+        backend=backend,
+        max_connections=max_connections,
+        log_level=log_level,
+    )
+    log.set_up(log_level, colored)
+    from .server import Server  # now that everything is understood: it brings the engine along
+
+    with Server(config) as server:
+        if log_level in ("debug", "info"):
+            lines = log.announcement(config, server.urls, server.engines, server.backend, server.why, colored)
+            _say("\n".join(lines))
+        return server.run()
+
+
+def _servable(directory: str) -> str:
+    """The directory, absolute; refused when its files could not be reached."""
+    path = os.path.abspath(directory)  # noqa: PTH100 (pathlib would be imported for this alone)
+    if os.path.isdir(path) and not os.access(path, os.X_OK):  # noqa: PTH112
+        raise ConfigError(f"no right to enter {directory!r}: run as a user who may, or change its mode")
+    return path
+
+
+def _say(lines: str) -> None:
+    """To standard error, if somebody is there: a server must not die of a closed terminal."""
+    try:
+        click.echo(lines, err=True)
+    except OSError:
+        pass
+
+
+# Looking into it.
+
+
+@cli.command(cls=_Command, short_help="Say what would be answered, and why.", epilog="""\b
+Examples:
+  tuxpy explain /docs --root ./www
+  tuxpy explain http://localhost:8000/a.css -H 'If-None-Match: "x"' -X HEAD""")
+@click.argument("target")
+@click.option("-H", "--header", "fields", multiple=True, metavar="'FIELD: VALUE'", help="A field of the request.")
+@click.option("-X", "--request", "method", default="GET", show_default=True, metavar="METHOD", help="Its method.")
+@click.option("--http1.0", "old", is_flag=True, help="Ask in HTTP/1.0.")
+@click.option(
+    "--root", default=".", show_default=True, metavar="DIR", help="The directory that is served.",
+    shell_complete=_directories,
+)
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
+def explain(target: str, fields: tuple[str, ...], method: str, old: bool, root: str, ascii_only: bool) -> None:
+    """Say what would be answered to a request for TARGET, a URL or a path, and why.
+
+    No server is needed: the request is judged here, by what judges in the server."""
+    from . import explain as x
+
+    head = x.head_of(target, method, fields, "1.0" if old else "1.1")
+    with x.site(_servable(root)) as site:
+        click.echo(x.explain(site, head, time.time(), ascii_only or _plain_output()), nl=False)
+
+
+@cli.command(cls=_Command, short_help="Draw a chain.")
+@click.argument("name", required=False, shell_complete=_chain_names)
+@click.option("--list", "listed", is_flag=True, help="List the chains that are known.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
+@click.option("--dump", is_flag=True, help="Print the exact text form instead of a drawing.")
+def chain(name: str | None, listed: bool, ascii_only: bool, dump: bool) -> None:
+    """Draw the chain NAME as the server runs it; without NAME, list the chains."""
+    from . import explain as x
+
+    if name is None or listed:
+        click.echo("\n".join(f"{known:12}{about}" for known, (about, _) in x.CHAINS.items()))
+    else:
+        click.echo(x.drawn(name, ascii_only or _plain_output(), dump), nl=False)
+
+
+def _plain_output() -> bool:
+    """Standard output has no signs to draw with."""
+    return sys.stdout is None or "utf" not in (sys.stdout.encoding or "").lower()
+
+
+@cli.command(cls=_Command, short_help="Print a script for completion in the shell.", epilog="""\b
+Examples:
+  tuxpy completion bash > ~/.local/share/bash-completion/completions/tuxpy
+  tuxpy completion fish > ~/.config/fish/completions/tuxpy.fish
+  eval "$(tuxpy completion zsh)"       in ~/.zshrc""")
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script that teaches SHELL to complete tuxpy."""
+    made = get_completion_class(shell)
+    assert made is not None
+    click.echo(made(cli, {}, "tuxpy", "_TUXPY_COMPLETE").source())

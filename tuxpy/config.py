@@ -1,0 +1,250 @@
+"""What the operator asked for, checked once and then never changed.
+
+A Config holds numbers and addresses, no text that still has to be understood: the functions here turn the words of a
+command line into them, and refuse in one sentence that names the remedy. All are pure but the two that ask the machine:
+`workers_auto` for its processors, `local_addresses` for its interfaces.
+
+Units stand in the names. `binds` come in the order in which they were asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
+
+from .errors import ConfigError
+
+Backend = Literal["auto", "uring", "epoll"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
+LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
+
+HOST: Final = "127.0.0.1"  # nobody else's business until the operator says so
+PORT: Final = 8000
+WORKERS_MAX: Final = 1024
+CONNECTIONS_MAX: Final = 1 << 20  # csrc/limits.h: TUX_SLOTS_MAX
+
+_HOST_NAME = re.compile(r"(?!-)[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\.?")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. An IPv6 host stands without brackets; port 0 is any free one."""
+
+    host: str = HOST
+    port: int = PORT
+    port_was_asked: bool = False  # else the next free one will do
+
+    @property
+    def wildcard(self) -> bool:
+        """It means every address of the machine."""
+        return self.host in ("0.0.0.0", "::")
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one server. Raises ConfigError for what cannot work."""
+
+    root: str = "."
+    binds: tuple[Address, ...] = (Address(),)
+    workers: int = field(default_factory=lambda: workers_auto())
+    backend: Backend = "auto"
+    max_connections: int = 4096  # of the whole server
+    head_timeout_s: float = 10.0  # from the first byte of a head to its end
+    idle_timeout_s: float = 60.0  # between two requests
+    send_timeout_s: float = 30.0  # without a byte taken by the peer
+    drain_timeout_s: float = 30.0  # from the signal to the end
+    log_level: LogLevel = "info"
+
+    def __post_init__(self) -> None:
+        if not self.binds:
+            raise ConfigError("there is no address to listen at: give at least one")
+        addresses = [(bind.host, bind.port) for bind in self.binds if bind.port]
+        for bind in self.binds:
+            if addresses.count((bind.host, bind.port)) > 1:
+                raise ConfigError(f"the address {bind} is given twice: leave one out")
+        if not 1 <= self.workers <= WORKERS_MAX:
+            raise ConfigError(f"{self.workers} engines cannot be: give 1 to {WORKERS_MAX}, or auto")
+        if not self.workers <= self.max_connections <= CONNECTIONS_MAX:
+            least = f"{self.workers} (one an engine)" if self.workers > 1 else "1"
+            raise ConfigError(f"{self.max_connections} connections cannot be: give {least} to {CONNECTIONS_MAX}")
+        for name in ("head", "idle", "send", "drain"):
+            if not getattr(self, f"{name}_timeout_s") > 0:
+                raise ConfigError(f"the {name} timeout must be longer than nothing: give seconds above 0")
+        if self.backend not in BACKENDS:
+            raise ConfigError(f"there is no back-end {self.backend!r}: choose from {', '.join(BACKENDS)}")
+        if self.log_level not in LOG_LEVELS:
+            raise ConfigError(f"there is no log level {self.log_level!r}: choose from {', '.join(LOG_LEVELS)}")
+
+
+# Addresses.
+
+
+def addresses(binds: Sequence[str], host: str | None = None, port: int | None = None) -> tuple[Address, ...]:
+    """All --bind together with --host and --port, which say what a bind leaves open."""
+    return tuple(parse_bind(bind, host, port) for bind in binds or ("",))
+
+
+def parse_bind(text: str, host: str | None = None, port: int | None = None) -> Address:
+    """HOST:PORT, [IPV6]:PORT, HOST, :PORT or PORT; what is left out is `host` and `port`, or the default."""
+    wanted_host, wanted_port = _split(text)
+    if wanted_port:
+        port = parse_port(wanted_port)
+    return Address(parse_host(wanted_host or host or HOST), PORT if port is None else port, port is not None)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Host (perhaps in brackets) and port, either may be empty."""
+    for scheme in ("unix:", "fd:"):
+        if text.startswith(scheme):
+            raise ConfigError(f"{text!r}: addresses of the form {scheme} are not supported yet, give HOST:PORT")
+    if "/" in text:
+        _, _, behind = text.rpartition("//")
+        raise ConfigError(f"{text!r} is no address: give only host and port, as in {behind.partition('/')[0] or HOST}")
+    if text.isdigit():
+        return "", text
+    if text.startswith("["):
+        address, bracket, rest = text.partition("]")
+        if bracket and (not rest or (rest.startswith(":") and rest != ":")):
+            return address + bracket, rest[1:]
+        raise ConfigError(f"{text!r} is no address: an IPv6 address with its port looks like [::1]:{PORT}")
+    if text.count(":") > 1:
+        raise ConfigError(f"{text!r} is ambiguous: put the IPv6 address into brackets, as in [::1]:{PORT}")
+    host, colon, port = text.partition(":")
+    if colon and not port:
+        raise ConfigError(f"{text!r} ends without a port: give one, or leave out the colon")
+    return host, port
+
+
+def parse_host(text: str) -> str:
+    """A name as it is, an IP address in its shortest form; brackets are taken off."""
+    bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
+    address, percent, zone = bare.partition("%")
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_ntop(family, socket.inet_pton(family, address)) + percent + zone
+        except (OSError, ValueError):  # ValueError: a NUL inside
+            pass
+    if bare != text or ":" in text:
+        raise ConfigError(f"{text!r} is no IPv6 address: give one, as in [::1]")
+    if text == "*":
+        raise ConfigError("'*' is no host: give 0.0.0.0 for every IPv4 address, [::] for IPv6")
+    if not _HOST_NAME.fullmatch(text) or text.replace(".", "").isdigit():
+        raise ConfigError(f"{text!r} is no host: give a name or an IP address, as in localhost or {HOST}")
+    return text
+
+
+def parse_port(text: str) -> int:
+    """0 to 65535."""
+    if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535:
+        return int(text)
+    raise ConfigError(f"{text!r} is no port: give a number from 0 (any free one) to 65535")
+
+
+def local_addresses(family: int = socket.AF_UNSPEC) -> list[str]:
+    """Addresses under which other machines may reach this one; none when the kernel will not say.
+
+    Asked over netlink (rtnetlink(7)): the resolver knows what a name stands for, not what an interface has.
+    """
+    request = struct.pack("=IHHIIBBBBI", 24, _GET_ADDRESSES, _REQUEST_ALL, 1, 0, family, 0, 0, 0, 0)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
+            kernel.settimeout(1)
+            kernel.sendall(request)
+            found: list[str] = []
+            while True:
+                for kind, message in _messages(kernel.recv(1 << 16)):
+                    if kind != _NEW_ADDRESS:
+                        return found
+                    found.extend(_global_address(message))
+    except OSError:
+        return []
+
+
+_GET_ADDRESSES: Final = 22  # RTM_GETADDR
+_NEW_ADDRESS: Final = 20  # RTM_NEWADDR
+_REQUEST_ALL: Final = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
+_SCOPES: Final = (0, 200)  # RT_SCOPE_UNIVERSE, RT_SCOPE_SITE: neither one link nor this host alone
+_PEER, _LOCAL = 1, 2  # IFA_ADDRESS, IFA_LOCAL; the same but on a point-to-point link
+
+
+def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    """(type, what follows the header) of every netlink message; each begins at a multiple of four."""
+    while len(datagram) >= 16:
+        size, kind = struct.unpack_from("=IH", datagram)
+        yield kind, datagram[16:size]
+        datagram = datagram[max(16, size + 3 & ~3) :]
+
+
+def _global_address(message: bytes) -> Iterator[str]:
+    family, scope = message[0], message[3]
+    if scope not in _SCOPES or family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    fields: dict[int, bytes] = {}
+    rest = message[8:]
+    while len(rest) >= 4:
+        size, kind = struct.unpack_from("=HH", rest)
+        fields[kind] = rest[4:size]
+        rest = rest[max(4, size + 3 & ~3) :]
+    address = fields.get(_LOCAL, fields.get(_PEER))
+    if address:
+        yield socket.inet_ntop(family, address)
+
+
+# Processors.
+
+
+def parse_workers(text: str) -> int:
+    """A number, or auto."""
+    if text == "auto":
+        return workers_auto()
+    if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= WORKERS_MAX:
+        return int(text)
+    raise ConfigError(f"{text!r} is no number of engines: give 1 to {WORKERS_MAX}, or auto for one a processor")
+
+
+def workers_auto() -> int:
+    """As many engines as there are processors for this process, at least one.
+
+    The affinity says which processors it may use, the control group how much of them. A fraction is rounded down: the
+    judge lives on it, and engines beyond the quota would only be stopped in the middle of their turn.
+    """
+    quotas = (quota_cpus(_content(f"/sys/fs/cgroup{group}/cpu.max")) for group in _groups())
+    return max(1, min([len(os.sched_getaffinity(0)), *(cpus for cpus in quotas if cpus is not None)]))
+
+
+def quota_cpus(cpu_max: str) -> int | None:
+    """Whole processors that a cpu.max of control groups v2 grants ("QUOTA PERIOD"); None when it sets no limit."""
+    words = cpu_max.split()
+    if len(words) != 2 or not (words[0].isdecimal() and words[1].isdecimal() and int(words[1])):
+        return None
+    return int(words[0]) // int(words[1])
+
+
+def _groups() -> Iterator[str]:
+    """The control group of this process and all above it; "" is the topmost we see."""
+    yield ""
+    for line in _content("/proc/self/cgroup").splitlines():
+        if line.startswith("0::/") and "/.." not in line:
+            path = line[len("0::") :].rstrip("/")
+            while path:
+                yield path
+                path = path.rpartition("/")[0]
+
+
+def _content(path: str) -> str:
+    """The first page of a small file; nothing when it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(4096)
+    except OSError:
+        return ""

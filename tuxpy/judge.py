@@ -1,0 +1,43 @@
+"""The judge: what an engine has not seen becomes an answer here, and nowhere else.
+
+It keeps no state of any connection: one head in, one answer out. Whatever goes wrong inside becomes a 500 that is never
+kept and a line in the log with its traceback; the loop that calls us goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from .engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
+from .model import Answer, Decision, Refuse, Request, text
+from .parse import parse, refuse_long_head, refuse_slow_head
+from .resolve import resolve
+from .respond import respond
+from .site import Site
+
+log = logging.getLogger("tuxpy")
+
+_FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server failed; its log says why",))
+
+
+def judge_head(site: Site, head: bytes, now: float) -> tuple[Request | None, Decision, Answer]:
+    """Everything about one complete head; `now` in unix time. The answer owns its file."""
+    parsed = parse(head)
+    if isinstance(parsed, Refuse):
+        return None, parsed, respond(parsed, None, now)
+    decision = resolve(parsed, site)
+    return parsed, decision, respond(decision, parsed, now)
+
+
+def judge_miss(site: Site, miss: Miss, now: float) -> Answer:
+    """The answer to a miss. Never raises."""
+    try:
+        if miss.flags & HEAD_TIMEOUT:
+            return respond(refuse_slow_head(miss.head), None, now)
+        if miss.flags & HEAD_TOO_LONG:
+            return respond(refuse_long_head(miss.head), None, now)
+        return judge_head(site, miss.head, now)[2]
+    except Exception:
+        first_line = miss.head[:200].split(b"\r\n", 1)[0]
+        log.exception("a request could not be judged: %s", text(first_line))
+        return respond(_FAILED, None, now)

@@ -1,0 +1,109 @@
+"""What the operator reads on standard error: the lines at the start, then the log.
+
+The log goes through the standard library, so whoever embeds tuxpy sets it up as he likes; this is what the command line
+does. A record never takes a second line, whatever it says: what a client sends may stand in it, and a line must not be
+forged. A traceback becomes part of its line, innermost frame first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+from . import __version__
+from .config import Address, Config, local_addresses
+
+_COLORS: Final = {
+    logging.DEBUG: "2",  # faint
+    logging.INFO: "32",  # green
+    logging.WARNING: "33",  # yellow
+    logging.ERROR: "31",  # red
+}
+
+
+# The start.
+
+
+def announcement(
+    config: Config, urls: Sequence[str], engines: int, backend: str, why: str, color: bool = False
+) -> list[str]:
+    """Where, what, with how many engines and why so; then what may surprise about an address."""
+    places = " and ".join(f"\x1b[1m{url}\x1b[0m" if color else url for url in urls)
+    count = f"{engines} engine{'' if engines == 1 else 's'}"
+    lines = [f"tuxpy {__version__} serves {_one_line(config.root)} at {places} ({count}, {backend}: {why})"]
+    for bind, url in zip(config.binds, urls, strict=False):
+        if not bind.port_was_asked and _port(url) != bind.port:
+            lines.append(f"tuxpy: port {bind.port} is taken, so the next free one is used; -p chooses another")
+        if bind.wildcard:
+            lines.append(f"tuxpy: {bind.host} is every address of this machine: {_reach(bind, _port(url))}")
+    return lines
+
+
+def _port(url: str) -> int:
+    return int(url.rstrip("/").rpartition(":")[2])
+
+
+def _reach(bind: Address, port: int) -> str:
+    """The URLs that a wildcard stands for. The one of IPv6 takes IPv4 too."""
+    family = socket.AF_INET if bind.host == "0.0.0.0" else socket.AF_UNSPEC
+    urls = [f"http://{Address(host, port)}/" for host in local_addresses(family)]
+    return ", ".join(urls) or "it has none that other machines could reach"
+
+
+# The log.
+
+
+def wants_color(choice: str, stream: TextIO | None) -> bool:
+    """Whether to colour what goes to `stream`: by choice, else on a terminal unless NO_COLOR is set."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream is not None and stream.isatty()
+
+
+def set_up(level: str, color: bool) -> None:
+    """Send every record from `level` up to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line(color))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.raiseExceptions = False  # a standard error that is gone must not stop a server
+
+
+class _Line(logging.Formatter):
+    def __init__(self, color: bool) -> None:
+        super().__init__()
+        self._color = color
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = self.formatTime(record, "%Y-%m-%d %H:%M:%S")
+        level = f"{record.levelname.lower():7}"
+        if self._color:
+            level = f"\x1b[{_COLORS.get(record.levelno, '31')}m{level}\x1b[0m"
+        said = record.getMessage()
+        if record.exc_info and record.exc_info[1]:
+            said = f"{said}: {failure(record.exc_info[1])}"
+        return f"{when} {level} {_one_line(said)}"
+
+
+def failure(error: BaseException | None) -> str:
+    """An exception, where it came from and what caused it, without a line break of its own."""
+    parts: list[str] = []
+    while error is not None and len(parts) < 8:  # a chain of causes may be a circle
+        frames = reversed(traceback.extract_tb(error.__traceback__))
+        where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)
+        parts.append(f"{type(error).__name__}: {error} ({where})")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "; caused by ".join(parts)
+
+
+def _one_line(said: str) -> str:
+    """Control characters as escapes."""
+    if said.isprintable():
+        return said
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in said)
