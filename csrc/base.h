@@ -28,7 +28,7 @@ typedef int64_t i64;
  * ENTER: a nested chain was entered, go on with its first atom. */
 #define TUX_AGAIN (INT64_MIN + 1)
 #define TUX_COLD (INT64_MIN + 2)
-#define TUX_ENTER (INT64_MIN + 3)
+#define TUX_ENTER (INT64_MIN + 3) /* the highest of them */
 
 #define TUX_NONE16 0xFFFFu
 #define TUX_NONE32 0xFFFFFFFFu

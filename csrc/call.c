@@ -164,6 +164,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     int out = (int)tux_arg(run, atom, 0), in = (int)tux_arg(run, atom, 1);
     u64 start = (u64)tux_arg(run, atom, 2), count = (u64)tux_arg(run, atom, 3), turn = 0;
     i64 landed;
+    if ((i64)start < 0 || (i64)count < 0) return -EINVAL;
     if (tux_take_landed(run, &landed) && landed < 0) return landed;
     while (run->progress < count) {
         u64 at = start + run->progress, window = tux_min_u64(count - run->progress, TUX_WINDOW_BYTES);
@@ -240,8 +241,10 @@ static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const stru
     return fd == -EAGAIN || fd == -EINVAL ? cold(run, atom) : fd;
 }
 
-/* read(2) and pread(2) share everything but the offset; -1 means the file's own position. */
-static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, off_t offset)
+/* read(2) and pread(2) share everything but the offset. */
+#define OWN_POSITION (-1)
+
+static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, i64 offset)
 {
     i64 landed;
     if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
@@ -249,6 +252,7 @@ static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tu
     u64 length = (u64)tux_arg(run, atom, 2);
     u8 *buffer = tux_memory(run, atom, 1, length);
     if (!buffer) return tux_fault(run);
+    if (offset < OWN_POSITION) return -EINVAL;
     struct iovec one = {buffer, length};
     for (;;) {
         if (stage->place != TUX_ON_ENGINE) {
@@ -270,13 +274,13 @@ static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tu
 
 static i64 call_read(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
-    return read_at(stage, run, atom, -1);
+    return read_at(stage, run, atom, OWN_POSITION);
 }
 
 static i64 call_pread(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     i64 offset = tux_arg(run, atom, 3);
-    return offset < 0 ? -EINVAL : read_at(stage, run, atom, (off_t)offset);
+    return read_at(stage, run, atom, offset == OWN_POSITION ? INT64_MIN : offset);
 }
 
 static i64 call_write(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)

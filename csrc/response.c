@@ -54,6 +54,14 @@ static int copy_witnesses(struct tux_response *r, const struct tux_response_opti
     return 0;
 }
 
+/* The job of a worker, behind the scenes: is everything as it was? */
+static void check(struct tux_job *job, void *context)
+{
+    (void)context;
+    struct tux_response *r = (struct tux_response *)(void *)job;
+    r->unchanged = tux_response_holds(r);
+}
+
 int tux_response_make(const struct tux_response_options *options, struct tux_response **out, char error[TUX_ERROR_BYTES])
 {
     struct tux_chain *chain = NULL;
@@ -78,6 +86,7 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     memcpy(blob->data, chain->data, chain->data_bytes);
     free(chain->data); /* the bytes live in the blob alone */
     chain->data = NULL;
+    r->job.perform = check;
     r->refs = 1;
     r->status = options->status;
     r->keep = options->keep;

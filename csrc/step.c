@@ -71,9 +71,16 @@ enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *rea
     for (unsigned slice = TUX_SLICE_STEPS; slice > 0; slice--) {
         const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
         i64 got = stage->perform[atom->call](stage, run, atom);
-        if (got == TUX_AGAIN || got == TUX_COLD) return TUX_PARKED;
-        if (got == TUX_ENTER) continue;
+        if (__builtin_expect(got <= TUX_ENTER, 0) && atom->call != TUX_CALL_umem_add) { /* its result may be any number */
+            if (got == TUX_ENTER) continue;
+            return TUX_PARKED;
+        }
         u16 next = advance(stage, run, atom, got, reason);
+        if (__builtin_expect(run->ending == TUX_REASON_ERROR, 0)) { /* no condition is asked; a response takes only itself */
+            next = TUX_NONE16;
+            *reason = run->outer.chain ? TUX_REASON_STOP : TUX_REASON_ERROR;
+            run->ending = run->outer.chain ? 0 : run->ending;
+        }
         while (next == TUX_NONE16 && run->outer.chain) { /* the nested chain is over: its atom in the outer one is done */
             got = stage->leave(stage, run, got, *reason == TUX_REASON_STOP);
             run->frame = run->outer;
@@ -81,10 +88,7 @@ enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *rea
             next = advance(stage, run, &run->frame.chain->atom[run->frame.pc], got, reason);
         }
         *result = got;
-        if (next == TUX_NONE16) {
-            if (run->ending == TUX_REASON_ERROR) *reason = TUX_REASON_ERROR;
-            return TUX_ENDED;
-        }
+        if (next == TUX_NONE16) return TUX_ENDED;
         run->frame.pc = next;
         u32 budget = run->frame.chain->budget;
         if (__builtin_expect(budget != 0 && run->steps >= budget && !run->outer.chain, 0)) {

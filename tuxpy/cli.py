@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,17 +27,16 @@ from .errors import ConfigError, TuxError
 if TYPE_CHECKING:
     from .config import Backend, LogLevel
 
-SHELLS = ("bash", "zsh", "fish")
-
 
 def main(args: Sequence[str] | None = None) -> int:
     """The console script: run a verb, turn what went wrong into a line and an exit code."""
+    for stream in ("stdout", "stderr"):  # closed by whoever started us: no socket may take its number
+        if getattr(sys, stream) is None:
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file may have any name
     try:
         status: object = cli.main(args, prog_name="tuxpy", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "tuxpy"
         return _fail(f"{error.format_message().rstrip('.')}; see {path} --help", 2)
@@ -46,15 +46,13 @@ def main(args: Sequence[str] | None = None) -> int:
         return _fail(str(error), 1)
     except click.Abort:
         return 130
-    except BrokenPipeError:  # nobody reads any more: not worth a word
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter's last flush says it again
-        return 1
     except ImportError as error:
         if "_engine" not in str(error):
             raise
-        return _fail(f"the engine is not built for this Python ({error}): install tuxpy-server again", 1)
-    except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}", 1)
+        return _fail(f"the engine cannot be loaded: {error}; installing tuxpy-server again may help", 1)
+    except OSError as error:  # click itself ends quietly when nobody reads any more (EPIPE)
+        sentence = error.strerror or str(error)
+        return _fail(f"{error.filename}: {sentence}" if error.filename else sentence, 1)
     return status if isinstance(status, int) else 0
 
 
@@ -218,9 +216,10 @@ def serve(
     from .server import Server  # now that everything is understood: it brings the engine along
 
     with Server(config) as server:
+        for number in (signal.SIGTERM, signal.SIGINT):  # run() does the same; but whoever reads the line may signal
+            signal.signal(number, lambda number, _: server.stop(number))
         if log_level in ("debug", "info"):
-            lines = log.announcement(config, server.urls, server.engines, server.backend, server.why, colored)
-            _say("\n".join(lines))
+            _say("\n".join(log.announcement(server, colored)), colored)
         return server.run()
 
 
@@ -232,10 +231,10 @@ def _servable(directory: str) -> str:
     return path
 
 
-def _say(lines: str) -> None:
+def _say(lines: str, colored: bool) -> None:
     """To standard error, if somebody is there: a server must not die of a closed terminal."""
     try:
-        click.echo(lines, err=True)
+        click.echo(lines, err=True, color=colored)
     except OSError:
         pass
 
@@ -284,7 +283,7 @@ def chain(name: str | None, listed: bool, ascii_only: bool, dump: bool) -> None:
 
 def _plain_output() -> bool:
     """Standard output has no signs to draw with."""
-    return sys.stdout is None or "utf" not in (sys.stdout.encoding or "").lower()
+    return "utf" not in (sys.stdout.encoding or "").lower()
 
 
 @cli.command(cls=_Command, short_help="Print a script for completion in the shell.", epilog="""\b
@@ -292,7 +291,7 @@ Examples:
   tuxpy completion bash > ~/.local/share/bash-completion/completions/tuxpy
   tuxpy completion fish > ~/.config/fish/completions/tuxpy.fish
   eval "$(tuxpy completion zsh)"       in ~/.zshrc""")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:
     """Print the script that teaches SHELL to complete tuxpy."""
     made = get_completion_class(shell)

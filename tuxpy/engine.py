@@ -1,42 +1,30 @@
-"""The only importer of the extension: chains, engines and answers as Python objects.
+"""Engines as Python objects: chains are submitted, misses and completions come up, answers go down.
 
-Codes become exceptions here, and memory gets an owner here; nothing else sees `ffi`. Every call goes down into C and
-comes back: C never calls Python. While it is there the GIL is not held, so engines run on while Python thinks.
+Every call goes down into C and comes back at once; engines run on their own threads, without the GIL. What is handed
+down (chains, answers and their files) belongs to the engine from then on.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Mapping, MutableSequence, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from struct import pack
 from typing import Any, Final
 
-from . import __version__
-from ._engine import ffi, lib
-from .atoms import Chain, Completion, Frozen, Kind, Reason
+from .atoms import Completion, Frozen, Reason
 from .errors import EngineError
 from .model import SIGNIFICANT, Answer
-
-_BUILT = ffi.string(lib.tux_version()).decode()
-if _BUILT != __version__:
-    raise ImportError(f"the compiled _engine is of version {_BUILT}, tuxpy of {__version__}: install tuxpy-server again")
+from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
 
 HEAD_TOO_LONG: Final = 1  # enum tux_miss_flags
 HEAD_TIMEOUT: Final = 2
 
-_ERROR_BYTES: Final = 160
 _BATCH: Final = 64
-_NO_CELL: Final = 0xFFFF
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_BENEATH = 0x02, 0x08  # openat2(2)
-_OPEN_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 METRICS: Final[tuple[tuple[str, str, bool], ...]] = tuple(
     (
-        ffi.string(lib.tux_metric_name(i)).decode(),
-        ffi.string(lib.tux_metric_help(i)).decode(),
+        text(lib.tux_metric_name(i)),
+        text(lib.tux_metric_help(i)),
         bool(lib.tux_metric_is_gauge(i)),
     )
     for i in range(lib.tux_metric_count())
@@ -91,13 +79,13 @@ class Engine:
         table = ffi.new("char *[]", names)
         options.backend, options.significant, options.significant_count = word, table, len(names)
         ffi.memmove(options.secret, os.urandom(16), 16)
-        out, why = ffi.new("struct tux_engine **"), ffi.new("char[]", _ERROR_BYTES)
+        out, why = ffi.new("struct tux_engine **"), ffi.new("char[]", ERROR_BYTES)
         failed = lib.tux_engine_open(options, out, why)
-        self.why: str = ffi.string(why).decode(errors="replace")
+        self.why: str = text(why)
         if failed:
             raise EngineError(self.why or "no engine", -failed)
         self._engine: Any = out[0]
-        self.backend: str = ffi.string(lib.tux_engine_backend(self._engine)).decode()
+        self.backend: str = text(lib.tux_engine_backend(self._engine))
         self.slots = limits.slots
         self._chains: list[tuple[Frozen, Any]] = []
         self._misses = ffi.new("struct tux_miss[]", _BATCH)
@@ -129,8 +117,8 @@ class Engine:
     ) -> None:
         """Start `copies` runs. Each leaves one completion; EngineError (ENOBUFS) when that cannot be promised."""
         chain = self._loaded(frozen)
-        given = _params(frozen, params or {})
-        failed = lib.tux_engine_submit(self._engine, chain, given, len(given), cookie, copies, deadline_ms)
+        values = param_values(frozen, params or {})
+        failed = lib.tux_engine_submit(self._engine, chain, values, len(values), cookie, copies, deadline_ms)
         if failed:
             raise EngineError(f"chain {frozen.name} could not be submitted", -failed)
 
@@ -138,13 +126,13 @@ class Engine:
         for known, chain in self._chains:
             if known is frozen:
                 return chain
-        chain = _load(frozen, http=True)
+        chain = load(frozen, http=True)
         self._chains.append((frozen, chain))
         return chain
 
     def cancel(self, cookie: int) -> None:
         """End every run submitted with this cookie, with reason CANCELLED."""
-        _must(lib.tux_engine_cancel(self._engine, cookie), "cancel")
+        must(lib.tux_engine_cancel(self._engine, cookie), "cancel")
 
     def completions(self) -> list[Completion]:
         """The runs that have ended since the last call, up to a batch; their cells are gone."""
@@ -165,7 +153,7 @@ class Engine:
     def answer(self, miss: Miss, answer: Answer | None) -> None:
         """Hand down the answer to a miss; None closes the connection. Takes over answer.file in any case."""
         response = ffi.NULL if answer is None else _response(answer)
-        _must(lib.tux_engine_answer(self._engine, miss.slot, miss.generation, response), "answer")
+        must(lib.tux_engine_answer(self._engine, miss.slot, miss.generation, response), "answer")
 
     def drain(self) -> None:
         """Accept no more than the backlog holds, close idle connections. Take the counter down first."""
@@ -191,7 +179,7 @@ class Engine:
 
     def trace(self) -> None:
         """Record every atom from now on; for tests and tools. Call it before the first submit."""
-        _must(lib.tux_engine_trace(self._engine), "trace")
+        must(lib.tux_engine_trace(self._engine), "trace")
 
     def traced(self) -> list[tuple[int, int, int, int]]:
         """(slot, depth, atom, result) of the atoms recorded since the last call; depth 1 is inside a response."""
@@ -199,107 +187,6 @@ class Engine:
         while count := lib.tux_engine_trace_take(self._engine, entries, _BATCH):
             found += [(e.slot, e.depth, e.atom, e.result) for e in entries[0:count]]
         return found
-
-
-def run_inline(
-    frozen: Frozen, params: Mapping[str, int] | None = None, shared: MutableSequence[int] | None = None
-) -> Completion:
-    """Run a chain here and now, on the calling thread, which may block. Cells as in the reference interpreter."""
-    chain = _load(frozen, http=False)
-    try:
-        given = _params(frozen, params or {})
-        numbers = ffi.NULL if shared is None else ffi.new("int64_t[]", list(shared))
-        cells = ffi.new("int64_t[]", max(1, len(frozen.cells)))
-        buffers = ffi.new("uint8_t[]", max(1, lib.tux_chain_buffer_bytes(chain)))
-        out = ffi.new("struct tux_completion *")
-        _must(
-            lib.tux_run_inline(chain, given, len(given), _NO_CELL, numbers, cells, buffers, out),
-            f"chain {frozen.name} cannot run here",
-        )
-    finally:
-        lib.tux_chain_close(chain)
-    for i in range(len(shared) if shared is not None else 0):
-        shared[i] = numbers[i]  # type: ignore[index]
-    held = tuple(_held(cell.kind, cell.size, cell.content, cells[i], buffers) for i, cell in enumerate(frozen.cells))
-    return Completion(0, out.last_atom, out.result, Reason(out.reason), out.steps, held)
-
-
-def _held(kind: Kind, size: int, content: bytes, value: int, buffers: Any) -> int | bytes:
-    """What a cell held last: a number, or the bytes of its memory."""
-    if kind is Kind.DATA:
-        return content
-    if kind is Kind.BUFFER:
-        return bytes(ffi.buffer(buffers + value, size))
-    return -1 if kind is Kind.FD else value  # what the run owned is closed by now
-
-
-# Opening a file: the smallest chain there is.
-
-
-def open_chain(path: bytes) -> Frozen:
-    """One openat2 atom: `path` beneath the directory that is given as a param."""
-    c = Chain("open")
-    how = c.data(pack("=QQQ", _OPEN_FLAGS, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS), "how")
-    root, name, file = c.param("root"), c.data(path + b"\0", "path"), c.fd("file")
-    c.openat2(root, name, how, how.size, ret=file)
-    return c.freeze()
-
-
-@lru_cache(maxsize=1024)
-def _open_template(length: int) -> tuple[bytes, int]:
-    """The encoded chain for any path of this length, up to where the path begins; and the cell of the file."""
-    frozen = open_chain(b"x" * length)
-    file = next(cell.number for cell in frozen.cells if cell.kind is Kind.FD)
-    return frozen.encode()[: -length - 1], file
-
-
-def open_beneath(root_fd: int, path: bytes) -> int:
-    """A descriptor of `path` beneath root_fd, by the chain above. Raises OSError as open(2) does."""
-    template, file = _open_template(len(path))
-    chain = _load_bytes("open", template + path + b"\0", http=False)
-    try:
-        root, out = ffi.new("struct tux_param *", (0, 0)), ffi.new("struct tux_completion *")
-        root.cell, root.value = _ROOT_CELL, root_fd
-        _must(lib.tux_run_inline(chain, root, 1, file, ffi.NULL, ffi.NULL, ffi.NULL, out), "open")
-    finally:
-        lib.tux_chain_close(chain)
-    if out.result < 0:
-        raise OSError(-out.result, os.strerror(-out.result), path)
-    return int(out.result)
-
-
-OPEN_CHAIN: Final = open_chain(b"index.html")
-_ROOT_CELL: Final = OPEN_CHAIN.params[0].number
-
-
-# Between the two sides.
-
-
-def _must(code: int, what: str) -> None:
-    if code < 0:
-        raise EngineError(what, -code)
-
-
-def _load(frozen: Frozen, http: bool) -> Any:
-    return _load_bytes(frozen.name, frozen.encode(), http)
-
-
-def _load_bytes(name: str, encoded: bytes, http: bool) -> Any:
-    out, error = ffi.new("struct tux_chain **"), ffi.new("char[]", _ERROR_BYTES)
-    failed = lib.tux_chain_open(encoded, len(encoded), http, out, error)
-    if failed:
-        raise EngineError(f"chain {name}: {ffi.string(error).decode()}", -failed)
-    return out[0]
-
-
-def _params(frozen: Frozen, params: Mapping[str, int]) -> Any:
-    """One value for every param cell; EngineError names what is missing or unknown."""
-    names = {cell.name: cell.number for cell in frozen.params}
-    wrong = sorted(names.keys() ^ params.keys())
-    if wrong:
-        state = "missing" if wrong[0] in names else "unknown"
-        raise EngineError(f"chain {frozen.name}: the param {wrong[0]} is {state}", errno.EINVAL)
-    return ffi.new("struct tux_param[]", [{"cell": names[name], "value": value} for name, value in params.items()])
 
 
 def _response(answer: Answer) -> Any:
@@ -316,8 +203,8 @@ def _response(answer: Answer) -> Any:
         facts.dev, facts.ino, facts.size = witness.dev, witness.ino, witness.size
         facts.mtime_ns, facts.ctime_ns = witness.mtime_ns, witness.ctime_ns
     options.witnesses, options.witness_count = witnesses, len(paths)
-    out, error = ffi.new("struct tux_response **"), ffi.new("char[]", _ERROR_BYTES)
+    out, error = ffi.new("struct tux_response **"), ffi.new("char[]", ERROR_BYTES)
     failed = lib.tux_response_open(options, out, error)
     if failed:
-        raise EngineError(f"the answer was refused: {ffi.string(error).decode()}", -failed)
+        raise EngineError(f"the answer was refused: {text(error)}", -failed)
     return out[0]

@@ -16,6 +16,7 @@ from . import httpdate
 from .atoms import Frozen, Kind, lifecycle
 from .atoms import text as drawing
 from .errors import ConfigError
+from .inline import OPEN_CHAIN, open_beneath
 from .judge import judge_head
 from .model import Answer, Decision, Request, Serve, Witness, refuse, text
 from .respond import BODY_IN_MEMORY_MAX, announces_body, respond
@@ -58,8 +59,8 @@ def _field(line: str) -> bytes:
 
 
 def site(root: str) -> Site:
-    """The site as the server opens it, but for names: see walk_beneath."""
-    return Site(root)
+    """The root, opened as the server opens it: symbolic links lead about inside and never out."""
+    return Site(root, open_beneath)
 
 
 def explain(site: Site, head: bytes, now: float, ascii_only: bool = False) -> str:
@@ -166,17 +167,11 @@ def _refusal_chains() -> tuple[Frozen, ...]:
     return (respond(refuse(400, "an example"), None, 0.0).chain,)
 
 
-def _open_chains() -> tuple[Frozen, ...]:
-    from .engine import OPEN_CHAIN  # the engine is compiled; nothing else here needs it
-
-    return (OPEN_CHAIN,)
-
-
 CHAINS: Final[dict[str, tuple[str, Callable[[], tuple[Frozen, ...]]]]] = {
     "lifecycle": ("a connection, from accept to accept", lambda: (lifecycle(),)),
     "response": ("an answer: a small file from memory, a large one by sendfile", _response_chains),
     "refusal": ("an answer that ends the connection", _refusal_chains),
-    "open": ("a name looked up beneath the root", _open_chains),
+    "open": ("a name looked up beneath the root", lambda: (OPEN_CHAIN,)),
 }
 
 

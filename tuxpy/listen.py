@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from .config import Address
 from .errors import ConfigError
@@ -32,7 +31,7 @@ def listen(address: Address, engines: int, alone: bool = True) -> list[socket.so
     raise AssertionError("the range of ports is never empty")
 
 
-def _resolve(address: Address) -> tuple[int, tuple[str | int, ...]]:
+def _resolve(address: Address) -> tuple[int, tuple[Any, ...]]:
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -41,7 +40,7 @@ def _resolve(address: Address) -> tuple[int, tuple[str | int, ...]]:
     return family, tuple(place)
 
 
-def _open(family: int, place: tuple[str | int, ...], engines: int, alone: bool) -> list[socket.socket]:
+def _open(family: int, place: tuple[Any, ...], engines: int, alone: bool) -> list[socket.socket]:
     # Without SO_REUSEPORT first: with it, a port that another server of ours holds would seem free.
     first = _bound(family, place, alone, shared=False)
     if engines == 1:
@@ -62,7 +61,7 @@ def _open(family: int, place: tuple[str | int, ...], engines: int, alone: bool) 
     return sockets
 
 
-def _bound(family: int, place: tuple[str | int, ...], alone: bool, shared: bool) -> socket.socket:
+def _bound(family: int, place: tuple[Any, ...], alone: bool, shared: bool) -> socket.socket:
     one = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

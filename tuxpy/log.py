@@ -12,11 +12,13 @@ import os
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from . import __version__
-from .config import Address, Config, local_addresses
+from .config import Address, local_addresses
+
+if TYPE_CHECKING:
+    from .server import Server
 
 _COLORS: Final = {
     logging.DEBUG: "2",  # faint
@@ -29,28 +31,29 @@ _COLORS: Final = {
 # The start.
 
 
-def announcement(
-    config: Config, urls: Sequence[str], engines: int, backend: str, why: str, color: bool = False
-) -> list[str]:
+def announcement(server: Server, color: bool = False) -> list[str]:
     """Where, what, with how many engines and why so; then what may surprise about an address."""
-    places = " and ".join(f"\x1b[1m{url}\x1b[0m" if color else url for url in urls)
-    count = f"{engines} engine{'' if engines == 1 else 's'}"
-    lines = [f"tuxpy {__version__} serves {_one_line(config.root)} at {places} ({count}, {backend}: {why})"]
-    for bind, url in zip(config.binds, urls, strict=False):
-        if not bind.port_was_asked and _port(url) != bind.port:
+    places = " and ".join(f"\x1b[1m{url}\x1b[0m" if color else url for url in server.urls)
+    root, count = _one_line(server.config.root), f"{server.engines} engine{'' if server.engines == 1 else 's'}"
+    dual = all(":" in bind.host for bind in server.config.binds)  # else IPv6 listens beside IPv4, not for both
+    lines = [f"tuxpy {__version__} serves {root} at {places} ({count}, {server.backend}: {server.why})"]
+    for bind, url in zip(server.config.binds, server.urls, strict=True):
+        port = _port(url)
+        if not bind.port_was_asked and port != bind.port:
             lines.append(f"tuxpy: port {bind.port} is taken, so the next free one is used; -p chooses another")
         if bind.wildcard:
-            lines.append(f"tuxpy: {bind.host} is every address of this machine: {_reach(bind, _port(url))}")
+            lines.append(f"tuxpy: {bind.host} is every address of this machine: {_reach(bind, port, dual)}")
     return lines
 
 
 def _port(url: str) -> int:
-    return int(url.rstrip("/").rpartition(":")[2])
+    port = url.rstrip("/").rpartition(":")[2]
+    return int(port) if port.isdecimal() else 80
 
 
-def _reach(bind: Address, port: int) -> str:
-    """The URLs that a wildcard stands for. The one of IPv6 takes IPv4 too."""
-    family = socket.AF_INET if bind.host == "0.0.0.0" else socket.AF_UNSPEC
+def _reach(bind: Address, port: int, dual: bool) -> str:
+    """The URLs that a wildcard stands for."""
+    family = socket.AF_INET if bind.host == "0.0.0.0" else socket.AF_UNSPEC if dual else socket.AF_INET6
     urls = [f"http://{Address(host, port)}/" for host in local_addresses(family)]
     return ", ".join(urls) or "it has none that other machines could reach"
 

@@ -23,8 +23,9 @@ from typing import Any, Final
 
 from .atoms import COUNTER, Frozen, lifecycle
 from .config import Config
-from .engine import Engine, Limits, open_beneath
+from .engine import Engine, Limits
 from .errors import ConfigError, EngineError
+from .inline import open_beneath
 from .judge import judge_miss
 from .listen import listen
 from .site import Site, walk_beneath
@@ -51,7 +52,7 @@ class Server:
         self._engines: list[Engine] = []
         self._alive = 0  # runs that have not completed
         self._notify = -1
-        self._signals = 0
+        self._signals = self._last_signal = 0
         self._drain_until: float | None = None
         self._chain: Frozen = lifecycle()
 
@@ -98,15 +99,26 @@ class Server:
     # The loop.
 
     def run(self) -> int:
-        """Judge until drained; 0 then. A second signal ends it at once: 128 and the number of the signal."""
+        """Judge until SIGTERM or SIGINT has drained it; 0 then. A second signal ends it at once: 128 + its number.
+
+        For the main thread, which is where Python handles signals; elsewhere use loop() and stop().
+        """
         before = [(number, signal.signal(number, self._on_signal)) for number in _SIGNALS]
         try:
-            return self._loop()
+            return self.loop()
         finally:
             for number, handler in before:
                 _restore(number, handler)
 
-    def _loop(self) -> int:
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Drain; asked a second time, end at once. From any thread, or from a signal handler."""
+        self._signals += 1
+        self._last_signal = number
+        if self._notify >= 0:
+            os.eventfd_write(self._notify, 1)
+
+    def loop(self) -> int:
+        """Judge until stop() has been called and every connection is done."""
         poll = select.poll()
         poll.register(self._notify, select.POLLIN)
         while True:
@@ -168,9 +180,7 @@ class Server:
         return total
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._signals += 1
-        self._last_signal = number
-        os.eventfd_write(self._notify, 1)
+        self.stop(number)
 
     def close(self) -> None:
         """End what is left, close everything. Any number of times."""

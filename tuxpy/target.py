@@ -6,7 +6,7 @@ Order of the rules; everything later looks only at what comes out:
   2. A raw "#" or, in the path, a raw backslash is 400: no sound client sends them, and browsers
      read a backslash as a slash.
   3. The query is what follows the first raw "?"; it is never decoded.
-  4. The path is percent-decoded exactly once. An incomplete escape or an encoded NUL is 400.
+  4. The path is percent-decoded exactly once. An incomplete escape or a NUL is 400.
      %2F counts as a slash, as no file name can contain one; %5C is an ordinary byte of a name;
      bytes that are no UTF-8 are ordinary bytes (%C0%AF is two of them, never a slash).
   5. Empty and "." segments are dropped, ".." takes away the segment before it; above the root
@@ -78,8 +78,8 @@ def read_target(raw: bytes) -> Target | Refuse:
         if _BAD_ESCAPE.search(path):
             return refuse(400, "the target holds a percent sign without two hex digits")
         path = unquote_to_bytes(path)
-        if b"\0" in path:
-            return refuse(400, "the target holds an encoded NUL")
+    if b"\0" in path:
+        return refuse(400, "the target holds a NUL, encoded or not")
     parts = path.split(b"/")
     segments = _without_dots(parts)
     if segments is None:

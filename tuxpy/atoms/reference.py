@@ -38,7 +38,7 @@ NOTHING: Final = -1  # what an FD cell holds when it owns no descriptor
 class Completion:
     """The record of a finished run. `cells` holds what each cell held last: a number, or the bytes of memory.
 
-    An FD cell shows the number of a descriptor that has been closed since.
+    FD cells hold -1: what the run owned is closed.
     """
 
     cookie: int
@@ -78,9 +78,7 @@ def run(
 class _Run:
     """One execution: its cells and the functions that make its calls."""
 
-    def __init__(
-        self, frozen: Frozen, params: Mapping[str, int], calls: Calls, shared: MutableSequence[int]
-    ) -> None:
+    def __init__(self, frozen: Frozen, params: Mapping[str, int], calls: Calls, shared: MutableSequence[int]) -> None:
         _check_params(frozen, params)
         _check_shared(frozen, shared)
         self.frozen, self.calls, self.shared = frozen, calls, shared
@@ -101,6 +99,7 @@ class _Run:
             if onward is not None and steps == self.frozen.budget:
                 reason, onward = Reason.BUDGET, None
             if onward is None:
+                self.release()
                 return Completion(cookie, at, result, reason, steps, tuple(map(self._value, self.frozen.cells)))
             at = onward
 

@@ -1,0 +1,93 @@
+"""Chains run here and now: on the calling thread, which may block, without any engine.
+
+Opening a file beneath the root is such a chain of one atom, and the judge runs it for every name it looks up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, MutableSequence
+from functools import lru_cache
+from struct import pack
+from typing import Any, Final
+
+from .atoms import Cell, Chain, Completion, Frozen, Kind, Reason
+from .atoms.check import SHARED_MAX
+from .native import ffi, lib, load, load_bytes, must, param_values
+from .site import OPEN_FLAGS
+
+_NO_CELL: Final = 0xFFFF
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_BENEATH = 0x02, 0x08  # openat2(2)
+
+
+def run_inline(
+    frozen: Frozen, params: Mapping[str, int] | None = None, shared: MutableSequence[int] | None = None
+) -> Completion:
+    """Run a chain here and now, on the calling thread, which may block. Cells as in the reference interpreter."""
+    chain = load(frozen, http=False)
+    try:
+        values = param_values(frozen, params or {})
+        numbers = ffi.new("int64_t[]", [*(shared or ()), *[0] * SHARED_MAX][:SHARED_MAX])
+        cells = ffi.new("int64_t[]", max(1, len(frozen.cells)))
+        buffers = ffi.new("uint8_t[]", max(1, lib.tux_chain_buffer_bytes(chain)))
+        out = ffi.new("struct tux_completion *")
+        must(
+            lib.tux_run_inline(chain, values, len(values), _NO_CELL, numbers, cells, buffers, out),
+            f"chain {frozen.name} cannot run here",
+        )
+    finally:
+        lib.tux_chain_close(chain)
+    if shared is not None:
+        shared[:] = numbers[0 : len(shared)]
+    held = tuple(_held(cell, cells[i], buffers, numbers) for i, cell in enumerate(frozen.cells))
+    return Completion(0, out.last_atom, out.result, Reason(out.reason), out.steps, held)
+
+
+def _held(cell: Cell, value: int, buffers: Any, numbers: Any) -> int | bytes:
+    """What a cell held last: a number, or the bytes of its memory."""
+    if cell.kind is Kind.DATA:
+        return cell.content
+    if cell.kind is Kind.BUFFER:
+        return bytes(ffi.buffer(buffers + value, cell.size))
+    if cell.kind is Kind.SHARED:
+        return int(numbers[cell.value])
+    return -1 if cell.kind is Kind.FD else value  # what the run owned is closed by now
+
+
+# Opening a file: the smallest chain there is.
+
+
+def open_chain(path: bytes) -> Frozen:
+    """One openat2 atom: `path` beneath the directory that is given as a param."""
+    c = Chain("open")
+    how = c.data(pack("=QQQ", OPEN_FLAGS, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS), "how")
+    root, name, file = c.param("root"), c.data(path + b"\0", "path"), c.fd("file")
+    c.openat2(root, name, how, how.size, ret=file)
+    return c.freeze()
+
+
+@lru_cache(maxsize=1024)
+def _open_template(length: int) -> tuple[bytes, int]:
+    """The encoded chain for any path of this length, up to where the path begins; and the cell of the file."""
+    frozen = open_chain(b"x" * length)
+    file = next(cell.number for cell in frozen.cells if cell.kind is Kind.FD)
+    return frozen.encode()[: -length - 1], file
+
+
+def open_beneath(root_fd: int, path: bytes) -> int:
+    """A descriptor of `path` beneath root_fd, by the chain above. Raises OSError as open(2) does."""
+    template, file = _open_template(len(path))
+    chain = load_bytes("open", template + path + b"\0", http=False)
+    try:
+        root, out = ffi.new("struct tux_param *", (0, 0)), ffi.new("struct tux_completion *")
+        root.cell, root.value = _ROOT_CELL, root_fd
+        must(lib.tux_run_inline(chain, root, 1, file, ffi.NULL, ffi.NULL, ffi.NULL, out), "open")
+    finally:
+        lib.tux_chain_close(chain)
+    if out.result < 0:
+        raise OSError(-out.result, os.strerror(-out.result), path)
+    return int(out.result)
+
+
+OPEN_CHAIN: Final = open_chain(b"index.html")
+_ROOT_CELL: Final = OPEN_CHAIN.params[0].number
