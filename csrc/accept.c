@@ -98,6 +98,7 @@ void tux_accept_drain(struct tux_engine *e)
             int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
             wake_parked(e, port, fd < 0 ? -ECANCELED : fd);
         }
+        (void)shutdown(port->listener, SHUT_RD); /* whoever comes now is refused at once instead of waiting in vain */
     }
 }
 

@@ -66,7 +66,6 @@ extern const struct tux_backend_ops tux_backend_epoll;
 extern const struct tux_backend_ops tux_backend_uring;
 
 /* Events carry slot and generation through the kernel; a stale one is told by its generation. */
-#define TUX_GENERATION_MASK 0xFFFFFFu
 
 static inline u64 tux_event_word(u8 kind, u32 slot, u32 generation)
 {

@@ -130,9 +130,13 @@ static int slot_events(struct tux_epoll *e, const struct epoll_event *got, struc
     return count;
 }
 
-static void unwatch(struct slot_state *slot)
+/* close(2) alone would not do: an entry of the set lives as long as any descriptor of the same file (epoll(7)). */
+static void unwatch(struct tux_epoll *e, struct slot_state *slot)
 {
-    if (slot->ready_fd >= 0) close(slot->ready_fd); /* and so it leaves the epoll set */
+    if (slot->ready_fd < 0) return;
+    int failed = control(e, EPOLL_CTL_DEL, slot->ready_fd, 0, 0);
+    TUX_ASSERT(!failed);
+    close(slot->ready_fd);
     slot->ready_fd = -1;
 }
 
@@ -149,7 +153,7 @@ static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, 
         case WORD_PORT: count += accept_some(e, (u32)word, events + count, max - count - 2 * (got - i - 1)); break;
         case WORD_READY:
             events[count] = tux_event_from_word(word, (i64)e->got[i].events);
-            unwatch(&e->slot[events[count].slot]);
+            unwatch(e, &e->slot[events[count].slot]);
             events[count++].kind = TUX_EVENT_READY;
             break;
         default: {
@@ -232,7 +236,7 @@ static i64 epoll_ready(struct tux_backend *b, struct tux_run *run, int fd, int p
 
 static bool epoll_cancel(struct tux_backend *b, struct tux_run *run)
 {
-    unwatch(&self(b)->slot[run->slot]);
+    unwatch(self(b), &self(b)->slot[run->slot]);
     return true;
 }
 
@@ -240,7 +244,7 @@ static void epoll_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 {
     struct slot_state *slot = &self(b)->slot[run->slot];
     if (slot->fd < 0 || slot->fd == fd) {
-        unwatch(slot);
+        unwatch(self(b), slot);
         *slot = FREE_SLOT;
     }
     close(fd); /* takes it out of the epoll set: nobody duplicates a connection's descriptor */

@@ -12,21 +12,9 @@
 #include <unistd.h>
 
 #include "backend.h"
-#include "uring.h"
+#include "uring_stream.h"
 
 enum { WORD_ACCEPT = 1, WORD_ACCEPT_POLL, WORD_RECV, WORD_SEND, WORD_WRITABLE, WORD_READY, WORD_KNOCK, WORD_IGNORED };
-
-#define NO_BUFFER 0xFFFFu
-
-/* What a connection has received and nobody has taken yet: a list of provided buffers, oldest first. */
-struct slot_state {
-    u32 generation;
-    bool armed;     /* a multishot receive is in the kernel */
-    bool stopping;  /* ... and was cancelled because too much is held */
-    bool ended;     /* end or error was reported; `result` says which */
-    u16 first, last, held;
-    int result;
-};
 
 struct uring_port {
     int listener;
@@ -37,15 +25,10 @@ struct uring_port {
 struct tux_uring {
     struct tux_backend base;
     struct uring ring;
-    struct uring_buffers buffers;
+    struct streams streams;
     u32 slots;
     int knock_fd;
-    u64 knock_value;
-    u16 current; /* the buffer that stream() has lent out */
     struct uring_port port[TUX_PORTS_MAX];
-    u16 next[TUX_STREAM_BUFFERS];
-    u16 length[TUX_STREAM_BUFFERS];
-    struct slot_state slot[];
 };
 
 static struct tux_uring *self(struct tux_backend *b) { return (struct tux_uring *)(void *)b; }
@@ -68,7 +51,7 @@ static void uring_close_all(struct tux_backend *b)
 {
     struct tux_uring *u = self(b);
     uring_close(&u->ring);
-    uring_buffers_close(&u->buffers);
+    streams_close(&u->streams);
     free(u);
 }
 
@@ -92,7 +75,7 @@ static int self_test(struct tux_uring *u)
             if (cqe->res < 0) failed = cqe->res;
             if (cqe->res == 1 && (cqe->flags & CQE_F_BUFFER)) {
                 received = true;
-                uring_buffers_give(&u->buffers, (u16)(cqe->flags >> CQE_BUFFER_SHIFT));
+                uring_buffers_give(&u->streams.buffers, (u16)(cqe->flags >> CQE_BUFFER_SHIFT));
             }
             ended |= !(cqe->flags & CQE_F_MORE);
         }
@@ -105,13 +88,11 @@ static int self_test(struct tux_uring *u)
 
 static int uring_backend_open(struct tux_backend **out, const struct tux_backend_options *options, char why[TUX_ERROR_BYTES])
 {
-    struct tux_uring *u = calloc(1, sizeof *u + options->slots * sizeof u->slot[0]);
+    struct tux_uring *u = calloc(1, sizeof *u);
     if (!u) return -ENOMEM;
     u->base.ops = &tux_backend_uring;
     u->slots = options->slots;
     u->knock_fd = options->knock_fd;
-    u->current = NO_BUFFER;
-    for (u32 i = 0; i < u->slots; i++) u->slot[i].first = u->slot[i].last = NO_BUFFER;
     for (u32 i = 0; i < TUX_PORTS_MAX; i++) u->port[i].listener = -1;
     int failed = uring_open(&u->ring, 1024, 8192, why, TUX_ERROR_BYTES);
     if (failed == -ENOMEM) failed = uring_open(&u->ring, 256, 2048, why, TUX_ERROR_BYTES);
@@ -119,8 +100,14 @@ static int uring_backend_open(struct tux_backend **out, const struct tux_backend
         free(u);
         return failed;
     }
-    failed = uring_buffers_open(&u->ring, &u->buffers, TUX_STREAM_BUFFERS, TUX_STREAM_BYTES);
-    if (!failed) failed = self_test(u);
+    failed = streams_open(&u->streams, &u->ring, u->slots);
+    if (failed) {
+        snprintf(why, TUX_ERROR_BYTES, "io_uring is there but takes no receive buffers: %s", strerror(-failed));
+        uring_close(&u->ring);
+        free(u);
+        return failed;
+    }
+    failed = self_test(u);
     if (failed) {
         snprintf(why, TUX_ERROR_BYTES, "io_uring is there but its self-test failed: %s", strerror(-failed));
         uring_close_all(&u->base);
@@ -168,8 +155,8 @@ static void uring_want(struct tux_backend *b, u32 port, u32 wanted)
     struct tux_uring *u = self(b);
     struct uring_port *p = &u->port[port];
     p->wanted = wanted;
-    if (p->armed && p->multishot && wanted <= TUX_BACKLOG) cancel(u, tux_event_word(WORD_ACCEPT, port, 0));
-    else arm_accept(u, port);
+    if (!p->armed) arm_accept(u, port);
+    else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, tux_event_word(WORD_ACCEPT, port, 0));
 }
 
 static int accept_some(struct tux_uring *u, u32 port, struct tux_event *events, int max)
@@ -187,40 +174,15 @@ static int accept_some(struct tux_uring *u, u32 port, struct tux_event *events, 
     return count;
 }
 
-static void hold(struct tux_uring *u, struct slot_state *slot, u16 bid, u32 length)
-{
-    u->next[bid] = NO_BUFFER;
-    u->length[bid] = (u16)length;
-    if (slot->first == NO_BUFFER) slot->first = bid;
-    else u->next[slot->last] = bid;
-    slot->last = bid;
-    slot->held++;
-}
+static struct stream *stream_of(struct tux_uring *u, const struct tux_run *run) { return &u->streams.stream[run->slot]; }
 
-/* One completion of a receive. True when the slot's run has something to see. */
-static bool received(struct tux_uring *u, struct tux_event event, const struct uring_cqe *cqe)
+/* A client that pipelines faster than it reads waits in the socket, not in our memory. */
+static void hold_back(struct tux_uring *u, u32 slot, u32 generation)
 {
-    struct slot_state *slot = &u->slot[event.slot];
-    bool mine = (slot->generation & TUX_GENERATION_MASK) == event.generation;
-    if (cqe->flags & CQE_F_BUFFER) {
-        u16 bid = (u16)(cqe->flags >> CQE_BUFFER_SHIFT);
-        if (mine && cqe->res > 0) hold(u, slot, bid, (u32)cqe->res);
-        else uring_buffers_give(&u->buffers, bid);
-    }
-    if (!mine) return false;
-    if (!(cqe->flags & CQE_F_MORE)) slot->armed = slot->stopping = false;
-    if (cqe->res > 0) {
-        if (slot->held >= TUX_STREAM_HELD_MAX && slot->armed && !slot->stopping) {
-            slot->stopping = true; /* a client that pipelines faster than it reads waits in the socket, not in our memory */
-            cancel(u, tux_event_word(WORD_RECV, event.slot, event.generation));
-        }
-        return true;
-    }
-    if (cqe->res == -ECANCELED || cqe->res == -ENOBUFS || cqe->res == -EINTR || cqe->res == -EAGAIN)
-        return true; /* the run looks, finds nothing held and arms again */
-    slot->ended = true;
-    slot->result = cqe->res;
-    return true;
+    struct stream *stream = &u->streams.stream[slot];
+    if (stream->unread < TUX_STREAM_UNREAD_MAX || !stream->armed || stream->stopping) return;
+    stream->stopping = true;
+    cancel(u, tux_event_word(WORD_RECV, slot, generation));
 }
 
 /* Turn one completion into at most one event; 0 when it concerns nobody. */
@@ -232,7 +194,8 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
     switch (word) {
     case WORD_RECV:
         event.kind = TUX_EVENT_INPUT;
-        if (!received(u, event, cqe)) return 0;
+        if (!streams_received(&u->streams, event.slot, event.generation, cqe)) return 0;
+        hold_back(u, event.slot, event.generation);
         break;
     case WORD_SEND: event.kind = TUX_EVENT_SENT; break;
     case WORD_WRITABLE: event.kind = TUX_EVENT_WRITABLE; break;
@@ -272,6 +235,7 @@ static int uring_take(struct tux_backend *b, struct tux_event *events, int max, 
 {
     struct tux_uring *u = self(b);
     struct uring *ring = &u->ring;
+    streams_settle(&u->streams);
     int failed = uring_submit_and_wait(ring, timeout_ms);
     if (failed < 0) return failed;
     u32 head = *ring->cq_head, tail = atomic_load_explicit((_Atomic u32 *)(void *)ring->cq_tail, memory_order_acquire);
@@ -281,45 +245,21 @@ static int uring_take(struct tux_backend *b, struct tux_event *events, int max, 
     return count;
 }
 
-static void uring_release(struct tux_backend *b)
-{
-    struct tux_uring *u = self(b);
-    if (u->current == NO_BUFFER) return;
-    uring_buffers_give(&u->buffers, u->current);
-    u->current = NO_BUFFER;
-}
-
-/* A new connection in the slot: nothing of the former one may be taken for its own. */
-static void begin(struct tux_uring *u, struct slot_state *slot, u32 generation)
-{
-    while (slot->first != NO_BUFFER) {
-        u16 bid = slot->first;
-        slot->first = u->next[bid];
-        uring_buffers_give(&u->buffers, bid);
-    }
-    *slot = (struct slot_state){.generation = generation, .first = NO_BUFFER, .last = NO_BUFFER};
-}
+static void uring_release(struct tux_backend *b) { streams_release(&self(b)->streams); }
 
 static i64 uring_stream(struct tux_backend *b, struct tux_run *run, int fd, const u8 **data)
 {
     struct tux_uring *u = self(b);
-    struct slot_state *slot = &u->slot[run->slot];
-    uring_release(b);
-    if (slot->generation != run->generation) begin(u, slot, run->generation);
-    if (slot->first != NO_BUFFER) {
-        u16 bid = slot->first;
-        slot->first = u->next[bid];
-        slot->held--;
-        u->current = bid;
-        *data = u->buffers.memory + (size_t)bid * u->buffers.bytes;
-        return u->length[bid];
-    }
-    if (slot->ended) return slot->result;
-    if (!slot->armed) {
+    struct stream *stream = stream_of(u, run);
+    if (stream->generation != run->generation) streams_begin(&u->streams, stream, run->generation);
+    i64 n = streams_take(&u->streams, stream, data);
+    if (n > 0) return n;
+    if (stream->ended) return stream->result;
+    if (!stream->armed) {
         struct uring_sqe *sqe = prepare(u, OP_RECV, fd, tux_event_word(WORD_RECV, run->slot, run->generation));
         sqe->flags = SQE_BUFFER_SELECT;
         sqe->ioprio = RECV_MULTISHOT;
-        slot->armed = true;
+        stream->armed = true;
     }
     run->wait = TUX_WAIT_INPUT;
     return TUX_AGAIN;
@@ -375,18 +315,18 @@ static bool uring_cancel(struct tux_backend *b, struct tux_run *run)
 static void uring_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 {
     struct tux_uring *u = self(b);
-    struct slot_state *slot = &u->slot[run->slot];
-    if (slot->generation != run->generation) { /* never streamed: nothing is armed */
+    struct stream *stream = stream_of(u, run);
+    if (stream->generation != run->generation) { /* never streamed: nothing is armed */
         close(fd);
         return;
     }
-    if (slot->armed) {
+    if (stream->armed) {
         struct uring_sqe *sqe = prepare(u, OP_ASYNC_CANCEL, -1, tux_event_word(WORD_IGNORED, 0, 0));
         sqe->addr = tux_event_word(WORD_RECV, run->slot, run->generation);
         sqe->flags = SQE_IO_HARDLINK | SQE_CQE_SKIP_SUCCESS;
     }
     prepare(u, OP_CLOSE, fd, tux_event_word(WORD_IGNORED, 0, 0))->flags = SQE_CQE_SKIP_SUCCESS;
-    begin(u, slot, run->generation + 1);
+    streams_begin(&u->streams, stream, run->generation + 1);
 }
 
 const struct tux_backend_ops tux_backend_uring = {

@@ -40,7 +40,8 @@ static u64 power_of_two(u64 n)
 int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16], struct tux_metrics *metrics)
 {
     u64 buckets = power_of_two((entries_max + TUX_WAYS - 1) / TUX_WAYS), seen = buckets * TUX_WAYS;
-    *d = (struct tux_decisions){.bucket_mask = buckets - 1, .seen_mask = seen - 1, .bytes_max = bytes_max, .files_max = UINT32_MAX, .metrics = metrics};
+    *d = (struct tux_decisions){.bucket_mask = buckets - 1, .seen_mask = seen - 1, .bytes_max = bytes_max,
+                                .files_max = UINT32_MAX, .metrics = metrics};
     memcpy(d->secret, secret, sizeof d->secret);
     d->secret[1] |= 1;
     d->entries = calloc(buckets * TUX_WAYS, sizeof *d->entries);

@@ -18,6 +18,7 @@
 #define TUX_PORTS_MAX 8
 #define TUX_WORKERS_MAX 64
 #define TUX_SHARED_MAX 16
+#define TUX_GENERATION_MASK 0xFFFFFFu /* so much of a generation travels through the kernel and back */
 #define TUX_SLICE_STEPS 64        /* steps of one run before another gets its turn (fairness) */
 #define TUX_EVENTS_MAX 256        /* events taken from the kernel in one turn */
 #define TUX_SWEEP_MS 20           /* time limits are looked at no more often: a sweep walks all slots */
@@ -28,7 +29,7 @@
 /* Input. One receive buffer holds nearly every head (browsers send 400 to 1,500 bytes). */
 #define TUX_STREAM_BYTES 4096
 #define TUX_STREAM_BUFFERS 1024   /* power of two; 4 MiB of address space an engine, touched as load needs it */
-#define TUX_STREAM_HELD_MAX 8     /* buffers a connection may hold unread before its receive is stopped */
+#define TUX_STREAM_UNREAD_MAX 16384 /* bytes a connection may leave unread before its receive is stopped */
 #define TUX_SCRATCH_BYTES 65536
 
 /* Heads. The key holds the request line and the significant fields, so it is never longer than the head. */

@@ -40,7 +40,7 @@ static i64 have_head(struct tux_conn *conn, const u8 *head, size_t length, u32 f
 static i64 kept_head(struct tux_engine *e, struct tux_conn *conn)
 {
     if (tux_conn_kept(conn) == 0) return 0;
-    if (conn->searched == 0) skip_empty_lines(conn);
+    skip_empty_lines(conn);
     u32 kept = tux_conn_kept(conn);
     if (kept == 0) return 0;
     const u8 *bytes = conn->input + conn->input_at;

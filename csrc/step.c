@@ -78,6 +78,7 @@ enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *rea
         u16 next = advance(stage, run, atom, got, reason);
         if (__builtin_expect(run->ending == TUX_REASON_ERROR, 0)) { /* no condition is asked; a response takes only itself */
             next = TUX_NONE16;
+            run->stop_flags = 0;
             *reason = run->outer.chain ? TUX_REASON_STOP : TUX_REASON_ERROR;
             run->ending = run->outer.chain ? 0 : run->ending;
         }
@@ -85,6 +86,7 @@ enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *rea
             got = stage->leave(stage, run, got, *reason == TUX_REASON_STOP);
             run->frame = run->outer;
             run->outer.chain = NULL;
+            run->stop_flags = 0; /* they were the nested chain's */
             next = advance(stage, run, &run->frame.chain->atom[run->frame.pc], got, reason);
         }
         *result = got;

@@ -1,7 +1,7 @@
-"""Who is measured: the limit probe, nginx and tuxpy, each started alone on one processor.
+"""Who is measured: nginx, tuxpy and the limit probe, each started alone on one processor.
 
-`start` gives a running process that has answered one request, or raises Unavailable with the
-reason, which the report then prints instead of a figure.
+`start` gives a running process that has answered one request well, or raises Unavailable with the reason, which the
+report then prints instead of a figure.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 
-from meter import free_port, wait_first_byte
+from meter import free_port, process_tree, wait_first_byte
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).resolve().parent
 _START_LIMIT_S = 10.0
+_STOP_LIMIT_S = 10.0
 
 
 class Unavailable(Exception):
     """This contender cannot run here; the text says why."""
+
+
+# What may go wrong with one contender and must not touch the figures of the others.
+FAILURES = (Unavailable, OSError, subprocess.SubprocessError)
 
 
 @dataclass(frozen=True)
@@ -41,37 +47,55 @@ class Job:
 class Contender:
     name: str
     command: Callable[[Job], list[str]]
-    per_scenario: bool = False  # its answer is fixed at start, so each scenario starts it anew
+    probe: bool = False  # its answer is fixed at start, so each scenario starts it anew
+    quick: bool = True
 
 
 @dataclass(frozen=True)
 class Running:
-    pid: int
+    process: subprocess.Popen[bytes]
     port: int
     first_byte_ms: float
+    output: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def check(self) -> None:
+        """A dead server is not measured: its port may be another's by now."""
+        if self.process.poll() is not None:
+            raise Unavailable(f"ended with status {self.process.returncode}{_last_words(self.output)}")
 
 
 def _probe(backend: str) -> Callable[[Job], list[str]]:
     def command(job: Job) -> list[str]:
+        program = job.run.parent / "probe"
+        if not program.exists():
+            raise Unavailable("the probe was not built")
         wanted = ["--backend", backend, "--port", str(job.port), "--body", str(job.body)]
-        return [str(job.run.parent / "probe"), *wanted, *(["--close"] if job.close else [])]
+        return [str(program), *wanted, *(["--close"] if job.close else [])]
 
     return command
 
 
-def _nginx(job: Job) -> list[str]:
-    text = (_HERE / "peers" / "nginx.conf").read_text()
-    filled = {
-        "@USER@": "user root;" if os.geteuid() == 0 else "",
-        "@RUN@": str(job.run),
-        "@ROOT@": str(job.root),
-        "@PORT@": str(job.port),
-    }
-    for mark, value in filled.items():
-        text = text.replace(mark, value)
-    configuration = job.run / "nginx.conf"
-    configuration.write_text(text)
-    return [_find("nginx"), "-p", str(job.run), "-e", "stderr", "-c", str(configuration)]
+def _nginx(sending: str) -> Callable[[Job], list[str]]:
+    def command(job: Job) -> list[str]:
+        text = (_HERE / "peers" / "nginx.conf").read_text()
+        filled = {
+            "@USER@": "user root;" if os.geteuid() == 0 else "",
+            "@RUN@": str(job.run),
+            "@ROOT@": str(job.root),
+            "@PORT@": str(job.port),
+            "@SENDING@": sending,
+        }
+        for mark, value in filled.items():
+            text = text.replace(mark, value)
+        configuration = job.run / "nginx.conf"
+        configuration.write_text(text)
+        return [find("nginx"), "-p", str(job.run), "-e", "stderr", "-c", str(configuration)]
+
+    return command
 
 
 def _tuxpy(backend: str) -> Callable[[Job], list[str]]:
@@ -83,72 +107,72 @@ def _tuxpy(backend: str) -> Callable[[Job], list[str]]:
 
 
 CONTENDERS = (
-    Contender("nginx", _nginx),
+    Contender("nginx", _nginx("sendfile on; tcp_nopush on;")),
+    Contender("nginx-copy", _nginx("sendfile off; output_buffers 2 1m;"), quick=False),
     Contender("tuxpy-uring", _tuxpy("uring")),
     Contender("tuxpy-epoll", _tuxpy("epoll")),
-    Contender("probe-uring", _probe("uring"), per_scenario=True),
-    Contender("probe-epoll", _probe("epoll"), per_scenario=True),
+    Contender("probe-uring", _probe("uring"), probe=True),
+    Contender("probe-epoll", _probe("epoll"), probe=True),
 )
 
 
-def _find(program: str) -> str:
+def find(program: str) -> str:
     found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if found is None:
         raise Unavailable(f"{program} is not installed")
     return found
 
 
-def provide(program: str, package: str) -> None:
-    """Install a tool of the measurement where that is possible; else say what is missing."""
-    try:
-        _find(program)
-        return
-    except Unavailable:
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise Unavailable(f"{program} is missing: install the package {package}") from None
-    # RUNLEVEL=1: Debian starts no service of a package that is installed so
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    subprocess.run(["apt-get", "-qq", "update"], check=False)
-    install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", package]
-    if subprocess.run(install, env=environment, check=False).returncode != 0:
-        raise Unavailable(f"{program} is missing and {package} could not be installed")
-
-
 def build_probe(directory: Path) -> None:
     sources = sorted(str(path) for path in (_HERE / "probe").glob("*.c"))
     flags = ["-std=c11", "-O2", "-D_GNU_SOURCE", "-Wall", "-Wextra"]
     command = [os.environ.get("CC", "cc"), *flags, *sources, "-o", str(directory / "probe")]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, timeout=60)
 
 
 @contextmanager
 def start(contender: Contender, job: Job, path: str, cpu: int) -> Iterator[Running]:
     """Run the server pinned to one processor until the block ends."""
     job.run.mkdir(parents=True, exist_ok=True)
+    command = ["taskset", "-c", str(cpu), *contender.command(job)]
+    # the tuxpy beside this directory is measured, whatever else is installed
+    environment = os.environ | {"PYTHONPATH": str(_HERE.parent)}
     output = job.run / "output"
     with output.open("wb") as sink:
-        command = ["taskset", "-c", str(cpu), *contender.command(job)]
         begin = time.monotonic()
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
     try:
-        ready = wait_first_byte(job.port, path, process, _START_LIMIT_S)
+        fault = wait_first_byte(job.port, path, process, _START_LIMIT_S)
         took_ms = (time.monotonic() - begin) * 1000
-        if not ready:
-            raise Unavailable(_last_line(output))
-        yield Running(process.pid, job.port, took_ms)
+        running = Running(process, job.port, took_ms, output)
+        if fault:
+            raise Unavailable(fault + _last_words(output))
+        running.check()
+        yield running
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=_START_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process, contender.name)
+
+
+def _end(process: subprocess.Popen[bytes], name: str) -> None:
+    """Ask the process to end; one that does not is killed with its children, each by its number."""
+    process.terminate()
+    try:
+        process.wait(timeout=_STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        print(f"{name} did not end within {_STOP_LIMIT_S:.0f} s and is killed", file=sys.stderr)
+        members = [process.pid]
+        with suppress(OSError):
+            members = list(process_tree(process.pid))
+        for member in members:
+            with suppress(OSError):
+                os.kill(member, SIGKILL)
+        process.wait()
 
 
 def job_for(contender: Contender, root: Path, runs: Path, body: int, close: bool) -> Job:
     return Job(root, runs / contender.name, free_port(), body, close)
 
 
-def _last_line(output: Path) -> str:
-    lines = output.read_text(errors="replace").strip().split("\n")
-    return lines[-1].strip() or "it ended without a word"
+def _last_words(output: Path) -> str:
+    words = output.read_text(errors="replace").strip().rpartition("\n")[2].strip()
+    return f": {words}" if words else ""

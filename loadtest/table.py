@@ -1,32 +1,69 @@
 """Tables from a result file: the only place where figures become text.
 
-A ratio is the median over the rounds of (this server / nginx in the same round), so that a slow
-minute of the machine strikes both sides.
+A ratio is the median over the rounds of (this server / the other in the same round), so that a slow minute of the
+machine strikes both sides. Behind it stands half the distance of its lowest and highest round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
 _REFERENCE = "nginx"
 Results = dict[str, Any]
+Values = dict[int, float]
 
 
 def render(results: Results) -> str:
-    machine = results["machine"]
-    head = (
-        f"{machine['date']}, Linux {machine['kernel']}, {machine['processor']}; "
-        f"one processor for the server, one for wrk; {results['rounds']} rounds of {results['seconds']} s, medians"
-    )
-    parts = [head, "", "Server CPU in microseconds per request (ratio to nginx)", _cpu(results)]
-    parts += ["", "Requests per second, and 99th percentile of latency in ms", _rates(results)]
+    parts = [_head(results), "", "Server CPU in microseconds per request (ratio to nginx ± spread)"]
+    parts.append(_grid(results, _servers(results), _cpu_cell))
+    real = [name for name in _servers(results) if name not in results["probes"]]
+    if len(real) < len(_servers(results)):
+        parts += ["", "The same as a ratio to the limit probe, the cheaper of its loops in each round"]
+        parts.append(_grid(results, real, _limit_cell))
+    parts += [
+        "",
+        "Server and wrk together, microseconds of CPU per request (ratio to nginx ± spread)",
+    ]
+    parts.append(_grid(results, _servers(results), _both_cell))
+    parts += ["", "Requests per second / 99th percentile of latency in ms / load of the server's processor"]
+    parts.append(_grid(results, _servers(results), _rate_cell))
     if results["facts"]:
         parts += ["", "At rest", _facts(results)]
-    parts += [f"{name}: not measured: {why}" for name, why in results["missing"].items()]
-    parts += [f"{name}: {count} failed requests" for name, count in _errors(results).items()]
-    return "\n".join(parts) + "\n"
+    notes = [f"{name}: not measured: {why}" for name, why in results["missing"].items()]
+    notes += [f"{name}: not counted: {why}" for name, why in _discarded(results)]
+    return "\n".join([*parts, *([""] if notes else []), *notes]) + "\n"
+
+
+def _head(results: Results) -> str:
+    machine = results["machine"]
+    kind = "virtual machine" if machine["virtual"] else "bare machine"
+    processors = f"{machine['processor']}, {machine['processors']} processors ({kind})"
+    lines = [
+        f"{machine['date']}, Linux {machine['kernel']}, {processors}, load {machine['load']} before it began",
+        f"nginx {machine['nginx']}, wrk {machine['wrk']}, Python {machine['python']}; server and wrk pinned apart",
+        f"{results['rounds']} interleaved rounds of {results['seconds']} s, medians",
+    ]
+    if machine["irq_time_apart"]:
+        lines.append("This kernel accounts soft interrupts apart: delivery to the client is not in the figures.")
+    return "\n".join(lines)
+
+
+# --- what was measured ---------------------------------------------------------------------------
+def _is_good(sample: dict[str, Any]) -> bool:
+    return not sample["errors"] and not sample["short"]
+
+
+def _discarded(results: Results) -> list[tuple[str, str]]:
+    return [
+        (
+            f"{sample['server']}, {sample['scenario']}, round {sample['round'] + 1}",
+            f"{sample['errors']} of {sample['requests']} requests failed" if sample["errors"] else "answers too short",
+        )
+        for sample in results["samples"]
+        if not _is_good(sample)
+    ]
 
 
 def _servers(results: Results) -> list[str]:
@@ -34,40 +71,65 @@ def _servers(results: Results) -> list[str]:
     return [name for name in results["servers"] if name in measured]
 
 
-def _values(results: Results, scenario: str, server: str, field: str) -> dict[int, float]:
+def _values(results: Results, scenario: str, server: str, field: str) -> Values:
     return {
         sample["round"]: sample[field]
         for sample in results["samples"]
-        if sample["scenario"] == scenario and sample["server"] == server
+        if sample["scenario"] == scenario and sample["server"] == server and _is_good(sample)
     }
 
 
-def _cpu(results: Results) -> str:
-    servers = _servers(results)
-    rows = [["", *servers]]
-    for scenario in results["scenarios"]:
-        reference = _values(results, scenario, _REFERENCE, "cpu_us")
-        row = [scenario]
-        for server in servers:
-            mine = _values(results, scenario, server, "cpu_us")
-            ratios = [mine[n] / reference[n] for n in mine if reference.get(n)]
-            cell = _figure(median(mine.values())) if mine else "-"
-            beside = f" ({median(ratios):.2f})" if ratios and server != _REFERENCE else ""
-            row.append(cell + beside)
-        rows.append(row)
-    return _columns(rows)
+def _limits(results: Results, scenario: str) -> Values:
+    """The limit of a round: the cheaper of the probe's two loops."""
+    limits: Values = {}
+    for probe in results["probes"]:
+        for turn, value in _values(results, scenario, probe, "cpu_us").items():
+            limits[turn] = min(value, limits.get(turn, value))
+    return limits
 
 
-def _rates(results: Results) -> str:
-    servers = _servers(results)
+def _ratio(mine: Values, other: Values) -> str:
+    """Median and spread over the rounds that have both; empty when there is none."""
+    ratios = [mine[turn] / other[turn] for turn in mine if other.get(turn)]
+    if not ratios:
+        return ""
+    return f"{median(ratios):.2f} ±{(max(ratios) - min(ratios)) / 2:.2f}"
+
+
+# --- cells ---------------------------------------------------------------------------------------
+def _cost_cell(results: Results, scenario: str, server: str, field: str) -> str:
+    mine = _values(results, scenario, server, field)
+    if not mine:
+        return "-"
+    ratio = _ratio(mine, _values(results, scenario, _REFERENCE, field)) if server != _REFERENCE else ""
+    return _figure(median(mine.values())) + (f" ({ratio})" if ratio else "")
+
+
+def _cpu_cell(results: Results, scenario: str, server: str) -> str:
+    return _cost_cell(results, scenario, server, "cpu_us")
+
+
+def _both_cell(results: Results, scenario: str, server: str) -> str:
+    return _cost_cell(results, scenario, server, "both_us")
+
+
+def _limit_cell(results: Results, scenario: str, server: str) -> str:
+    return _ratio(_values(results, scenario, server, "cpu_us"), _limits(results, scenario)) or "-"
+
+
+def _rate_cell(results: Results, scenario: str, server: str) -> str:
+    rate, tail, busy = (_values(results, scenario, server, field).values() for field in ("rate", "p99_us", "busy"))
+    return f"{median(rate):,.0f} / {median(tail) / 1000:.2f} / {median(busy):.0%}" if rate else "-"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+# --- grids ---------------------------------------------------------------------------------------
+def _grid(results: Results, servers: Sequence[str], cell: Callable[[Results, str, str], str]) -> str:
     rows = [["", *servers]]
-    for scenario in results["scenarios"]:
-        row = [scenario]
-        for server in servers:
-            rates = _values(results, scenario, server, "rate").values()
-            tails = _values(results, scenario, server, "p99_us").values()
-            row.append(f"{median(rates):,.0f} / {median(tails) / 1000:.2f}" if rates else "-")
-        rows.append(row)
+    rows += [[scenario, *(cell(results, scenario, server) for server in servers)] for scenario in results["scenarios"]]
     return _columns(rows)
 
 
@@ -76,7 +138,8 @@ def _facts(results: Results) -> str:
     names = [name for name in results["servers"] if name in facts]
     lines = (
         ("first byte after exec, ms", "first_byte_ms", "{:.0f}"),
-        ("resident memory at rest, MB", "rss_mb", "{:.1f}"),
+        ("resident memory, MB", "resident_mb", "{:.1f}"),
+        ("private memory, MB", "private_mb", "{:.1f}"),
         ("private memory of an idle connection, KiB", "idle_kib", "{:.2f}"),
     )
     rows = [["", *names]]
@@ -84,19 +147,6 @@ def _facts(results: Results) -> str:
         values = [facts[name].get(field) for name in names]
         rows.append([title, *("-" if value is None else form.format(value) for value in values)])
     return _columns(rows)
-
-
-def _errors(results: Results) -> dict[str, int]:
-    errors: dict[str, int] = {}
-    for sample in results["samples"]:
-        if sample["errors"]:
-            name = f"{sample['server']}, {sample['scenario']}"
-            errors[name] = errors.get(name, 0) + sample["errors"]
-    return errors
-
-
-def _figure(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:

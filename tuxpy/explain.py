@@ -16,7 +16,7 @@ from . import httpdate
 from .atoms import Frozen, Kind, lifecycle
 from .atoms import text as drawing
 from .errors import ConfigError
-from .inline import OPEN_CHAIN, open_beneath
+from .inline import OPEN_CHAIN, opener
 from .judge import judge_head
 from .model import Answer, Decision, Request, Serve, Witness, refuse, text
 from .respond import BODY_IN_MEMORY_MAX, announces_body, respond
@@ -60,7 +60,7 @@ def _field(line: str) -> bytes:
 
 def site(root: str) -> Site:
     """The root, opened as the server opens it: symbolic links lead about inside and never out."""
-    return Site(root, open_beneath)
+    return Site(root, opener())
 
 
 def explain(site: Site, head: bytes, now: float, ascii_only: bool = False) -> str:

@@ -5,6 +5,7 @@ Opening a file beneath the root is such a chain of one atom, and the judge runs 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, MutableSequence
 from functools import lru_cache
@@ -14,7 +15,9 @@ from typing import Any, Final
 from .atoms import Cell, Chain, Completion, Frozen, Kind, Reason
 from .atoms.check import SHARED_MAX
 from .native import ffi, lib, load, load_bytes, must, param_values
-from .site import OPEN_FLAGS
+from .site import OPEN_FLAGS, OpenBeneath, walk_beneath
+
+log = logging.getLogger("tuxpy")
 
 _NO_CELL: Final = 0xFFFF
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_BENEATH = 0x02, 0x08  # openat2(2)
@@ -91,3 +94,16 @@ def open_beneath(root_fd: int, path: bytes) -> int:
 
 OPEN_CHAIN: Final = open_chain(b"index.html")
 _ROOT_CELL: Final = OPEN_CHAIN.params[0].number
+
+
+def opener() -> OpenBeneath:
+    """openat2 as a one-atom chain; where the kernel has none (before 5.6, or refused), the walk by hand."""
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.close(open_beneath(root, b"."))
+    except OSError as error:
+        log.warning("openat2 is refused here (%s): symbolic links are not followed", error.strerror)
+        return walk_beneath
+    finally:
+        os.close(root)
+    return open_beneath

@@ -25,10 +25,10 @@ from .atoms import COUNTER, Frozen, lifecycle
 from .config import Config
 from .engine import Engine, Limits
 from .errors import ConfigError, EngineError
-from .inline import open_beneath
+from .inline import opener
 from .judge import judge_miss
 from .listen import listen
-from .site import Site, walk_beneath
+from .site import Site
 
 log = logging.getLogger("tuxpy")
 
@@ -73,7 +73,7 @@ class Server:
 
     def _open(self) -> None:
         config = self.config
-        self._site = Site(config.root, _opener())
+        self._site = Site(config.root, opener())
         alone = all(":" in bind.host for bind in config.binds)
         self._listeners = [listen(bind, config.workers, alone) for bind in config.binds]
         self.urls = tuple(_url(sockets[0]) for sockets in self._listeners)
@@ -197,19 +197,6 @@ class Server:
         if self._notify >= 0:
             os.close(self._notify)
             self._notify = -1
-
-
-def _opener() -> Callable[[int, bytes], int]:
-    """openat2 as a one-atom chain; where the kernel has none (before 5.6, or refused), the walk by hand."""
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.close(open_beneath(root, b"."))
-    except OSError as error:
-        log.warning("openat2 is refused here (%s): symbolic links are not followed", error.strerror)
-        return walk_beneath
-    finally:
-        os.close(root)
-    return open_beneath
 
 
 def _limits(config: Config) -> Limits:

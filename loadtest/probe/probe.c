@@ -73,6 +73,7 @@ enum progress answer_send(const struct answer *answer, int fd, size_t *sent)
         off_t at = (off_t)(*sent - answer->bytes_length);
         ssize_t n = sendfile(fd, answer->file, &at, answer->file_length - (size_t)at);
         if (n < 0) return errno == EAGAIN ? PROGRESS_FULL : PROGRESS_BROKEN;
+        if (n == 0) return PROGRESS_BROKEN; /* the file was cut; asking again would never end */
         *sent += (size_t)n;
     }
     *sent = 0;
@@ -117,8 +118,13 @@ int main(int argc, char **argv)
         default: fprintf(stderr, "usage: probe --backend epoll|uring --port PORT --body BYTES [--close]\n"); return 2;
         }
     }
+    bool uring = strcmp(backend, "uring") == 0;
+    if (!uring && strcmp(backend, "epoll") != 0) {
+        fprintf(stderr, "probe: no such backend: %s\n", backend);
+        return 2;
+    }
     signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no MSG_NOSIGNAL */
     struct answer answer = answer_make(body, close_after);
     int listener = listener_open(port);
-    return strcmp(backend, "uring") == 0 ? run_uring(listener, &answer) : run_epoll(listener, &answer);
+    return uring ? run_uring(listener, &answer) : run_epoll(listener, &answer);
 }

@@ -1,8 +1,9 @@
 /* The probe by completion: multishot accept and receive, one send for each request, one io_uring_enter for each turn.
  *
  * Raw system calls and <linux/io_uring.h> only. Large answers have no operation in the ring: they go out with
- * sendfile(2), and a poll in the ring waits for room. user_data is the descriptor and what was asked of it; a late
- * event of a closed descriptor can only meet an idle connection, where it does nothing. */
+ * sendfile(2), and a poll in the ring waits for room. user_data is the descriptor and what was asked of it. A descriptor
+ * is closed only when its receive has ended, so the one late event it can have is that poll; should the number belong to
+ * a new connection by then, the poll makes it try a send early, and nothing else. */
 #include "probe.h"
 
 #include <errno.h>
@@ -95,14 +96,26 @@ static int ring_open(void)
 
 static void ring_enter(unsigned wait)
 {
-    unsigned flags = IORING_ENTER_GETEVENTS;
+    unsigned flags = wait > 0 ? IORING_ENTER_GETEVENTS : 0;
     long n = syscall(__NR_io_uring_enter, ring.fd, ring.pending, wait, flags, NULL, 0);
     if (n > 0) ring.pending -= (unsigned)n;
+    if (n >= 0 || errno == EINTR || errno == EAGAIN || errno == EBUSY) return;
+    perror("probe: io_uring_enter");
+    exit(1);
+}
+
+/* Room for entries that must reach the kernel in one call, as a link does not reach past its end. */
+static void ring_reserve(unsigned entries)
+{
+    while (ring.pending + entries > SQ_ENTRIES) {
+        inputs_publish(); /* a receive that is submitted now must find the buffers given back in this turn */
+        ring_enter(0);
+    }
 }
 
 static struct io_uring_sqe *ask(enum kind kind, unsigned char operation, int fd)
 {
-    while (ring.pending == SQ_ENTRIES) ring_enter(0);
+    ring_reserve(1);
     unsigned tail = *ring.sq_tail;
     struct io_uring_sqe *sqe = &ring.sqes[tail & ring.sq_mask];
     memset(sqe, 0, sizeof *sqe);
@@ -130,20 +143,22 @@ static void ask_input(int fd, bool once)
 
 static void ask_send(int fd, const struct answer *answer)
 {
+    ring_reserve(2);
     struct io_uring_sqe *sqe = ask(SEND, IORING_OP_SEND, fd);
     sqe->addr = (uintptr_t)answer->bytes;
     sqe->len = (unsigned)answer->bytes_length;
-    sqe->msg_flags = MSG_WAITALL | MSG_NOSIGNAL;
+    sqe->msg_flags = MSG_WAITALL | MSG_NOSIGNAL; /* the ring sends the rest itself when there was no room for all */
     if (!answer->close_after) return;
     sqe->flags = IOSQE_IO_HARDLINK | IOSQE_CQE_SKIP_SUCCESS;
     ask(CLOSE, IORING_OP_CLOSE, fd)->flags = IOSQE_CQE_SKIP_SUCCESS;
 }
 
+/* Nothing waits for the descriptor any more, except perhaps a poll for room, which the shutdown ends. */
 static void hang_up(int fd)
 {
     connections[fd].sending = false;
     connections[fd].sent = 0;
-    shutdown(fd, SHUT_RDWR); /* ends what the ring still waits for; close alone would not */
+    shutdown(fd, SHUT_RDWR);
     close(fd);
 }
 
@@ -153,8 +168,10 @@ static void send_large(int fd, const struct answer *answer)
     connections[fd].sending = progress == PROGRESS_FULL;
     if (progress == PROGRESS_FULL) {
         ask(ROOM, IORING_OP_POLL_ADD, fd)->poll32_events = POLLOUT;
-    } else if (progress == PROGRESS_BROKEN || answer->close_after) {
+    } else if (answer->close_after) {
         hang_up(fd);
+    } else if (progress == PROGRESS_BROKEN) {
+        shutdown(fd, SHUT_RDWR); /* ends the receive, and that closes */
     }
 }
 
@@ -194,8 +211,8 @@ static void handle(const struct io_uring_cqe *cqe, int listener, const struct an
     case ROOM:
         if (connections[fd].sending) send_large(fd, answer);
         break;
-    case SEND:
-    case CLOSE: break; /* a broken connection ends by its receive */
+    case SEND: /* seen only when it failed or was not the last; a broken connection ends by its receive */
+    case CLOSE: break;
     }
 }
 

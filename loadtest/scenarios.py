@@ -1,0 +1,65 @@
+"""What is asked of every server: the table of scenarios and the files they need."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_MANY_FILES = 10_000
+_LARGE = 64 << 20
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`body` is the length of one answer, `file` that of the file it is taken from when they differ."""
+
+    name: str
+    body: int
+    connections: int
+    script: str = "report.lua"
+    close: bool = False
+    quick: bool = True
+    many: bool = False
+    file: int = 0
+
+    @property
+    def path(self) -> str:
+        """Where wrk is sent; its script may add to it."""
+        return "/many/" if self.many else f"/{self.file or self.body}.bin"
+
+    @property
+    def sample_path(self) -> str:
+        """One file, for the check that the answer is right."""
+        return "/many/0.bin" if self.many else self.path
+
+    @property
+    def sample_fields(self) -> dict[str, str]:
+        return {"Range": f"bytes=0-{self.body - 1}"} if self.file else {}
+
+
+SCENARIOS = (
+    Scenario("keep-alive 1 KiB", 1024, 64),
+    Scenario("browser-like heads 1 KiB", 1024, 64, script="browser.lua"),
+    Scenario("keep-alive 16 KiB", 16 << 10, 64),
+    Scenario("keep-alive 100 KiB", 100 << 10, 32, quick=False),
+    Scenario("keep-alive 1 MiB", 1 << 20, 16),
+    Scenario("keep-alive 64 MiB", _LARGE, 2, quick=False),
+    Scenario("connection per request 1 KiB", 1024, 64, close=True),
+    Scenario("10,000 files of 2 KiB", 2048, 64, script="many.lua", quick=False, many=True),
+    Scenario("random 64 KiB of 64 MiB", 64 << 10, 32, script="ranges.lua", quick=False, file=_LARGE),
+    Scenario("every target new 1 KiB", 1024, 64, script="unseen.lua", quick=False),
+)
+
+
+def make_site(root: Path, scenarios: Sequence[Scenario]) -> None:
+    """The files of these scenarios, with contents that no zero page and no compression can shorten."""
+    root.mkdir()
+    generator = random.Random(1)
+    for size in sorted({scenario.file or scenario.body for scenario in scenarios if not scenario.many}):
+        (root / f"{size}.bin").write_bytes(generator.randbytes(size))
+    for size in {scenario.body for scenario in scenarios if scenario.many}:
+        (root / "many").mkdir()
+        for number in range(_MANY_FILES):
+            (root / "many" / f"{number}.bin").write_bytes(generator.randbytes(size))

@@ -1,0 +1,174 @@
+"""What `tuxpy explain` says of a request, and which chains `tuxpy chain` can draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tuxpy.atoms import Frozen, lifecycle
+from tuxpy.errors import ConfigError
+from tuxpy.explain import CHAINS, chains, drawn, explain, head_of
+from tuxpy.site import Site
+
+NOW = 1_700_000_000.0
+
+
+def open_files() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+@pytest.fixture
+def site(www: Path) -> Iterator[Site]:
+    before = open_files()
+    with Site(str(www)) as opened:
+        yield opened
+    assert open_files() == before, "a descriptor was left open"
+
+
+def story(site: Site, target: str, *fields: str, method: str = "GET", version: str = "1.1") -> dict[str, list[str]]:
+    """The paragraphs of an explanation by their headings."""
+    said = explain(site, head_of(target, method, fields, version), NOW)
+    paragraphs = (paragraph.splitlines() for paragraph in said.rstrip("\n").split("\n\n"))
+    found: dict[str, list[str]] = {}
+    for title, *lines in paragraphs:
+        if title.startswith(" "):  # a drawing may hold an empty line
+            found["Chain"] += [title, *lines]
+        else:
+            found[title] = [line[2:] for line in lines]
+    assert list(found) == ["Request", "Reasons", "Answer", "Remembered", "Chain"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("target", "first", "host"),
+    [
+        ("/a", b"GET /a HTTP/1.1", b"localhost"),
+        ("a", b"GET /a HTTP/1.1", b"localhost"),
+        ("*", b"GET * HTTP/1.1", b"localhost"),
+        ("http://example.org:81/a/b?c#d", b"GET /a/b?c HTTP/1.1", b"example.org:81"),
+        ("HTTPS://example.org", b"GET / HTTP/1.1", b"example.org"),
+        ("http://example.org?q", b"GET /?q HTTP/1.1", b"example.org"),
+        ("/a b\r\nX: y", b"GET /a%20b%0D%0AX:%20y HTTP/1.1", b"localhost"),
+        ("/é", b"GET /%C3%A9 HTTP/1.1", b"localhost"),
+        ("/a%20b", b"GET /a%20b HTTP/1.1", b"localhost"),
+        ("//example.org/a", b"GET //example.org/a HTTP/1.1", b"localhost"),
+    ],
+)
+def test_the_head_is_what_a_client_would_send(target: str, first: bytes, host: bytes) -> None:
+    assert head_of(target) == first + b"\r\nHost: " + host + b"\r\n\r\n"
+
+
+def test_fields_of_the_head() -> None:
+    head = head_of("http://a/", "HEAD", ["HOST: b", "Range:bytes=0-1", "Empty:"], "1.0")
+    assert head == b"HEAD / HTTP/1.0\r\nHOST: b\r\nRange: bytes=0-1\r\nEmpty: \r\n\r\n"
+    for line in ("Range", ": x", ""):
+        with pytest.raises(ConfigError, match="'Field: value'"):
+            head_of("/", fields=[line])
+
+
+def test_a_small_file(site: Site) -> None:
+    said = story(site, "/", "User-Agent: x", "Accept-Encoding: gzip")
+    assert said["Request"] == ["GET / HTTP/1.1", "Host: localhost", "User-Agent: x", "Accept-Encoding: gzip"]
+    assert said["Reasons"][0] == "1. the head is sound HTTP/1.1 with 3 fields, 2 of significance"
+    assert any("the file is index.html, 21 bytes" in line for line in said["Reasons"])
+    assert said["Answer"][0] == "HTTP/1.1 200 OK"
+    assert "Date: Tue, 14 Nov 2023 22:13:20 GMT" in said["Answer"]
+    assert "Content-Length: 21" in said["Answer"]
+    assert said["Answer"][-1] == "(and 21 bytes of body, in the same send)"
+    yes, *key = said["Remembered"]
+    assert yes.startswith("yes")
+    assert key[:3] == ["  GET / HTTP/1.1", "  host: localhost", "  accept-encoding: gzip"]
+    assert key[3] == "as long as"
+    assert "index.html stays as it is" in key[4]
+    assert any("send(" in line for line in said["Chain"])
+
+
+def test_a_large_file(site: Site) -> None:
+    said = story(site, "/big.bin")
+    assert said["Answer"][-1] == "(and 200000 bytes of big.bin, by sendfile)"
+    assert any("sendfile(" in line for line in said["Chain"])
+
+
+def test_head_has_no_body(site: Site) -> None:
+    for target in ("/", "/big.bin", "/nothing"):
+        assert story(site, target, method="HEAD")["Answer"][-1] == "(and no body)"
+
+
+def test_what_is_absent_is_remembered_as_absent(site: Site) -> None:
+    said = story(site, "/nothing")
+    assert said["Answer"][0] == "HTTP/1.1 404 Not Found"
+    assert said["Remembered"][-1] == "  nothing does not exist"
+
+
+def test_a_directory_without_its_slash(site: Site) -> None:
+    said = story(site, "/docs?q")
+    assert said["Answer"][0] == "HTTP/1.1 301 Moved Permanently"
+    assert "Location: /docs/?q" in said["Answer"]
+
+
+def test_hidden(site: Site) -> None:
+    assert any("begin with a dot" in line for line in story(site, "/.env")["Reasons"])
+
+
+def test_not_modified(site: Site) -> None:
+    said = story(site, "/", "If-None-Match: *")
+    assert said["Answer"][0] == "HTTP/1.1 304 Not Modified"
+    assert "  if-none-match: *" in said["Remembered"]
+
+
+def test_a_refused_head(site: Site) -> None:
+    said = story(site, "/", "Host: a", "Host: b")
+    assert said["Reasons"][0] == "1. the head is refused before anything is looked up"
+    assert said["Answer"][0] == "HTTP/1.1 400 Bad Request"
+    assert said["Remembered"] == ["no: a head that is refused has no key"]
+    assert any("shutdown(" in line for line in said["Chain"])
+
+
+def test_a_body_is_never_remembered(site: Site) -> None:
+    said = story(site, "/", "Content-Length: 5", method="POST")
+    assert said["Answer"][0] == "HTTP/1.1 405 Method Not Allowed"
+    assert said["Remembered"] == ["no: a request that announces a body is always judged anew"]
+
+
+def test_what_cannot_be_watched_is_not_remembered(site: Site, www: Path) -> None:
+    (www / "loop").symlink_to("loop")
+    assert story(site, "/loop")["Remembered"] == ["no: what the answer rests on cannot be watched by name"]
+
+
+def test_http_1_0(site: Site) -> None:
+    said = story(site, "/", version="1.0")
+    assert "Connection: close" in said["Answer"]
+    assert said["Reasons"][-1].endswith("the connection closes")
+
+
+def test_control_characters_never_reach_the_terminal(site: Site) -> None:
+    said = explain(site, b"GET /%1B[31m%0A HTTP/1.1\r\nHost: a\r\n\r\n", NOW)
+    assert "\x1b" not in said
+    assert r"\x1b[31m\x0a" in said
+
+
+def test_the_known_chains() -> None:
+    assert list(CHAINS) == ["lifecycle", "response", "refusal", "open"]
+    assert chains("lifecycle") == (lifecycle(),)
+    small, large = chains("response")
+    assert [atom.call.name for atom in small.atoms] == ["send"]
+    assert [atom.call.name for atom in large.atoms] == ["send", "sendfile"]
+    (refusal,) = chains("refusal")
+    assert [atom.call.name for atom in refusal.atoms] == ["send", "shutdown", "discard"]
+    with pytest.raises(ConfigError, match="choose from lifecycle"):
+        chains("nothing")
+
+
+def test_the_chain_that_opens() -> None:
+    (chain,) = chains("open")
+    assert isinstance(chain, Frozen)
+    assert [atom.call.name for atom in chain.atoms] == ["openat2"]
+
+
+def test_drawings() -> None:
+    assert drawn("lifecycle", ascii_only=True).isascii()
+    assert not drawn("lifecycle").isascii()
+    assert drawn("response").count("send(") == 2
+    assert drawn("refusal", dump=True).splitlines()[0].split()[:2] == ["0", "send"]

@@ -1,0 +1,1 @@
+"""What the tests of a running server share: the site, the server in its thread, the client."""

@@ -1,0 +1,290 @@
+"""The house rules, each as one test that names file, line and remedy.
+
+They hold for whatever exists; a new module must be given its floor here. Imports for type checkers alone count as
+little as a word in a comment: they do not happen when the program runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = ("tuxpy", "csrc", "conf", "loadtest", "tests")
+DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".cfg")
+
+# A module imports from its own floor or from below, never from above, and never in a circle.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("__init__", "errors", "model", "pages", "httpdate", "mediatypes", "target", "conditional", "config"),
+    ("parse", "site", "atoms", "native", "listen", "log"),
+    ("resolve", "respond", "engine", "inline"),
+    ("judge", "explain", "server"),
+    ("cli", "__main__"),
+)
+# In here the order is strict: each imports only from what stands before it.
+ATOMS = (
+    *("flags", "cells", "calls", "encode", "check", "shortcuts", "chain", "lifecycle"),
+    *("system", "reference", "words", "canvas", "text", "__init__"),
+)
+# Who alone may import what. The extension has one importer, which turns its codes into exceptions.
+DOORS = {"h11": {"parse"}, "click": {"cli"}, "rich": {"cli"}, "_engine": {"native"}, "cffi": set[str]()}
+
+PYTHON_FILE_LINES, C_FILE_LINES, TEST_FILE_LINES = 300, 400, 600  # a module's tests stay in one file
+FUNCTION_LINES, COLUMNS = 70, 120
+BANNED_C = {
+    "strcpy": "memcpy with a length that was checked",
+    "strcat": "snprintf into a buffer of known size",
+    "sprintf": "snprintf",
+    "vsprintf": "vsnprintf",
+    "gets": "read",
+    "alloca": "an array whose size is a constant of limits.h",
+    "atoi": "strtoul and a look at what it left over",
+}
+WIRE = ("parse", "target", "conditional")  # where bare int() would take "+1", "1_0" and other digits of Unicode
+ALLOWED_INT = "# int: "  # then why it is right here
+
+Fault: TypeAlias = tuple[Path, int, str]
+
+
+def report(faults: Iterable[Fault]) -> None:
+    lines = [f"{path.relative_to(ROOT)}:{line}: {what}" for path, line, what in faults]
+    assert not lines, "\n" + "\n".join(lines)
+
+
+def files(suffixes: tuple[str, ...], folders: Iterable[str] = CODE) -> Iterator[Path]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in suffixes and "__pycache__" not in path.parts:
+                yield path
+
+
+@lru_cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+# Floors of Python.
+
+
+def imports(path: Path) -> Iterator[tuple[int, int, str]]:
+    """(line, level, dotted name) of every import that happens: level is the number of dots in front."""
+    for node in _running(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, 0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.level, node.module
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, node.level, alias.name) for alias in node.names)
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            yield from _running(child)
+
+
+def neighbours(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, name) of what a module imports of its own package; names that are no modules are in __init__."""
+    for line, level, name in imports(path):
+        if level == 1 and not name.startswith("_engine"):
+            first = name.partition(".")[0]
+            there = (path.parent / f"{first}.py").exists() or (path.parent / first).is_dir()
+            yield line, first if there else "__init__"
+
+
+def circles(graph: dict[str, list[tuple[Path, int, str]]]) -> Iterator[Fault]:
+    done: set[str] = set()
+
+    def walk(name: str, way: tuple[str, ...]) -> Iterator[Fault]:
+        for path, line, target in graph.get(name, []):
+            if target in way:
+                yield path, line, f"{' -> '.join((*way, target))} is a circle: move what both need one floor down"
+            elif target not in done:
+                yield from walk(target, (*way, target))
+        done.add(name)
+
+    for name in graph:
+        yield from walk(name, (name,))
+
+
+def test_python_imports_go_down() -> None:
+    floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+    faults: list[Fault] = []
+    graph: dict[str, list[tuple[Path, int, str]]] = {}
+    for path in sorted((ROOT / "tuxpy").glob("*.py")):
+        name = path.stem
+        if name not in floor_of:
+            faults.append((path, 1, f"{name} has no floor: give it one in FLOORS of tests/test_house.py"))
+            continue
+        for line, target in neighbours(path):
+            graph.setdefault(name, []).append((path, line, target))
+            if floor_of.get(target, 0) > floor_of[name]:
+                what = f"floor {floor_of[name]} imports {target} of floor {floor_of[target]}"
+                faults.append((path, line, f"{what}: hand it in as a value, or move one of them"))
+    report(faults)
+    report(circles(graph))
+
+
+def test_python_imports_of_chains_go_down_and_know_neither_http_nor_the_engine() -> None:
+    faults: list[Fault] = []
+    for path in sorted((ROOT / "tuxpy" / "atoms").glob("*.py")):
+        if path.stem not in ATOMS:
+            faults.append((path, 1, f"{path.stem} has no place: give it one in ATOMS of tests/test_house.py"))
+            continue
+        place = ATOMS.index(path.stem)
+        for line, target in neighbours(path):
+            if target != "__init__" and ATOMS.index(target) >= place:
+                faults.append((path, line, f"{path.stem} stands below {target}: import downward only"))
+        for line, level, name in imports(path):
+            if (level > 1 and name != "errors") or name.partition(".")[0] in ("h11", "http", "cffi", "tuxpy"):
+                faults.append((path, line, f"chains do not know {name}: let the caller hand it in"))
+    report(faults)
+
+
+def test_each_dependency_has_one_door() -> None:
+    report(
+        (path, line, f"only {' or '.join(sorted(DOORS[top])) or 'csrc/cdef.py'} imports {top}: go through it")
+        for path in files((".py",), ["tuxpy"])
+        for line, level, name in imports(path)
+        if (top := name.partition(".")[0]) in DOORS and level <= 1 and path.stem not in DOORS[top]
+    )
+
+
+# Floors of C.
+
+
+def included(path: Path) -> list[tuple[int, str]]:
+    found = [(line, re.match(r'\s*#\s*include "([^"]+\.h)"', text)) for line, text in enumerate(lines_of(path), 1)]
+    return [(line, match[1]) for line, match in found if match]
+
+
+def floor(header: Path) -> int | None:
+    stated = re.match(r"/\* floor (\d)(?: · (\S+))?: ", lines_of(header)[0])
+    return int(stated[1]) if stated and stated[2] in (None, header.name) else None
+
+
+def test_every_header_states_its_floor_in_line_one() -> None:
+    remedy = "line one must begin with /* floor N · {}: and say what it is for"
+    report((path, 1, remedy.format(path.name)) for path in files((".h",), ["csrc"]) if floor(path) is None)
+
+
+def test_c_includes_go_down() -> None:
+    """A source file stands where the first header that it includes stands, which is its own if it has one."""
+    faults: list[Fault] = []
+    graph: dict[str, list[tuple[Path, int, str]]] = {}
+    for path in files((".c", ".h"), ["csrc"]):
+        own, names = floor(path) if path.suffix == ".h" else None, included(path)
+        if path.suffix == ".c" and names:
+            own = floor(ROOT / "csrc" / names[0][1])
+            header = path.with_suffix(".h")
+            if header.exists() and floor(header) and names[0][1] != header.name:
+                faults.append((path, names[0][0], f"include {header.name} first: that proves it needs nothing else"))
+        for line, name in names:
+            target = ROOT / "csrc" / name
+            if not target.exists():
+                faults.append((path, line, f"there is no csrc/{name}: ours in quotes, the system's in <>"))
+            elif own is not None and (floor(target) or 0) > own:
+                remedy = "go up by data (a ring, a return code) instead"
+                faults.append((path, line, f"floor {own} includes {name} of floor {floor(target)}: {remedy}"))
+            if path.suffix == ".h":
+                graph.setdefault(path.name, []).append((path, line, name))
+    report(faults)
+    report(circles(graph))
+
+
+# Sizes.
+
+
+def test_files_are_small() -> None:
+    def most(path: Path) -> int:
+        if path.is_relative_to(ROOT / "tests"):
+            return TEST_FILE_LINES
+        return PYTHON_FILE_LINES if path.suffix == ".py" else C_FILE_LINES
+
+    report(
+        (path, have, f"at most {most(path)} lines: split it by what it does")
+        for path in files((".py", ".c", ".h"))
+        if (have := len(lines_of(path))) > most(path)
+    )
+
+
+def test_lines_are_short() -> None:
+    report(
+        (path, line, f"{len(text)} columns, at most {COLUMNS}: break it where a reader would pause")
+        for path in files((".py", ".c", ".h"))
+        for line, text in enumerate(lines_of(path), 1)
+        if len(text) > COLUMNS
+    )
+
+
+def test_functions_are_short() -> None:
+    report(
+        (path, node.lineno, f"{node.name} has {size} lines, at most {FUNCTION_LINES}: give its parts names")
+        for path in files((".py",))
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (size := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES
+    )
+
+
+# Banned.
+
+
+def code_of(path: Path) -> list[str]:
+    """The lines of a C file with comments and literals emptied."""
+    blank: Callable[[re.Match[str]], str] = lambda found: re.sub(r"[^\n]", " ", found[0])  # noqa: E731
+    quiet = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL)
+    return quiet.sub(blank, path.read_text(encoding="utf-8")).splitlines()
+
+
+def test_c_calls_nothing_that_writes_without_a_limit() -> None:
+    report(
+        (path, line, f"{name} is banned: use {BANNED_C[name]}")
+        for path in files((".c", ".h"))
+        for line, text in enumerate(code_of(path), 1)
+        for name in re.findall(rf"\b({'|'.join(BANNED_C)})\s*\(", text)
+    )
+
+
+def test_text_from_the_wire_never_meets_bare_int() -> None:
+    report(
+        (path, node.lineno, f"int() takes more than digits: match [0-9] first and say so behind {ALLOWED_INT!r}")
+        for path in (ROOT / "tuxpy" / f"{name}.py" for name in WIRE)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "int"
+        if ALLOWED_INT not in lines_of(path)[node.lineno - 1]
+    )
+
+
+# Words.
+
+
+def test_the_distribution_is_called_by_its_name() -> None:
+    """Somebody else's project is called tuxpy where packages are installed from."""
+    wrong = re.compile(r"\b(?:pipx?|uv|poetry)\b[^`#;]*?\b(?:install|add)\s(?:[^`#;]*\s)?['\"]?tuxpy(?![\w/.-])")
+    report(
+        (path, line, "the distribution is tuxpy-server; only the import and the command are tuxpy")
+        for path in [*(p for p in ROOT.iterdir() if p.suffix in DOCUMENTS), *files(DOCUMENTS)]
+        for line, text in enumerate(lines_of(path), 1)
+        if wrong.search(text)
+    )
+
+
+def test_there_is_one_version() -> None:
+    stated = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert stated, "pyproject.toml:1: no version = \"...\" in [project]"
+    package = ROOT / "tuxpy" / "__init__.py"
+    report(
+        (package, line, f"{text.strip()}: pyproject.toml says {stated[1]}; change both")
+        for line, text in enumerate(lines_of(package), 1)
+        if (found := re.match(r'__version__ = "([^"]+)"', text)) and found[1] != stated[1]
+    )
