@@ -49,7 +49,10 @@ int tux_run_inline(struct tux_chain *chain, const struct tux_param *params, uint
         u16 reason = TUX_REASON_END;
         i64 result = 0;
         while (tux_step(&stage, &run, &reason, &result) != TUX_ENDED) continue; /* the slice is for engines */
-        *out = (struct tux_completion){.result = result, .steps = run.steps, .last_atom = run.last_atom, .reason = reason,
+        *out = (struct tux_completion){.result = result,
+                                       .steps = run.steps,
+                                       .last_atom = run.last_atom,
+                                       .reason = reason,
                                        .stop_flags = run.stop_flags};
         for (unsigned i = 0; shared && i < TUX_SHARED_MAX; i++) shared[i] = atomic_load(&numbers[i]);
         if (cells_out) memcpy(cells_out, cells, chain->cells * sizeof(i64));
@@ -65,7 +68,10 @@ uint32_t tux_chain_buffer_bytes(const struct tux_chain *chain) { return chain->b
 
 /* --- engines -------------------------------------------------------------------------------------------------- */
 
-int tux_engine_open(const struct tux_options *options, struct tux_engine **out, char *why) { return tux_open(options, out, why); }
+int tux_engine_open(const struct tux_options *options, struct tux_engine **out, char *why)
+{
+    return tux_open(options, out, why);
+}
 
 const char *tux_engine_backend(struct tux_engine *e) { return e->backend->ops->name; }
 
@@ -78,8 +84,8 @@ static struct tux_command *command_of(enum tux_command_kind kind, uint32_t param
     return command;
 }
 
-int tux_engine_submit(struct tux_engine *e, struct tux_chain *chain, const struct tux_param *params, uint32_t param_count,
-                      uint64_t cookie, uint32_t copies, uint32_t deadline_ms)
+int tux_engine_submit(struct tux_engine *e, struct tux_chain *chain, const struct tux_param *params,
+                      uint32_t param_count, uint64_t cookie, uint32_t copies, uint32_t deadline_ms)
 {
     if (param_count > TUX_CELLS_MAX || copies == 0) return -EINVAL;
     for (uint32_t i = 0; i < param_count; i++)
@@ -125,7 +131,10 @@ int tux_engine_completions(struct tux_engine *e, struct tux_completion *out, uin
     return (int)tux_completions_take(&e->completions, out, max);
 }
 
-int tux_engine_misses(struct tux_engine *e, struct tux_miss *out, uint32_t max) { return (int)tux_ring_take(&e->misses, out, max); }
+int tux_engine_misses(struct tux_engine *e, struct tux_miss *out, uint32_t max)
+{
+    return (int)tux_ring_take(&e->misses, out, max);
+}
 
 int tux_response_open(const struct tux_response_options *options, struct tux_response **out, char *error)
 {
@@ -143,7 +152,10 @@ int tux_engine_answer(struct tux_engine *e, uint32_t slot, uint32_t generation, 
     return 0;
 }
 
-int64_t tux_engine_shared_get(struct tux_engine *e, uint32_t index) { return index < TUX_SHARED_MAX ? atomic_load(&e->shared[index]) : 0; }
+int64_t tux_engine_shared_get(struct tux_engine *e, uint32_t index)
+{
+    return index < TUX_SHARED_MAX ? atomic_load(&e->shared[index]) : 0;
+}
 
 void tux_engine_shared_set(struct tux_engine *e, uint32_t index, int64_t value)
 {
@@ -202,7 +214,8 @@ void tux_engine_metrics(struct tux_engine *e, uint64_t *out)
 
 size_t tux_test_head_end(const uint8_t *bytes, size_t length, size_t from) { return tux_head_end(bytes, length, from); }
 
-size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count, uint8_t *key)
+size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count,
+                         uint8_t *key)
 {
     struct tux_significant set;
     return tux_significant_set(&set, significant, count) == 0 ? tux_head_key(head, length, &set, key) : 0;

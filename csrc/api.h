@@ -77,8 +77,8 @@ void tux_chain_close(struct tux_chain *chain);
 uint32_t tux_chain_buffer_bytes(const struct tux_chain *chain);
 
 /* Run a chain here and now on the calling thread, which may block. cells_out (one value per cell), buffers_out and
- * shared (16 numbers, in and out) may be NULL. A descriptor in the FD cell `keep_cell` (0xFFFF none) survives and belongs
- * to the caller. */
+ * shared (16 numbers, in and out) may be NULL. A descriptor in the FD cell `keep_cell` (0xFFFF none) survives and
+ * belongs to the caller. */
 int tux_run_inline(struct tux_chain *chain, const struct tux_param *params, uint32_t param_count, uint16_t keep_cell,
                    int64_t *shared, int64_t *cells_out, uint8_t *buffers_out, struct tux_completion *out);
 
@@ -108,10 +108,12 @@ void tux_engine_forget(struct tux_engine *engine);
 int64_t tux_engine_shared_get(struct tux_engine *engine, uint32_t index);
 void tux_engine_shared_set(struct tux_engine *engine, uint32_t index, int64_t value);
 int64_t tux_engine_shared_add(struct tux_engine *engine, uint32_t index, int64_t n);
-/* Runs parked at accept take what the backlog holds and then end; idle connections close. Take the counter down first. */
+/* Runs parked at accept take what the backlog holds and then end; idle connections close. Take the counter down first.
+ */
 void tux_engine_drain(struct tux_engine *engine);
 
-/* Record every atom executed (for tests and tools; set before the first submit), and the records since the last call. */
+/* Record every atom executed (for tests and tools; set before the first submit), and the records since the last call.
+ */
 int tux_engine_trace(struct tux_engine *engine);
 uint32_t tux_engine_trace_take(struct tux_engine *engine, struct tux_trace_entry *out, uint32_t max);
 
@@ -124,4 +126,5 @@ void tux_engine_metrics(struct tux_engine *engine, uint64_t *out);
 
 /* The pure parts, for tests: end of a head (0 when incomplete) and its key (0 when not in the strict form). */
 size_t tux_test_head_end(const uint8_t *bytes, size_t length, size_t from);
-size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count, uint8_t *key);
+size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count,
+                         uint8_t *key);

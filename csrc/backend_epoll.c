@@ -1,9 +1,9 @@
 /* backend_epoll.c: the contract of backend.h by readiness, for kernels and containers without io_uring.
  *
  * A connection is registered once, edge-triggered for both directions, when its first call would block; from then on no
- * epoll_ctl is needed. An edge is lost only on somebody who does not try first: every call here is tried before it parks.
- * A receive that returned less than it asked for has emptied the socket, so the next one waits for an edge instead of
- * asking in vain (one system call saved on every request). */
+ * epoll_ctl is needed. An edge is lost only on somebody who does not try first: every call here is tried before it
+ * parks. A receive that returned less than it asked for has emptied the socket, so the next one waits for an edge
+ * instead of asking in vain (one system call saved on every request). */
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -58,7 +58,8 @@ static int epoll_open(struct tux_backend **out, const struct tux_backend_options
     for (u32 i = 0; i < e->slots; i++) e->slot[i] = FREE_SLOT;
     for (u32 i = 0; i < TUX_PORTS_MAX; i++) e->port[i].listener = -1;
     e->epoll = epoll_create1(EPOLL_CLOEXEC);
-    int failed = e->epoll < 0 ? -errno : control(e, EPOLL_CTL_ADD, e->knock_fd, EPOLLIN, tux_event_word(WORD_KNOCK, 0, 0));
+    int failed =
+        e->epoll < 0 ? -errno : control(e, EPOLL_CTL_ADD, e->knock_fd, EPOLLIN, tux_event_word(WORD_KNOCK, 0, 0));
     if (failed) {
         snprintf(why, TUX_ERROR_BYTES, "epoll: %s", strerror(-failed));
         if (e->epoll >= 0) close(e->epoll);
@@ -77,13 +78,13 @@ static void epoll_close(struct tux_backend *b)
 
 static int epoll_listen(struct tux_backend *b, u32 port, int listener)
 {
-    struct tux_epoll *e = self(b);
     int flags = fcntl(listener, F_GETFL);
     if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
-    e->port[port] = (struct epoll_port){.listener = listener};
-    return control(e, EPOLL_CTL_ADD, listener, 0, tux_event_word(WORD_PORT, port, 0));
+    self(b)->port[port] = (struct epoll_port){.listener = listener};
+    return 0;
 }
 
+/* In the set only while somebody is wanted: a listener that was shut down would report that for ever. */
 static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
 {
     struct tux_epoll *e = self(b);
@@ -91,8 +92,9 @@ static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
     p->wanted = wanted;
     if (p->armed == (wanted > 0)) return;
     p->armed = wanted > 0;
-    int failed = control(e, EPOLL_CTL_MOD, p->listener, p->armed ? EPOLLIN : 0, tux_event_word(WORD_PORT, port, 0));
-    TUX_ASSERT(!failed);
+    int operation = p->armed ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
+    int failed = control(e, operation, p->listener, EPOLLIN, tux_event_word(WORD_PORT, port, 0));
+    TUX_ASSERT(!failed || failed == -EEXIST);
 }
 
 /* Accept for as many runs as wait, but not so many that the connections already here starve. */
@@ -174,7 +176,8 @@ static i64 park(struct tux_epoll *e, struct tux_run *run, int fd, u8 wait)
     u32 events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     u64 word = tux_event_word(WORD_SLOT, run->slot, run->generation);
     int failed = control(e, EPOLL_CTL_ADD, fd, events, word);
-    if (failed == -EEXIST) failed = control(e, EPOLL_CTL_MOD, fd, events, word); /* lent, and watched by an earlier run */
+    if (failed == -EEXIST)
+        failed = control(e, EPOLL_CTL_MOD, fd, events, word); /* lent, and watched by an earlier run */
     if (failed) return failed;
     slot->fd = fd;
     return TUX_AGAIN;

@@ -1,11 +1,13 @@
 /* backend_uring.c: the contract of backend.h by completion.
  *
- * An accept loop is one multishot accept, a read loop one multishot receive into provided buffers, a send one SQE; all of
- * them go down with the enter that waits, so a turn with many connections costs one system call. The chain does not know.
+ * An accept loop is one multishot accept, a read loop one multishot receive into provided buffers, a send one SQE; all
+ * of them go down with the enter that waits, so a turn with many connections costs one system call. The chain does not
+ * know.
  *
  * Traps kept in mind here: a multishot without F_MORE has ended and must be armed again; ENOBUFS is no error of the
  * connection; close(2) under an armed receive would leave the connection open, so it is cancelled first, in the same
- * submission; a completion of a former connection carries an old generation, but its buffer must still be given back. */
+ * submission; a completion of a former connection carries an old generation, but its buffer must still be given back.
+ */
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -69,7 +71,8 @@ static int self_test(struct tux_uring *u)
     for (int turn = 0; !failed && !ended && turn < 8; turn++) {
         failed = uring_submit_and_wait(&u->ring, 1000);
         if (failed > 0) failed = 0;
-        u32 head = *u->ring.cq_head, tail = atomic_load_explicit((_Atomic u32 *)(void *)u->ring.cq_tail, memory_order_acquire);
+        u32 head = *u->ring.cq_head,
+            tail = atomic_load_explicit((_Atomic u32 *)(void *)u->ring.cq_tail, memory_order_acquire);
         for (; head != tail; head++) {
             const struct uring_cqe *cqe = &u->ring.cqes[head & u->ring.cq_mask];
             if (cqe->res < 0) failed = cqe->res;
@@ -86,7 +89,8 @@ static int self_test(struct tux_uring *u)
     return failed ? failed : received && ended ? 0 : -EIO;
 }
 
-static int uring_backend_open(struct tux_backend **out, const struct tux_backend_options *options, char why[TUX_ERROR_BYTES])
+static int uring_backend_open(struct tux_backend **out, const struct tux_backend_options *options,
+                              char why[TUX_ERROR_BYTES])
 {
     struct tux_uring *u = calloc(1, sizeof *u);
     if (!u) return -ENOMEM;
@@ -174,7 +178,10 @@ static int accept_some(struct tux_uring *u, u32 port, struct tux_event *events, 
     return count;
 }
 
-static struct stream *stream_of(struct tux_uring *u, const struct tux_run *run) { return &u->streams.stream[run->slot]; }
+static struct stream *stream_of(struct tux_uring *u, const struct tux_run *run)
+{
+    return &u->streams.stream[run->slot];
+}
 
 /* A client that pipelines faster than it reads waits in the socket, not in our memory. */
 static void hold_back(struct tux_uring *u, u32 slot, u32 generation)
@@ -240,7 +247,8 @@ static int uring_take(struct tux_backend *b, struct tux_event *events, int max, 
     if (failed < 0) return failed;
     u32 head = *ring->cq_head, tail = atomic_load_explicit((_Atomic u32 *)(void *)ring->cq_tail, memory_order_acquire);
     int count = 0;
-    for (; head != tail && count < max - 64; head++) count += completed(u, &ring->cqes[head & ring->cq_mask], events + count, 64);
+    for (; head != tail && count < max - 64; head++)
+        count += completed(u, &ring->cqes[head & ring->cq_mask], events + count, 64);
     atomic_store_explicit((_Atomic u32 *)(void *)ring->cq_head, head, memory_order_release);
     return count;
 }

@@ -42,7 +42,8 @@ typedef int64_t i64;
 
 _Noreturn static inline void tux_assert_failed(const char *condition, const char *file, int line)
 {
-    fprintf(stderr, "tuxpy: engine assertion failed: %s (%s:%d). Please report this as a bug.\n", condition, file, line);
+    fprintf(stderr, "tuxpy: engine assertion failed: %s (%s:%d). Please report this as a bug.\n", condition, file,
+            line);
     abort();
 }
 

@@ -1,7 +1,7 @@
 /* cachemiss.c: bounded workers with one queue in and one list out.
  *
- * A mutex and a condition, nothing cleverer: only work that is about to wait for a disk comes here, and that costs ten to
- * ten thousand times what the lock does. */
+ * A mutex and a condition, nothing cleverer: only work that is about to wait for a disk comes here, and that costs ten
+ * to ten thousand times what the lock does. */
 #include "cachemiss.h"
 
 #include <pthread.h>

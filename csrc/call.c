@@ -86,8 +86,8 @@ static i64 call_setsockopt(struct tux_stage *stage, struct tux_run *run, const s
     u64 length = (u64)tux_arg(run, atom, 4);
     const u8 *value = tux_memory(run, atom, 3, length);
     if (!value) return tux_fault(run);
-    return result_of(setsockopt((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1), (int)tux_arg(run, atom, 2), value,
-                                (socklen_t)length));
+    return result_of(setsockopt((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1), (int)tux_arg(run, atom, 2),
+                                value, (socklen_t)length));
 }
 
 static i64 call_recv(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
@@ -119,7 +119,9 @@ static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct 
         i64 n;
         if (stage->place == TUX_ON_ENGINE && !(atom->flags & SYSLET_SYNC))
             n = stage->backend->ops->send(stage->backend, run, fd, rest, length - run->progress, flags);
-        else n = result_of(send(fd, rest, length - run->progress, flags | (stage->place == TUX_ON_ENGINE ? MSG_DONTWAIT : 0)));
+        else
+            n = result_of(
+                send(fd, rest, length - run->progress, flags | (stage->place == TUX_ON_ENGINE ? MSG_DONTWAIT : 0)));
         if (n == -EINTR) continue;
         if (n == -EAGAIN) n = await_ready(stage, run, atom, fd, POLLOUT);
         if (n < 0) return n; /* also TUX_AGAIN */
@@ -188,7 +190,8 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
         } else if (n == 0) {
             return -EIO;
         } else if (n == -EAGAIN) {
-            if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC)) n = await_ready(stage, run, atom, out, POLLOUT);
+            if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC))
+                n = await_ready(stage, run, atom, out, POLLOUT);
             else n = stage->backend->ops->writable(stage->backend, run, out);
             if (n != 0) return n;
         } else if (n != -EINTR) {

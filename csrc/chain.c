@@ -84,7 +84,8 @@ static int verify_atom(const struct tux_chain *chain, unsigned i, const bool *ca
         REFUSE("atom %u: call %u is not on the white list of this engine", i, atom->call);
     const struct call_rule *rule = &rules[atom->call];
     if ((atom->flags & ~SYSLET_FLAGS_ALL) || atom->reserved != 0) REFUSE("atom %u: unknown flags", i);
-    if ((atom->flags & SYSLET_ASYNC) && (atom->flags & SYSLET_SYNC)) REFUSE("atom %u: ASYNC and SYNC exclude each other", i);
+    if ((atom->flags & SYSLET_ASYNC) && (atom->flags & SYSLET_SYNC))
+        REFUSE("atom %u: ASYNC and SYNC exclude each other", i);
     if (atom->next != TUX_NONE16 && atom->next >= chain->atoms) REFUSE("atom %u: next points outside the chain", i);
     if ((atom->flags & SYSLET_SKIP_TO_NEXT_ON_STOP) && i + 1 >= chain->atoms)
         REFUSE("atom %u: nothing to skip to behind the last atom", i);

@@ -33,7 +33,8 @@ static inline i64 tux_wall_s(void)
 static inline void tux_date(i64 wall_s, char out[TUX_DATE_BYTES + 1])
 {
     static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t seconds = (time_t)wall_s;
     struct tm t;
     gmtime_r(&seconds, &t);

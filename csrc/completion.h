@@ -1,5 +1,5 @@
-/* floor 4 · completion.h: the records of ended runs. None is ever lost: its place is promised when the run is submitted,
- * and a submission for which there is none is refused and counted. */
+/* floor 4 · completion.h: the records of ended runs. None is ever lost: its place is promised when the run is
+ * submitted, and a submission for which there is none is refused and counted. */
 #ifndef TUX_COMPLETION_H
 #define TUX_COMPLETION_H
 
@@ -30,7 +30,10 @@ static inline int tux_completions_promise(struct tux_completions *c, u32 count)
 }
 
 /* A promise that needs no record (NO_COMPLETE), or that was not used. */
-static inline void tux_completions_release(struct tux_completions *c, u32 count) { atomic_fetch_sub(&c->promised, count); }
+static inline void tux_completions_release(struct tux_completions *c, u32 count)
+{
+    atomic_fetch_sub(&c->promised, count);
+}
 
 static inline u32 tux_completions_take(struct tux_completions *c, struct tux_completion *out, u32 max)
 {

@@ -21,7 +21,11 @@ struct tux_conn {
     u32 head_bytes;
     u32 miss_flags;
     bool asked;       /* a miss is with the judge: the head must stay where it is */
-    bool discarding;
+    bool closing;     /* the answer was the last: it is we who end the connection */
+    bool discarding;  /* ... and what still comes is thrown away */
+    bool lingering;   /* ... by close itself */
+    bool watched;     /* `taken` is what the client had taken when last looked */
+    u64 taken, taken_ms; /* bytes acknowledged, and when that number last grew */
     struct tux_response *chosen; /* holds a reference */
     struct tux_blob *blob;       /* holds a reference: these bytes are being sent */
     /* its predecessor, for the cheapest comparison */

@@ -4,7 +4,13 @@
 
 #include "engine.h"
 
-enum tux_command_kind { TUX_COMMAND_SUBMIT, TUX_COMMAND_CANCEL, TUX_COMMAND_DRAIN, TUX_COMMAND_FORGET, TUX_COMMAND_STOP };
+enum tux_command_kind {
+    TUX_COMMAND_SUBMIT,
+    TUX_COMMAND_CANCEL,
+    TUX_COMMAND_DRAIN,
+    TUX_COMMAND_FORGET,
+    TUX_COMMAND_STOP
+};
 
 struct tux_command {
     struct tux_command *next;

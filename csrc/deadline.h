@@ -1,8 +1,8 @@
 /* floor 1 · deadline.h: one time limit per slot, in a dense array that is swept.
  *
- * Setting a limit is one store, which happens several times a request; finding the expired ones is a walk over 8 bytes a
- * slot, which happens at most four times a second (10,000 slots: about 5 µs). A list per class of limit would make the
- * rare thing cheap and the common one dear. */
+ * Setting a limit is one store, which happens several times a request; finding the expired ones is a walk over 8 bytes
+ * a slot, which happens when one may have expired, at most every TUX_SWEEP_MS (10,000 slots: about 5 µs). A list per
+ * class of limit would make the rare thing cheap and the common one dear. */
 #ifndef TUX_DEADLINE_H
 #define TUX_DEADLINE_H
 
@@ -20,8 +20,8 @@ static inline void tux_deadline_set(struct tux_deadlines *d, u32 slot, u64 at_ms
     if (at_ms != 0 && at_ms < d->next_ms) d->next_ms = at_ms;
 }
 
-/* The next expired slot at or behind `from`, its limit taken off; TUX_NONE32 when the sweep is done, and then next_ms is
- * exact again. Start with from = 0 and next_ms set to UINT64_MAX by tux_deadline_sweep_begin. */
+/* The next expired slot at or behind `from`, its limit taken off; TUX_NONE32 when the sweep is done, and then next_ms
+ * is exact again. Start with from = 0 and next_ms set to UINT64_MAX by tux_deadline_sweep_begin. */
 static inline void tux_deadline_sweep_begin(struct tux_deadlines *d) { d->next_ms = UINT64_MAX; }
 
 static inline u32 tux_deadline_sweep(struct tux_deadlines *d, u32 from, u64 now_ms)

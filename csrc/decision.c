@@ -12,7 +12,8 @@ static u64 fold(u64 a, u64 b)
     return (u64)product ^ (u64)(product >> 64);
 }
 
-/* Keyed by a secret of the process, so that nobody outside can aim at a bucket. Multiply-and-fold over 16 bytes a step. */
+/* Keyed by a secret of the process, so that nobody outside can aim at a bucket. Multiply-and-fold over 16 bytes a step.
+ */
 u64 tux_decision_hash(const struct tux_decisions *d, const u8 *key, size_t bytes)
 {
     u64 a, b, h = d->secret[0] ^ (bytes * 0x9E3779B97F4A7C15u);
@@ -37,7 +38,8 @@ static u64 power_of_two(u64 n)
     return p;
 }
 
-int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16], struct tux_metrics *metrics)
+int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16],
+                       struct tux_metrics *metrics)
 {
     u64 buckets = power_of_two((entries_max + TUX_WAYS - 1) / TUX_WAYS), seen = buckets * TUX_WAYS;
     *d = (struct tux_decisions){.bucket_mask = buckets - 1, .seen_mask = seen - 1, .bytes_max = bytes_max,
@@ -80,14 +82,18 @@ void tux_decisions_close(struct tux_decisions *d)
     d->seen = NULL;
 }
 
-static struct tux_entry *bucket_of(struct tux_decisions *d, u64 hash) { return &d->entries[(hash & d->bucket_mask) * TUX_WAYS]; }
+static struct tux_entry *bucket_of(struct tux_decisions *d, u64 hash)
+{
+    return &d->entries[(hash & d->bucket_mask) * TUX_WAYS];
+}
 
 struct tux_response *tux_decision_find(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes)
 {
     struct tux_entry *bucket = bucket_of(d, hash);
     for (int way = 0; way < TUX_WAYS; way++) {
         struct tux_entry *entry = &bucket[way];
-        if (entry->hash != hash || !entry->response || entry->key_bytes != bytes || memcmp(entry->key, key, bytes) != 0) continue;
+        if (entry->hash != hash || !entry->response || entry->key_bytes != bytes || memcmp(entry->key, key, bytes) != 0)
+            continue;
         if (entry->response->dead) {
             evict(d, entry);
             continue;

@@ -24,7 +24,8 @@ struct tux_decisions {
 };
 
 /* `entries_max` is rounded up to a power of two of buckets. */
-int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16], struct tux_metrics *metrics);
+int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16],
+                       struct tux_metrics *metrics);
 void tux_decisions_close(struct tux_decisions *d);
 void tux_decisions_forget(struct tux_decisions *d);
 

@@ -122,7 +122,10 @@ static inline struct tux_engine *tux_engine_of(struct tux_stage *stage)
     return (struct tux_engine *)(void *)((char *)stage - offsetof(struct tux_engine, stage));
 }
 
-static inline struct tux_conn *tux_conn_of(struct tux_engine *e, const struct tux_run *run) { return &e->conns[run->slot]; }
+static inline struct tux_conn *tux_conn_of(struct tux_engine *e, const struct tux_run *run)
+{
+    return &e->conns[run->slot];
+}
 
 /* The run may go on: it is tried again when its turn comes. */
 static inline void tux_wake(struct tux_engine *e, struct tux_run *run)

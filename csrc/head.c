@@ -1,8 +1,9 @@
 /* head.c: C recognises, Python judges.
  *
- * The strict form is a subset of what h11 accepts: CRLF line ends only, one space on each side of the target, a token as
- * name, no space before the colon, no folding, no control bytes. Everything else, however legal, is "not strict" and goes
- * up untouched. A significant field enters the key with its number and its value; the rest is validated and skipped. */
+ * The strict form is a subset of what h11 accepts: CRLF line ends only, one space on each side of the target, a token
+ * as name, no space before the colon, no folding, no control bytes. Everything else, however legal, is "not strict" and
+ * goes up untouched. A significant field enters the key with its number and its value; the rest is validated and
+ * skipped. */
 #include "head.h"
 
 /* Bits of byte_class. */
@@ -10,13 +11,41 @@ enum { TOKEN = 1, TARGET = 2 };
 
 /* tchar of RFC 9110 section 5.6.2, and the visible bytes of which a target is made. */
 static const u8 byte_class[256] = {
-    ['!'] = TOKEN | TARGET, ['"'] = TARGET, ['#'] = TOKEN | TARGET, ['$'] = TOKEN | TARGET, ['%'] = TOKEN | TARGET,
-    ['&'] = TOKEN | TARGET, ['\''] = TOKEN | TARGET, ['('] = TARGET, [')'] = TARGET, ['*'] = TOKEN | TARGET,
-    ['+'] = TOKEN | TARGET, [','] = TARGET, ['-'] = TOKEN | TARGET, ['.'] = TOKEN | TARGET, ['/'] = TARGET,
-    ['0' ... '9'] = TOKEN | TARGET, [':'] = TARGET, [';'] = TARGET, ['<'] = TARGET, ['='] = TARGET, ['>'] = TARGET,
-    ['?'] = TARGET, ['@'] = TARGET, ['A' ... 'Z'] = TOKEN | TARGET, ['['] = TARGET, ['\\'] = TARGET, [']'] = TARGET,
-    ['^'] = TOKEN | TARGET, ['_'] = TOKEN | TARGET, ['`'] = TOKEN | TARGET, ['a' ... 'z'] = TOKEN | TARGET, ['{'] = TARGET,
-    ['|'] = TOKEN | TARGET, ['}'] = TARGET, ['~'] = TOKEN | TARGET,
+    ['!'] = TOKEN | TARGET,
+    ['"'] = TARGET,
+    ['#'] = TOKEN | TARGET,
+    ['$'] = TOKEN | TARGET,
+    ['%'] = TOKEN | TARGET,
+    ['&'] = TOKEN | TARGET,
+    ['\''] = TOKEN | TARGET,
+    ['('] = TARGET,
+    [')'] = TARGET,
+    ['*'] = TOKEN | TARGET,
+    ['+'] = TOKEN | TARGET,
+    [','] = TARGET,
+    ['-'] = TOKEN | TARGET,
+    ['.'] = TOKEN | TARGET,
+    ['/'] = TARGET,
+    ['0' ... '9'] = TOKEN | TARGET,
+    [':'] = TARGET,
+    [';'] = TARGET,
+    ['<'] = TARGET,
+    ['='] = TARGET,
+    ['>'] = TARGET,
+    ['?'] = TARGET,
+    ['@'] = TARGET,
+    ['A' ... 'Z'] = TOKEN | TARGET,
+    ['['] = TARGET,
+    ['\\'] = TARGET,
+    [']'] = TARGET,
+    ['^'] = TOKEN | TARGET,
+    ['_'] = TOKEN | TARGET,
+    ['`'] = TOKEN | TARGET,
+    ['a' ... 'z'] = TOKEN | TARGET,
+    ['{'] = TARGET,
+    ['|'] = TOKEN | TARGET,
+    ['}'] = TARGET,
+    ['~'] = TOKEN | TARGET,
 };
 
 int tux_significant_set(struct tux_significant *set, const char *const *names, u32 count)
@@ -44,15 +73,17 @@ size_t tux_head_end(const u8 *bytes, size_t length, size_t from)
     return 0;
 }
 
-/* Number of the significant field with this name, or -1. Letters compare without case; `| 0x20` may also map other bytes
- * together, but none of them that are token bytes and not letters land on a letter, '-' or a digit. */
+/* Number of the significant field with this name, or -1. Letters compare without case; `| 0x20` may also map other
+ * bytes together, but none of them that are token bytes and not letters land on a letter, '-' or a digit. */
 static int significant(const struct tux_significant *set, const u8 *name, size_t length)
 {
     if (length > TUX_NAME_BYTES_MAX || !(set->first_letters[length] >> (name[0] & 31) & 1)) return -1;
     for (u32 i = 0; i < set->count; i++) {
         if (set->field[i].length != length) continue;
         size_t at = 0;
-        while (at < length && (name[at] >= 'A' && name[at] <= 'Z' ? name[at] | 0x20 : name[at]) == (u8)set->field[i].name[at]) at++;
+        while (at < length &&
+               (name[at] >= 'A' && name[at] <= 'Z' ? name[at] | 0x20 : name[at]) == (u8)set->field[i].name[at])
+            at++;
         if (at == length) return (int)i;
     }
     return -1;

@@ -1,8 +1,8 @@
-/* loop.c: the engine's thread. One turn: hand everything queued to the kernel and wait · turn its events into woken runs · take
- * what other threads have sent · run every woken run until it parks · look at time limits.
+/* loop.c: the engine's thread. One turn: hand everything queued to the kernel and wait · turn its events into woken
+ * runs · take what other threads have sent · run every woken run until it parks · look at time limits.
  *
- * Events are reaped first and handled later, so nothing is run in the middle of reaping, and a run that was ended by one
- * event is met by the next as a stranger of another generation. */
+ * Events are reaped first and handled later, so nothing is run in the middle of reaping, and a run that was ended by
+ * one event is met by the next as a stranger of another generation. */
 #include "loop.h"
 
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include "accept.h"
 #include "control.h"
 #include "serve.h"
+#include "timeout.h"
 
 /* --- the life of a run ---------------------------------------------------------------------------------------- */
 
@@ -101,6 +102,8 @@ static void go(struct tux_engine *e, struct tux_run *run)
 {
     u16 reason = TUX_REASON_END;
     i64 result = 0;
+    bool late = run->deadline_ms && e->stage.now_ms >= run->deadline_ms; /* one that never parks is not swept */
+    if (__builtin_expect(late && !run->ending, 0)) run->ending = TUX_REASON_DEADLINE;
     enum tux_outcome outcome = tux_step(&e->stage, run, &reason, &result);
     e->backend->ops->release(e->backend);
     if (outcome == TUX_ENDED) {
@@ -114,7 +117,7 @@ static void go(struct tux_engine *e, struct tux_run *run)
         e->cold[run->slot].perform = perform_cold;
         tux_cachemiss_post(e->pool, &e->cold[run->slot]);
     } else {
-        u64 limit = run->wait == TUX_WAIT_TIMER ? run->progress : tux_serve_limit(e, run);
+        u64 limit = run->wait == TUX_WAIT_TIMER ? run->progress : tux_timeout_of(e, run);
         if (run->deadline_ms && (limit == 0 || run->deadline_ms < limit)) limit = run->deadline_ms;
         tux_deadline_set(&e->deadlines, run->slot, limit);
     }
@@ -164,7 +167,8 @@ static void take_commands(struct tux_engine *e)
             break;
         case TUX_COMMAND_CANCEL:
             for (u32 i = 0; i < e->options.slots; i++)
-                if (e->runs[i].frame.chain && e->runs[i].cookie == command->cookie) end_early(e, &e->runs[i], TUX_REASON_CANCELLED);
+                if (e->runs[i].frame.chain && e->runs[i].cookie == command->cookie)
+                    end_early(e, &e->runs[i], TUX_REASON_CANCELLED);
             break;
         case TUX_COMMAND_DRAIN:
             if (e->drain_turns == 0) e->drain_turns = 1;
@@ -197,7 +201,7 @@ static void expire(struct tux_engine *e, struct tux_run *run)
         tux_land(run, 0);
         tux_wake(e, run);
     } else if (run->wait == TUX_WAIT_INPUT || run->wait == TUX_WAIT_SENT || run->wait == TUX_WAIT_WRITABLE) {
-        tux_serve_expired(e, run);
+        tux_timeout_expired(e, run);
     }
 }
 
@@ -207,7 +211,8 @@ static void sweep(struct tux_engine *e)
     if (e->stage.now_ms < d->next_ms || e->stage.now_ms < e->swept_ms + TUX_SWEEP_MS) return;
     e->swept_ms = e->stage.now_ms;
     tux_deadline_sweep_begin(d);
-    for (u32 slot = 0; (slot = tux_deadline_sweep(d, slot, e->stage.now_ms)) != TUX_NONE32; slot++) expire(e, &e->runs[slot]);
+    for (u32 slot = 0; (slot = tux_deadline_sweep(d, slot, e->stage.now_ms)) != TUX_NONE32; slot++)
+        expire(e, &e->runs[slot]);
 }
 
 static int timeout_of(const struct tux_engine *e)
@@ -276,7 +281,7 @@ static void end_all(struct tux_engine *e)
         struct tux_run *run = &e->runs[i];
         if (!run->frame.chain) continue;
         if (run->wait != TUX_WAIT_SENT) run->wait = TUX_WAIT_NOT;
-        else tux_serve_expired(e, run);
+        else tux_timeout_expired(e, run);
     }
     bool sending = true;
     for (int tries = 0; sending && tries < 100; tries++) {
@@ -284,7 +289,8 @@ static void end_all(struct tux_engine *e)
         sending = false;
         for (int i = 0; i < count; i++)
             if (e->events[i].kind == TUX_EVENT_SENT) e->runs[e->events[i].slot].wait = TUX_WAIT_NOT;
-        for (u32 i = 0; i < e->options.slots; i++) sending |= e->runs[i].frame.chain && e->runs[i].wait == TUX_WAIT_SENT;
+        for (u32 i = 0; i < e->options.slots; i++)
+            sending |= e->runs[i].frame.chain && e->runs[i].wait == TUX_WAIT_SENT;
     }
     for (u32 i = 0; i < e->options.slots; i++) {
         struct tux_run *run = &e->runs[i];
@@ -302,7 +308,9 @@ static int open_backend(struct tux_engine *e)
     char why[TUX_ERROR_BYTES] = "asked for";
     if (strcmp(wanted, "epoll") != 0) {
         int failed = tux_backend_uring.open(&e->backend, &options, why);
-        if (!failed) snprintf(e->why, sizeof e->why, "%s", strcmp(wanted, "uring") == 0 ? "asked for" : "this kernel has io_uring and its self-test passed");
+        if (!failed)
+            snprintf(e->why, sizeof e->why, "%s",
+                     strcmp(wanted, "uring") == 0 ? "asked for" : "this kernel has io_uring and its self-test passed");
         if (!failed || strcmp(wanted, "uring") == 0) {
             if (failed) snprintf(e->why, sizeof e->why, "%s", why);
             return failed;

@@ -51,7 +51,8 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     e->runs = calloc(o->slots, sizeof *e->runs);
     e->conns = calloc(o->slots, sizeof *e->conns);
     e->cold = calloc(o->slots, sizeof *e->cold);
-    e->deadlines = (struct tux_deadlines){.at_ms = calloc(o->slots, sizeof(u64)), .slots = o->slots, .next_ms = UINT64_MAX};
+    e->deadlines =
+        (struct tux_deadlines){.at_ms = calloc(o->slots, sizeof(u64)), .slots = o->slots, .next_ms = UINT64_MAX};
     if (!e->runs || !e->conns || !e->cold || !e->deadlines.at_ms) return -ENOMEM;
     for (u32 i = o->slots; i-- > 0;) {
         e->runs[i].slot = i;
@@ -60,7 +61,8 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     int failed = tux_ring_open(&e->misses, sizeof(struct tux_miss), o->slots);
     if (!failed) failed = tux_ring_open(&e->answers, sizeof(struct tux_answer), o->slots);
     if (!failed) failed = tux_completions_open(&e->completions, o->slots);
-    if (!failed) failed = tux_decisions_open(&e->decisions, o->cache_entries_max, o->cache_bytes_max, o->secret, &e->metrics);
+    if (!failed)
+        failed = tux_decisions_open(&e->decisions, o->cache_entries_max, o->cache_bytes_max, o->secret, &e->metrics);
     if (o->cache_files_max) e->decisions.files_max = o->cache_files_max;
     if (!failed) failed = tux_significant_set(&e->significant, o->significant, o->significant_count);
     if (!failed) failed = tux_cachemiss_open(&e->pool, o->workers, e->knock_fd, e);
@@ -98,7 +100,10 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->opened, NULL);
     tux_serve_calls(e->calls);
-    e->stage = (struct tux_stage){.place = TUX_ON_ENGINE, .perform = e->calls, .leave = tux_serve_leave, .shared = e->shared,
+    e->stage = (struct tux_stage){.place = TUX_ON_ENGINE,
+                                  .perform = e->calls,
+                                  .leave = tux_serve_leave,
+                                  .shared = e->shared,
                                   .trace_head = &e->trace_head};
     failed = take_memory(e, options);
     if (failed) snprintf(why, TUX_ERROR_BYTES, "an engine cannot have its memory or threads: %s", strerror(-failed));

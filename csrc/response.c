@@ -12,7 +12,8 @@ static const bool calls_of_a_response[TUX_CALLS_MAX] = {
 };
 
 /* A response runs inside a connection: its cells live in the run, it owns no descriptor and no buffer. */
-static int verify_shape(const struct tux_chain *chain, const struct tux_response_options *options, u16 cells[2], char *error)
+static int verify_shape(const struct tux_chain *chain, const struct tux_response_options *options, u16 cells[2],
+                        char *error)
 {
     unsigned params = 0;
     cells[0] = cells[1] = TUX_NONE16;
@@ -26,7 +27,8 @@ static int verify_shape(const struct tux_chain *chain, const struct tux_response
         params++;
     }
     if (chain->cells > TUX_INNER_CELLS_MAX || params > 2 || params == 0) {
-        snprintf(error, TUX_ERROR_BYTES, "a response has at most %d cells and one or two parameters: the connection and the file",
+        snprintf(error, TUX_ERROR_BYTES,
+                 "a response has at most %d cells and one or two parameters: the connection and the file",
                  TUX_INNER_CELLS_MAX);
         return -EINVAL;
     }
@@ -54,6 +56,25 @@ static int copy_witnesses(struct tux_response *r, const struct tux_response_opti
     return 0;
 }
 
+static i64 mtime_ns(const struct stat *st) { return (i64)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec; }
+
+/* The head speaks of what the judge saw, so its facts count, and not what fstat(2) says by now. */
+static int learn_file(struct tux_response *r)
+{
+    struct stat st;
+    if (r->file < 0) return 0;
+    if (fstat(r->file, &st) < 0) return -errno;
+    r->file_size = (u64)st.st_size;
+    r->file_mtime_ns = mtime_ns(&st);
+    for (unsigned i = 0; i < r->witness_count; i++) {
+        const struct tux_witness_facts *f = &r->witness[i].facts;
+        if (f->ino != st.st_ino || f->dev != st.st_dev) continue;
+        r->file_size = f->size;
+        r->file_mtime_ns = f->mtime_ns;
+    }
+    return 0;
+}
+
 /* The job of a worker, behind the scenes: is everything as it was? */
 static void check(struct tux_job *job, void *context)
 {
@@ -62,7 +83,8 @@ static void check(struct tux_job *job, void *context)
     r->unchanged = tux_response_holds(r);
 }
 
-int tux_response_make(const struct tux_response_options *options, struct tux_response **out, char error[TUX_ERROR_BYTES])
+int tux_response_make(const struct tux_response_options *options, struct tux_response **out,
+                      char error[TUX_ERROR_BYTES])
 {
     struct tux_chain *chain = NULL;
     struct tux_response *r = calloc(1, sizeof *r);
@@ -102,8 +124,9 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
                chain->cells * sizeof(struct tux_cell);
     r->checked_ms = tux_now_ms();
     failed = copy_witnesses(r, options);
+    if (!failed) failed = learn_file(r);
     if (failed) {
-        snprintf(error, TUX_ERROR_BYTES, "out of memory");
+        snprintf(error, TUX_ERROR_BYTES, "a response cannot be made: %s", strerror(-failed));
         tux_response_free(r);
         return failed;
     }
@@ -158,6 +181,14 @@ struct tux_blob *tux_response_blob(struct tux_response *r, i64 wall_s, const cha
     return blob;
 }
 
+/* Not by ctime: that changes too when the name is taken away, as every deploy by rename does. */
+bool tux_response_file_holds(const struct tux_response *r)
+{
+    struct stat st;
+    if (r->file < 0) return true;
+    return fstat(r->file, &st) == 0 && (u64)st.st_size == r->file_size && mtime_ns(&st) == r->file_mtime_ns;
+}
+
 static bool witness_holds(const struct tux_witness *w)
 {
     struct stat st;
@@ -165,7 +196,7 @@ static bool witness_holds(const struct tux_witness *w)
     if (fstatat(w->root_fd, path, &st, 0) < 0) return w->facts.ino == 0;
     const struct tux_witness_facts *f = &w->facts;
     return f->ino == st.st_ino && f->dev == st.st_dev && f->size == (u64)st.st_size &&
-           f->mtime_ns == (i64)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec &&
+           f->mtime_ns == mtime_ns(&st) &&
            f->ctime_ns == (i64)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
 }
 

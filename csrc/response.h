@@ -1,4 +1,5 @@
-/* floor 4 · response.h: a decision as the engine holds it: a response chain, its bytes, its file, and what it rests on. */
+/* floor 4 · response.h: a decision as the engine holds it: a response chain, its bytes, its file, and what it rests on.
+ */
 #ifndef TUX_RESPONSE_H
 #define TUX_RESPONSE_H
 
@@ -26,6 +27,8 @@ struct tux_response {
     u16 status, connection_cell, file_cell, witness_count;
     bool keep, cacheable, dead, checking, unchanged;
     int file;
+    u64 file_size; /* of the version that the head announces */
+    i64 file_mtime_ns;
     i64 date_at;
     u64 checked_ms, check_began_ms;
     u32 waiters, waiters_last; /* the runs that wait for the check: first and last of a list */
@@ -36,15 +39,19 @@ struct tux_response {
 };
 
 /* Verified from the judge's parts; any thread. Takes options->file in any case. */
-int tux_response_make(const struct tux_response_options *options, struct tux_response **out, char error[TUX_ERROR_BYTES]);
+int tux_response_make(const struct tux_response_options *options, struct tux_response **out,
+                      char error[TUX_ERROR_BYTES]);
 /* Any thread, but only before the response has been handed to an engine. */
 void tux_response_free(struct tux_response *response);
 
 /* The engine's thread only, from here on. */
 void tux_response_drop(struct tux_response *response, struct tux_metrics *metrics);
 /* The response's bytes with the Date of this second, with a reference for the caller. NULL when out of memory. */
-struct tux_blob *tux_response_blob(struct tux_response *response, i64 wall_s, const char *date, struct tux_metrics *metrics);
+struct tux_blob *tux_response_blob(struct tux_response *response, i64 wall_s, const char *date,
+                                   struct tux_metrics *metrics);
 void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics);
+/* Is the open file still the version that the head announces? True where there is none. One fstat(2). */
+bool tux_response_file_holds(const struct tux_response *response);
 /* For a worker: is everything it rests on as it was? */
 bool tux_response_holds(const struct tux_response *response);
 

@@ -47,8 +47,8 @@ static inline u32 tux_ring_take(struct tux_ring *ring, void *out, u32 max)
     u32 there = atomic_load_explicit(&ring->put, memory_order_acquire) - taken;
     u32 count = there < max ? there : max;
     for (u32 i = 0; i < count; i++)
-        memcpy((u8 *)out + (size_t)i * ring->item_bytes, ring->items + (size_t)((taken + i) & ring->mask) * ring->item_bytes,
-               ring->item_bytes);
+        memcpy((u8 *)out + (size_t)i * ring->item_bytes,
+               ring->items + (size_t)((taken + i) & ring->mask) * ring->item_bytes, ring->item_bytes);
     atomic_store_explicit(&ring->taken, taken + count, memory_order_release);
     return count;
 }

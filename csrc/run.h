@@ -85,7 +85,7 @@ static inline u8 *tux_memory(const struct tux_run *run, const struct tux_atom *a
 /* An argument that the checker could not know in advance is out of bounds: the run ends with reason ERROR. */
 static inline i64 tux_fault(struct tux_run *run)
 {
-    run->ending = TUX_REASON_ERROR;
+    if (!run->ending) run->ending = TUX_REASON_ERROR; /* a cancellation stands */
     return -EFAULT;
 }
 

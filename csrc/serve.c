@@ -1,17 +1,15 @@
-/* serve.c: a request's way through the engine, behind accept.c.
+/* serve.c: a request's way through the engine, between accept.c and linger.c.
  *
  *   recv_head  delimits the next head; what is too long or too slow goes on too, marked, for the judge to refuse
  *   decide     the connection's previous head again, or a key in the cache, or up to the judge
  *   respond    enters the decision's own chain; tux_serve_leave takes the run back out of it
- *   discard    the end of a lingering close
  *
- * C recognises and compares; it never reads a meaning into a head. Nothing here allocates, locks or asks the clock while
- * it answers a hit. */
+ * C recognises and compares; it never reads a meaning into a head. Nothing here allocates, locks or asks the clock
+ * while it answers a hit. */
 #include "serve.h"
 
-#include <sys/socket.h>
-
 #include "accept.h"
+#include "linger.h"
 
 /* --- recv_head ----------------------------------------------------------------------------------------------- */
 
@@ -52,7 +50,8 @@ static i64 kept_head(struct tux_engine *e, struct tux_conn *conn)
     return end > 0 ? have_head(conn, bytes, end, 0) : 0;
 }
 
-/* The limit of waiting has passed, or the connection must go: 0 ends it, a half head goes up to be answered with 408. */
+/* The limit of waiting has passed, or the connection must go: 0 ends it, a half head goes up to be answered with 408.
+ */
 static i64 no_more_input(struct tux_engine *e, struct tux_conn *conn, bool expired)
 {
     if (tux_conn_kept(conn) == 0) {
@@ -115,6 +114,15 @@ static bool is_fresh(struct tux_engine *e, struct tux_run *run, struct tux_respo
     return false;
 }
 
+/* A file that is sent from where it lies must be the version of the head; what is in memory cannot be another. */
+static bool is_current(struct tux_engine *e, struct tux_response *r)
+{
+    if (tux_response_file_holds(r)) return true;
+    r->dead = true;
+    tux_metric_add(&e->metrics.stale, 1);
+    return false;
+}
+
 static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_response *r)
 {
     tux_metric_add(&e->metrics.hits, 1);
@@ -131,8 +139,9 @@ static size_t key_of(struct tux_engine *e, const struct tux_conn *conn)
     return bytes ? bytes + sizeof conn->listener : 0;
 }
 
-/* Up to the judge. Whoever asks what is being judged already waits for that answer, and then looks again; but only once,
- * since an answer that may not be kept will not be found. `hash` of the key, 0 when there is no key to join by. */
+/* Up to the judge. Whoever asks what is being judged already waits for that answer, and then looks again; but only
+ * once, since an answer that may not be kept will not be found. `hash` of the key, 0 when there is no key to join by.
+ */
 static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn, u64 hash)
 {
     if (tux_conn_pin_head(conn) != 0) return -ENOMEM;
@@ -144,7 +153,8 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
         tux_metric_add(&e->metrics.joined, 1);
         return TUX_AGAIN;
     }
-    if (may_join && p->slot == TUX_NONE32) *p = (struct tux_pending){.hash = hash, .slot = run->slot, .joined = tux_no_runs()};
+    if (may_join && p->slot == TUX_NONE32)
+        *p = (struct tux_pending){.hash = hash, .slot = run->slot, .joined = tux_no_runs()};
     tux_metric_add(&e->metrics.judged, 1);
     conn->asked = true;
     struct tux_miss miss = {.slot = run->slot, .generation = run->generation, .listener = conn->listener,
@@ -164,7 +174,8 @@ static i64 serve_decide(struct tux_stage *stage, struct tux_run *run, const stru
     if (!conn->head) return tux_fault(run);
     if (conn->miss_flags) return ask_judge(e, run, conn, 0);
     struct tux_response *r = conn->repeat;
-    if (r && !r->dead && conn->repeat_bytes == conn->head_bytes && memcmp(conn->repeat_head, conn->head, conn->head_bytes) == 0) {
+    if (r && !r->dead && conn->repeat_bytes == conn->head_bytes &&
+        memcmp(conn->repeat_head, conn->head, conn->head_bytes) == 0 && is_current(e, r)) {
         if (!is_fresh(e, run, r)) return TUX_AGAIN;
         tux_metric_add(&e->metrics.repeats, 1);
         return choose(e, conn, r);
@@ -176,7 +187,7 @@ static i64 serve_decide(struct tux_stage *stage, struct tux_run *run, const stru
     }
     u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
     r = tux_decision_find(&e->decisions, hash, e->key, key_bytes);
-    if (!r) return ask_judge(e, run, conn, hash);
+    if (!r || !is_current(e, r)) return ask_judge(e, run, conn, hash);
     if (!is_fresh(e, run, r)) return TUX_AGAIN;
     tux_conn_remember(conn, r, &e->metrics);
     return choose(e, conn, r);
@@ -238,7 +249,7 @@ void tux_serve_answers(struct tux_engine *e)
         for (u32 i = 0; i < n; i++) take_answer(e, &answers[i]);
 }
 
-/* --- respond, discard, close ---------------------------------------------------------------------------------- */
+/* --- respond --------------------------------------------------------------------------------------------------- */
 
 static i64 serve_respond(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
@@ -266,30 +277,16 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
     tux_conn_end_request(conn, &e->metrics);
     conn->requests++;
     conn->limit_ms = 0;
-    conn->discarding = false;
+    conn->closing = !keep;
     return stopped ? result : keep;
 }
 
-/* Reads what the client still sends and throws it away, so that closing does not reset the connection and with it the
- * answer on its way (RFC 9112 section 9.6). Ends by itself: at the end, after `most` bytes, or when time is over. */
-static i64 serve_discard(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+/* Written to while it is sent: the connection ends short, so that no answer is made of two versions. */
+static i64 serve_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
-    struct tux_engine *e = tux_engine_of(stage);
-    struct tux_conn *conn = tux_conn_of(e, run);
-    i64 landed;
-    if (tux_take_landed(run, &landed)) return 0;
-    if (!conn->discarding) {
-        conn->discarding = true;
-        conn->limit_ms = stage->now_ms + e->options.linger_ms;
-    }
-    while (run->progress < (u64)tux_arg(run, atom, 1)) {
-        const u8 *data;
-        i64 n = e->backend->ops->stream(e->backend, run, (int)tux_arg(run, atom, 0), &data);
-        if (n == TUX_AGAIN) return n;
-        if (n <= 0) return 0;
-        run->progress += (u64)n;
-    }
-    return 0;
+    struct tux_conn *conn = tux_conn_of(tux_engine_of(stage), run);
+    if (run->outer.chain && !tux_response_file_holds(conn->chosen)) return -ESTALE;
+    return tux_plain_calls[TUX_CALL_sendfile](stage, run, atom);
 }
 
 void tux_serve_end(struct tux_engine *e, struct tux_run *run)
@@ -300,13 +297,6 @@ void tux_serve_end(struct tux_engine *e, struct tux_run *run)
     tux_conn_reset(conn, &e->metrics);
 }
 
-static i64 serve_close(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
-{
-    struct tux_engine *e = tux_engine_of(stage);
-    if (run->frame.cells[atom->args[0]] == tux_conn_of(e, run)->fd) tux_serve_end(e, run);
-    return tux_plain_calls[TUX_CALL_close](stage, run, atom);
-}
-
 void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
 {
     memcpy(table, tux_plain_calls, sizeof tux_plain_calls);
@@ -314,35 +304,9 @@ void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
     table[TUX_CALL_recv_head] = serve_recv_head;
     table[TUX_CALL_decide] = serve_decide;
     table[TUX_CALL_respond] = serve_respond;
-    table[TUX_CALL_discard] = serve_discard;
-    table[TUX_CALL_close] = serve_close;
-}
-
-/* --- time limits ---------------------------------------------------------------------------------------------- */
-
-u64 tux_serve_limit(struct tux_engine *e, struct tux_run *run)
-{
-    struct tux_conn *conn = tux_conn_of(e, run);
-    switch (run->wait) {
-    case TUX_WAIT_INPUT: return conn->limit_ms ? conn->limit_ms : e->stage.now_ms + e->options.idle_ms;
-    case TUX_WAIT_SENT: case TUX_WAIT_WRITABLE: return conn->listener >= 0 ? e->stage.now_ms + e->options.send_ms : 0;
-    default: return 0;
-    }
-}
-
-void tux_serve_expired(struct tux_engine *e, struct tux_run *run)
-{
-    if (run->wait == TUX_WAIT_INPUT) {
-        tux_land(run, -ETIME);
-        tux_wake(e, run);
-        return;
-    }
-    /* The client takes nothing: the connection is reset, which also ends what the kernel still sends for it. */
-    tux_metric_add(&e->metrics.send_timeouts, 1);
-    int fd = (int)run->frame.cells[run->frame.chain->atom[run->frame.pc].args[0]];
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    (void)shutdown(fd, SHUT_RDWR);
+    table[TUX_CALL_sendfile] = serve_sendfile;
+    table[TUX_CALL_discard] = tux_linger_discard;
+    table[TUX_CALL_close] = tux_linger_close;
 }
 
 void tux_serve_drain(struct tux_engine *e)

@@ -1,4 +1,4 @@
-/* floor 5 · serve.h: the calls of a connection: recv_head, decide, respond, discard, close. */
+/* floor 5 · serve.h: the calls of a connection: recv_head, decide, respond. */
 #ifndef TUX_SERVE_H
 #define TUX_SERVE_H
 
@@ -15,10 +15,6 @@ void tux_serve_drain(struct tux_engine *e);
 void tux_serve_answers(struct tux_engine *e);
 /* A worker has held the response against the file system. */
 void tux_serve_checked(struct tux_engine *e, struct tux_response *response);
-/* When the parked run has waited too long, in the engine's milliseconds; 0 = it may wait for ever. */
-u64 tux_serve_limit(struct tux_engine *e, struct tux_run *run);
-/* ... and now it has. */
-void tux_serve_expired(struct tux_engine *e, struct tux_run *run);
 /* The run ends: its connection's memory goes with it. */
 void tux_serve_end(struct tux_engine *e, struct tux_run *run);
 

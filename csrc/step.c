@@ -1,12 +1,13 @@
 /* step.c: the interpreter of chains.
  *
- * One atom: perform its call, store the result, test the stop conditions, go on. A status word instead of a result means
- * the atom has not happened yet; the run keeps its position and the atom is tried again later, here or on a worker.
- * tuxpy/atoms/reference.py is the specification of this file. */
+ * One atom: perform its call, store the result, test the stop conditions, go on. A status word instead of a result
+ * means the atom has not happened yet; the run keeps its position and the atom is tried again later, here or on a
+ * worker. tuxpy/atoms/reference.py is the specification of this file. */
 #include "step.h"
 
 #include <unistd.h>
 
+#include "backend.h"
 #include "clock.h"
 
 void tux_frame_start(struct tux_frame *frame, const struct tux_chain *chain, i64 *cells, const u8 *data, u8 *buffers)
@@ -34,9 +35,23 @@ void tux_frame_close(struct tux_frame *frame)
 static void trace(struct tux_stage *stage, const struct tux_run *run, i64 result)
 {
     u64 at = atomic_load_explicit(stage->trace_head, memory_order_relaxed);
-    stage->trace[at % TUX_TRACE_MAX] = (struct tux_trace_entry){
-        .ns = tux_now_ns(), .slot = run->slot, .atom = run->frame.pc, .depth = run->outer.chain ? 1 : 0, .result = result};
+    stage->trace[at % TUX_TRACE_MAX] = (struct tux_trace_entry){.ns = tux_now_ns(),
+                                                                .slot = run->slot,
+                                                                .atom = run->frame.pc,
+                                                                .depth = run->outer.chain ? 1 : 0,
+                                                                .result = result};
     atomic_store_explicit(stage->trace_head, at + 1, memory_order_release);
+}
+
+/* A cell takes another descriptor: what it owned is closed, on an engine by the back-end, which may have armed it. */
+static void give_up(struct tux_stage *stage, struct tux_run *run, int fd)
+{
+    if (stage->place == TUX_ON_ENGINE && stage->backend) {
+        stage->backend->ops->hang_up(stage->backend, run, fd);
+        run->generation++;
+    } else {
+        close(fd);
+    }
 }
 
 /* Store the result and say where the frame goes: an atom, or TUX_NONE16 with *reason set when the chain has ended. */
@@ -49,7 +64,7 @@ static u16 advance(struct tux_stage *stage, struct tux_run *run, const struct tu
     run->last_atom = frame->pc;
     if (atom->ret != TUX_NONE16) {
         if (frame->chain->cell[atom->ret].kind == TUX_FD) {
-            if (frame->cells[atom->ret] >= 0) close((int)frame->cells[atom->ret]);
+            if (frame->cells[atom->ret] >= 0) give_up(stage, run, (int)frame->cells[atom->ret]);
             frame->cells[atom->ret] = result >= 0 ? result : -1;
         } else {
             frame->cells[atom->ret] = result;
@@ -71,18 +86,21 @@ enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *rea
     for (unsigned slice = TUX_SLICE_STEPS; slice > 0; slice--) {
         const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
         i64 got = stage->perform[atom->call](stage, run, atom);
-        if (__builtin_expect(got <= TUX_ENTER, 0) && atom->call != TUX_CALL_umem_add) { /* its result may be any number */
+        if (__builtin_expect(got <= TUX_ENTER, 0) &&
+            atom->call != TUX_CALL_umem_add) { /* its result may be any number */
             if (got == TUX_ENTER) continue;
             return TUX_PARKED;
         }
         u16 next = advance(stage, run, atom, got, reason);
-        if (__builtin_expect(run->ending == TUX_REASON_ERROR, 0)) { /* no condition is asked; a response takes only itself */
+        if (__builtin_expect(run->ending == TUX_REASON_ERROR,
+                             0)) { /* no condition is asked; a response takes only itself */
             next = TUX_NONE16;
             run->stop_flags = 0;
             *reason = run->outer.chain ? TUX_REASON_STOP : TUX_REASON_ERROR;
             run->ending = run->outer.chain ? 0 : run->ending;
         }
-        while (next == TUX_NONE16 && run->outer.chain) { /* the nested chain is over: its atom in the outer one is done */
+        while (next == TUX_NONE16 &&
+               run->outer.chain) { /* the nested chain is over: its atom in the outer one is done */
             got = stage->leave(stage, run, got, *reason == TUX_REASON_STOP);
             run->frame = run->outer;
             run->outer.chain = NULL;

@@ -1,7 +1,7 @@
 /* uring.c: io_uring by raw system calls.
  *
- * One thread, one ring: SINGLE_ISSUER with DEFER_TASKRUN (Linux 6.1) runs completions only inside our own enter, so they
- * come in batches and never interrupt. A kernel without them serves us better through epoll, and we say so. */
+ * One thread, one ring: SINGLE_ISSUER with DEFER_TASKRUN (Linux 6.1) runs completions only inside our own enter, so
+ * they come in batches and never interrupt. A kernel without them serves us better through epoll, and we say so. */
 #include "uring.h"
 
 #include <sys/mman.h>
@@ -11,7 +11,8 @@
 
 static int enter(struct uring *ring, u32 to_submit, u32 min_complete, u32 flags, const void *arg, size_t arg_bytes)
 {
-    long r = syscall(SYS_URING_ENTER, ring->enter_fd, to_submit, min_complete, flags | ring->enter_flags, arg, arg_bytes);
+    long r =
+        syscall(SYS_URING_ENTER, ring->enter_fd, to_submit, min_complete, flags | ring->enter_flags, arg, arg_bytes);
     return r < 0 ? -errno : (int)r;
 }
 
@@ -24,10 +25,12 @@ static int register_with(struct uring *ring, u32 operation, void *arg, u32 count
 static const char *setup_reason(int error)
 {
     switch (error) {
-    case EPERM: case EACCES: return "the kernel refuses io_uring here (seccomp profile or sysctl kernel.io_uring_disabled)";
+    case EPERM:
+    case EACCES: return "the kernel refuses io_uring here (seccomp profile or sysctl kernel.io_uring_disabled)";
     case ENOSYS: return "this kernel has no io_uring";
     case EINVAL: return "io_uring here is older than Linux 6.1 (no IORING_SETUP_DEFER_TASKRUN)";
-    case ENOMEM: return "the locked-memory limit is too small for a ring (raise it: ulimit -l, or LimitMEMLOCK= in systemd)";
+    case ENOMEM:
+        return "the locked-memory limit is too small for a ring (raise it: ulimit -l, or LimitMEMLOCK= in systemd)";
     default: return strerror(error);
     }
 }
@@ -63,7 +66,8 @@ static int map_rings(struct uring *ring, const struct uring_params *p)
 
 int uring_open(struct uring *ring, u32 sq_entries, u32 cq_entries, char *why, size_t why_bytes)
 {
-    struct uring_params p = {.flags = SETUP_CQSIZE | SETUP_CLAMP | SETUP_SUBMIT_ALL | SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN,
+    struct uring_params p = {.flags = SETUP_CQSIZE | SETUP_CLAMP | SETUP_SUBMIT_ALL | SETUP_SINGLE_ISSUER |
+                                      SETUP_DEFER_TASKRUN,
                              .cq_entries = cq_entries};
     *ring = (struct uring){.fd = -1};
     long fd = syscall(SYS_URING_SETUP, sq_entries, &p);
@@ -106,7 +110,8 @@ static u32 publish(struct uring *ring)
 
 struct uring_sqe *uring_sqe(struct uring *ring)
 {
-    while (ring->queued_tail - atomic_load_explicit((_Atomic u32 *)(void *)ring->sq_head, memory_order_acquire) >= ring->sq_entries) {
+    while (ring->queued_tail - atomic_load_explicit((_Atomic u32 *)(void *)ring->sq_head, memory_order_acquire) >=
+           ring->sq_entries) {
         int r = enter(ring, publish(ring), 0, 0, NULL, 0);
         /* EBUSY: completions must be taken first; asking for events moves the kernel's overflow list on. */
         if (r == -EBUSY) r = enter(ring, 0, 0, ENTER_GETEVENTS, NULL, 0);
@@ -127,7 +132,9 @@ int uring_submit_and_wait(struct uring *ring, int timeout_ms)
 
 int uring_buffers_open(struct uring *ring, struct uring_buffers *buffers, u32 entries, u32 bytes)
 {
-    *buffers = (struct uring_buffers){.entries = entries, .bytes = bytes, .ring_bytes = entries * sizeof(struct uring_buf),
+    *buffers = (struct uring_buffers){.entries = entries,
+                                      .bytes = bytes,
+                                      .ring_bytes = entries * sizeof(struct uring_buf),
                                       .memory_bytes = (size_t)entries * bytes};
     int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
     void *table = mmap(NULL, buffers->ring_bytes, protection, flags, -1, 0);

@@ -1,5 +1,6 @@
-/* floor 0 · uring_abi.h: the part of the kernel's io_uring interface that we use, written down here so that a build needs
- * no particular kernel header. Values are ABI and never change: io_uring_setup(2), io_uring_enter(2), io_uring_register(2). */
+/* floor 0 · uring_abi.h: the part of the kernel's io_uring interface that we use, written down here so that a build
+ * needs no particular kernel header. Values are ABI and never change: io_uring_setup(2), io_uring_enter(2),
+ * io_uring_register(2). */
 #ifndef TUX_URING_ABI_H
 #define TUX_URING_ABI_H
 

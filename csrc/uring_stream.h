@@ -1,9 +1,9 @@
 /* floor 3 · uring_stream.h: what connections have received through a ring and nobody has taken yet.
  *
- * The kernel writes into buffers that all connections of the ring share, so a buffer is lent to a connection only for the
- * turn in which it arrived: a run that waits for input reads it there, in place. What is still unread when the next turn
- * begins (a client that pipelines faster than it reads) moves to memory of its own, bounded for each connection. So the
- * shared buffers cannot run out because of somebody who does not read. */
+ * The kernel writes into buffers that all connections of the ring share, so a buffer is lent to a connection only for
+ * the turn in which it arrived: a run that waits for input reads it there, in place. What is still unread when the next
+ * turn begins (a client that pipelines faster than it reads) moves to memory of its own, bounded for each connection.
+ * So the shared buffers cannot run out because of somebody who does not read. */
 #ifndef TUX_URING_STREAM_H
 #define TUX_URING_STREAM_H
 

@@ -1,9 +1,9 @@
 /* The probe by completion: multishot accept and receive, one send for each request, one io_uring_enter for each turn.
  *
  * Raw system calls and <linux/io_uring.h> only. Large answers have no operation in the ring: they go out with
- * sendfile(2), and a poll in the ring waits for room. user_data is the descriptor and what was asked of it. A descriptor
- * is closed only when its receive has ended, so the one late event it can have is that poll; should the number belong to
- * a new connection by then, the poll makes it try a send early, and nothing else. */
+ * sendfile(2), and a poll in the ring waits for room. user_data is the descriptor and what was asked of it. A
+ * descriptor is closed only when its receive has ended, so the one late event it can have is that poll; should the
+ * number belong to a new connection by then, the poll makes it try a send early, and nothing else. */
 #include "probe.h"
 
 #include <errno.h>
@@ -71,7 +71,8 @@ static int ring_open(void)
     ring.input_bytes = map((size_t)INPUTS * PROBE_INPUT_BYTES, 0);
 
     struct io_uring_params params = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+        .flags =
+            IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
         .cq_entries = CQ_ENTRIES,
     };
     ring.fd = (int)syscall(__NR_io_uring_setup, SQ_ENTRIES, &params);

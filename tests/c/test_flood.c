@@ -1,4 +1,4 @@
-/* test_flood.c: more input than a back-end has room for: nothing is lost, nobody starves, and no buffer stays behind. */
+/* test_flood.c: more input than a back-end has room for: nothing is lost, nobody starves, no buffer stays behind. */
 #include "backstage.h"
 
 /* More input than there are buffers for: 200 connections, as much for each as a socket takes at once. */

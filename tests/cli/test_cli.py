@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from processes import REPOSITORY, Run, command, environment
+from .processes import REPOSITORY, Run, command, environment
 
 import tuxpy
 from tuxpy.cli import cli, main

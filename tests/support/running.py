@@ -52,12 +52,12 @@ def taken() -> set[str]:
 
 def _connection_from(peer: tuple[str, int]) -> int | None:
     """The server's end of a connection: it is a descriptor of this very process. Only looked at, never used."""
-    for name in os.listdir(_DESCRIPTORS):
+    for entry in _DESCRIPTORS.iterdir():
         with contextlib.suppress(OSError):
-            one = socket.socket(fileno=int(name))
+            one = socket.socket(fileno=int(entry.name))
             try:
                 if one.getpeername() == peer:
-                    return int(name)
+                    return one.fileno()
             finally:
                 one.detach()
     return None
@@ -71,13 +71,14 @@ def _unread(fd: int) -> bool:
 
 
 class Running:
-    """One server of one engine, judging in its own thread until close()."""
+    """One server, judging in its own thread until close()."""
 
     def __init__(self, root: Path, backend: Backend, **options: float) -> None:
         self.before = taken()
+        self.forgiven: set[str] = set()  # counters of trouble that the test has made on purpose
+        settings = {"workers": 1, "max_connections": 256, **options}
         bind = Address("127.0.0.1", 0, True)
-        settings = {"max_connections": 256, **options}
-        self.server = Server(Config(root=str(root), binds=(bind,), workers=1, backend=backend, **settings))  # type: ignore[arg-type]
+        self.server = Server(Config(root=str(root), binds=(bind,), backend=backend, **settings))  # type: ignore[arg-type]
         self.server.open()
         self.result: int | None = None
         self.failure: BaseException | None = None
@@ -126,14 +127,14 @@ class Running:
 
     def _unrest(self) -> str:
         m = self.metrics()
-        slots = 0 if self._asked_to_stop else self.server._engines[0].slots
+        slots = 0 if self._asked_to_stop else sum(engine.slots for engine in self.server._engines)
         counts = {
             "connections are open": m["connections"],
             "input buffers are borrowed": m["buffers"],
             "runs are not waiting": abs(slots - m["runs"]),
             "responses are kept by nobody": max(0, m["responses"] - m["entries"]),
             "blobs are kept by nobody": max(0, m["blobs"] - m["entries"]),
-            "connections were not accepted": m["accept_errors"],
+            "connections were not accepted": 0 if "accept_errors" in self.forgiven else m["accept_errors"],
             "submissions were refused": m["refused"],
         }
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count)

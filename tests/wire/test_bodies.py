@@ -15,13 +15,13 @@ from support.webroot import CONTENT
 
 SMUGGLED = get("/style.css")
 ANNOUNCED = {
-    "length": ("Content-Length: %d" % len(SMUGGLED),),
+    "length": (f"Content-Length: {len(SMUGGLED)}",),
     "longer": ("Content-Length: 1000000",),
     "chunked": ("Transfer-Encoding: chunked",),
     "chunked-any-case": ("transfer-encoding: Chunked",),
     "expected": ("Expect: 100-continue",),
-    "expected-length": ("Content-Length: %d" % len(SMUGGLED), "Expect: 100-continue"),
-    "length-with-zeros": ("Content-Length: 000%d" % len(SMUGGLED),),
+    "expected-length": (f"Content-Length: {len(SMUGGLED)}", "Expect: 100-continue"),
+    "length-with-zeros": (f"Content-Length: 000{len(SMUGGLED)}",),
 }
 
 
@@ -92,13 +92,17 @@ def test_9112_9_6_a_body_without_end_is_not_read_for_ever(server: Running, conne
     assert until(is_cut_off)
 
 
+# awaits fix in csrc/linger.c (tux_linger_close): behind a chain that has discarded and whose time was over, it takes the
+# run for one that waits in close itself, and the connection stays for the idle limit.
 @pytest.mark.slow
-def test_9112_9_6_a_client_that_does_not_close_is_closed(server: Running, connect: Connect) -> None:
+@pytest.mark.parametrize("field", ["Content-Length: 10", "Connection: close"])
+def test_9112_9_6_a_client_that_does_not_close_is_closed(server: Running, connect: Connect, field: str) -> None:
     """A lingering close lasts a bounded time."""
     client = connect(server)
-    client.send(get("/notes.txt", "Content-Length: 10"))
+    client.send(get("/notes.txt", field) + get("/notes.txt"))
     assert client.read().closes
     assert client.rest() == b"", "the server's own end comes at once"
+    client.send_until_refused(b"x")
     assert until(lambda: server.metric("connections") == 0, within_s=5)
 
 
@@ -106,9 +110,7 @@ def test_9112_9_6_a_client_that_does_not_close_is_closed(server: Running, connec
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
-def test_9110_10_1_1_a_final_status_instead_of_100(
-    server: Running, connect: Connect, method: str
-) -> None:
+def test_9110_10_1_1_a_final_status_instead_of_100(server: Running, connect: Connect, method: str) -> None:
     """RFC 9110 10.1.1: a server that answers with a final status in place of reading the content closes, so that the
     client, who may or may not send it, is not misunderstood."""
     client = connect(server)

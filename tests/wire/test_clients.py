@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import resource
+import socket
 import threading
 
 import pytest
-from conftest import Connect
+from conftest import Connect, Serve
 from support.client import Client, get
 from support.poll import until
 from support.running import Running
@@ -141,10 +144,52 @@ def test_9112_9_4_a_large_file_does_not_hold_up_small_ones(server: Running, conn
 
 
 @pytest.mark.slow
-def test_9112_9_4_hundreds_of_clients_at_once(server: Running, connect: Connect) -> None:
-    """More than there are connections; all are answered in the end."""
+@pytest.mark.parametrize("most", [100, 4096])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_9112_9_4_hundreds_of_clients_at_once(serve: Serve, connect: Connect, most: int, workers: int) -> None:
+    """Perhaps more than there are connections; all are answered in the end."""
+    server = serve(max_connections=most, workers=workers)
     clients = [connect(server) for _ in range(400)]
     for number, client in enumerate(clients):
         client.send(get("/notes.txt", f"User-Agent: {number}", "Connection: close"))
     assert {client.read().body for client in clients} == {CONTENT["notes.txt"]}
     assert server.metric("accepted") == 400
+
+
+@pytest.mark.parametrize("most", [256, 4096])
+def test_9112_9_4_who_pipelines_and_does_not_read_takes_nothing_from_others(
+    serve: Serve, connect: Connect, most: int
+) -> None:
+    """Input that nobody reads waits with its sender; the server's buffers are for everybody."""
+    server = serve(max_connections=most)
+    greedy = [connect(server, receive_buffer=2048) for _ in range(100)]
+    for client in greedy:
+        client.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(1000):
+                client.socket.send(get("/from-file.bin") * 100)
+    for _ in range(20):
+        other = connect(server)
+        assert other.ask(get("/notes.txt", "X: " + "x" * 8000)).status == 200
+        other.close()
+
+
+@pytest.mark.parametrize("most", [64, 4096])
+def test_9112_9_5_without_descriptors_clients_wait(serve: Serve, connect: Connect, most: int) -> None:
+    """EMFILE at accept: nobody is turned away, and when there are descriptors again all are served."""
+    server = serve(max_connections=most)
+    server.forgiven.add("accept_errors")
+    sockets = [socket.socket() for _ in range(8)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(one.fileno() for one in sockets) + 3, hard))
+    try:
+        for one in sockets:
+            one.settimeout(5)
+            one.connect(server.address)
+            one.sendall(get("/style.css", "Connection: close"))
+        server.wait_for("accept_errors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for one in sockets:
+        with one:
+            assert one.recv(15) == b"HTTP/1.1 200 OK"

@@ -36,7 +36,7 @@ def status(ask: Ask, *fields: str, method: str = "GET") -> int:
 
 @pytest.mark.parametrize(
     "condition",
-    ["TAG", "W/TAG", "*", f"{OTHER}, TAG", f"TAG,{OTHER}", f"W/{OTHER}, W/TAG", f'"a,b" ,, TAG,', "\t TAG \t"],
+    ["TAG", "W/TAG", "*", f"{OTHER}, TAG", f"TAG,{OTHER}", f"W/{OTHER}, W/TAG", '"a,b" ,, TAG,', "\t TAG \t"],
 )
 def test_9110_13_1_2_if_none_match_is_304(ask: Ask, tag: str, condition: str) -> None:
     """Compared weakly; a list is a list, empty members and all (5.6.1)."""
@@ -141,7 +141,7 @@ def test_9110_13_1_4_if_unmodified_since(ask: Ask, date: str, expected: int) -> 
         # What comes first may end it, and otherwise the next is looked at.
         ((f"If-Match: {OTHER}", "If-None-Match: TAG"), 412),
         (("If-Match: TAG", "If-None-Match: TAG"), 304),
-        ((f"If-None-Match: TAG", f"If-Match: {OTHER}"), 412),
+        (("If-None-Match: TAG", f"If-Match: {OTHER}"), 412),
         ((f"If-Unmodified-Since: {EARLIER}", "If-None-Match: TAG"), 412),
         ((f"If-Unmodified-Since: {LATER}", f"If-Modified-Since: {LATER}"), 304),
         (("If-Match: TAG", f"If-Modified-Since: {LATER}"), 304),
@@ -153,9 +153,7 @@ def test_9110_13_2_2_precedence(ask: Ask, tag: str, fields: tuple[str, ...], exp
 
 @pytest.mark.parametrize("field", ["If-Match: *", "If-None-Match: *", f"If-Modified-Since: {LATER}", 'If-Match: "x"'])
 @pytest.mark.parametrize(("target", "expected"), [("/nothing", 404), ("/docs", 301), ("/.env", 404)])
-def test_9110_13_2_1_no_condition_changes_what_is_no_success(
-    ask: Ask, field: str, target: str, expected: int
-) -> None:
+def test_9110_13_2_1_no_condition_changes_what_is_no_success(ask: Ask, field: str, target: str, expected: int) -> None:
     """RFC 9110 13.2.1: a server MUST ignore all received preconditions if its response without them would have been
     other than 2xx or 412."""
     assert ask(get(target, field)).status == expected

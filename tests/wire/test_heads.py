@@ -65,7 +65,7 @@ MALFORMED: dict[str, bytes] = {
     "3.2-host-with-a-path": LINE + b"Host: a/b\r\n\r\n",
     "3.2-host-with-userinfo": LINE + b"Host: u@a\r\n\r\n",
     "3.2-host-with-a-space": LINE + b"Host: a b\r\n\r\n",
-    "3.2-host-as-a-list": LINE + b"Host: a, \"b\"\r\n\r\n",
+    "3.2-host-as-a-list": LINE + b'Host: a, "b"\r\n\r\n',
     "3.2-host-with-a-wrong-port": LINE + b"Host: a:http\r\n\r\n",
     "3.2-two-hosts-in-1.0": b"GET /notes.txt HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
     "3.2-no-host-in-1.2": b"GET /notes.txt HTTP/1.2\r\n\r\n",

@@ -1,4 +1,4 @@
-"""Time limits and the limit of connections: RFC 9110 15.5.9, RFC 9112 9.5, and what a server owes to those who behave."""
+"""Limits of time and number: RFC 9110 15.5.9, RFC 9112 9.5, and what a server owes to those who behave."""
 
 from __future__ import annotations
 

@@ -118,6 +118,7 @@ def test_9112_9_3_2_pipelined_requests_are_answered_in_order(server: Running, co
 
 def _feed(client: Client, wire: bytes, piece: int, questions: list[tuple[bytes, int, bytes]]) -> None:
     """Send while reading, since neither side has room for everything."""
+
     def send() -> None:
         for at in range(0, len(wire), piece):
             client.send(wire[at : at + piece])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from urllib.parse import quote, urljoin
 
@@ -183,7 +184,7 @@ def test_9110_10_2_2_what_comes_back_in_location_is_a_sound_reference(ask: Ask, 
     """RFC 3986 3.4: and nothing in the page can be markup."""
     answer = ask(get(f"/docs?{query}"))
     assert answer.status == 301
-    assert set(answer[b"location"]) <= set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/?:@!$&'()*+,;=%")
+    assert re.fullmatch(rb"/docs/\?([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*", answer[b"location"], re.IGNORECASE)
     assert b"<script" not in answer.body
     assert b'"onload' not in answer.body
 

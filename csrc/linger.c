@@ -1,0 +1,56 @@
+/* linger.c: closing in stages (RFC 9112 section 9.6).
+ *
+ * close(2) over unread input makes TCP reset the connection, and a reset destroys the answer that is still on its way. So
+ * whoever may have unread input first says that nothing more will come, then reads and throws away what the client still
+ * sends, until its end, a number of bytes or a time; and only then closes. */
+#include "linger.h"
+
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "serve.h"
+
+static i64 discard(struct tux_engine *e, struct tux_run *run, int fd, u64 most)
+{
+    struct tux_conn *conn = tux_conn_of(e, run);
+    i64 landed;
+    if (tux_take_landed(run, &landed)) return 0; /* time is over */
+    if (!conn->discarding) {
+        conn->discarding = true;
+        conn->limit_ms = e->stage.now_ms + e->options.linger_ms;
+    }
+    while (run->progress < most) {
+        const u8 *data;
+        i64 n = e->backend->ops->stream(e->backend, run, fd, &data);
+        if (n == TUX_AGAIN) return n;
+        if (n <= 0) return 0;
+        run->progress += (u64)n;
+    }
+    return 0;
+}
+
+i64 tux_linger_discard(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    return discard(tux_engine_of(stage), run, (int)tux_arg(run, atom, 0), (u64)tux_arg(run, atom, 1));
+}
+
+static bool has_unread_input(int fd)
+{
+    int bytes = 0;
+    return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* A chain that lingers by itself has discarded already; others are looked at when it is we who end the connection. */
+i64 tux_linger_close(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    struct tux_engine *e = tux_engine_of(stage);
+    struct tux_conn *conn = tux_conn_of(e, run);
+    int fd = (int)run->frame.cells[atom->args[0]];
+    if (fd >= 0 && fd == conn->fd) {
+        bool may = conn->closing && !conn->discarding;
+        if (may && has_unread_input(fd) && shutdown(fd, SHUT_WR) == 0) conn->lingering = true;
+        if (conn->lingering && discard(e, run, fd, TUX_LINGER_BYTES_MAX) == TUX_AGAIN) return TUX_AGAIN;
+        tux_serve_end(e, run);
+    }
+    return tux_plain_calls[TUX_CALL_close](stage, run, atom);
+}
