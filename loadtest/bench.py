@@ -54,6 +54,7 @@ class Bench:
     plan: Plan
     work: Path
     samples: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[dict[str, Any]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     facts: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -66,8 +67,14 @@ class Bench:
         return self.work / "runs"
 
     def miss(self, what: str, why: object) -> None:
+        """Something that is not measured at all."""
         self.missing[what] = str(why)
         print(f"{what}: not measured: {why}", file=sys.stderr)
+
+    def lose(self, server: str, scenario: str, turn: int, why: object) -> None:
+        """One measurement that failed; the others of its round stand."""
+        self.lost.append({"server": server, "scenario": scenario, "round": turn, "why": str(why)})
+        print(f"{server}, {scenario}: not measured: {why}", file=sys.stderr)
 
 
 # --- one measurement -----------------------------------------------------------------------------
@@ -94,6 +101,10 @@ def _measure(bench: Bench, contender: Contender, running: Running, scenario: Sce
     seen = meter.wrk(url, plan.seconds, *load)
     spent = meter.cpu_spent(before, meter.cpu_times(running.pid))
     running.check()
+    if seen.errors:
+        raise Unavailable(f"{seen.errors} of {seen.requests} requests failed")
+    if seen.bytes < seen.requests * scenario.body:
+        raise Unavailable("answers were too short")
     bench.samples.append(
         {
             "scenario": scenario.name,
@@ -106,8 +117,6 @@ def _measure(bench: Bench, contender: Contender, running: Running, scenario: Sce
             "requests": seen.requests,
             "p50_us": seen.p50_us,
             "p99_us": seen.p99_us,
-            "errors": seen.errors,
-            "short": seen.bytes < seen.requests * scenario.body,
         }
     )
 
@@ -153,7 +162,7 @@ def _rounds(bench: Bench, running: dict[str, Running], end: float) -> None:
                     else:
                         _measure(bench, contender, running[contender.name], scenario, turn)
                 except FAILURES as reason:
-                    bench.miss(f"{contender.name}, {scenario.name}, round {turn + 1}", reason)
+                    bench.lose(contender.name, scenario.name, turn, reason)
 
 
 # --- start and memory ----------------------------------------------------------------------------
@@ -212,6 +221,7 @@ def _run(plan: Plan, work: Path) -> Results:
         "scenarios": [scenario.name for scenario in plan.scenarios],
         "facts": bench.facts,
         "missing": bench.missing,
+        "lost": bench.lost,
         "samples": bench.samples,
     }
 

@@ -32,7 +32,7 @@ def render(results: Results) -> str:
     if results["facts"]:
         parts += ["", "At rest", _facts(results)]
     notes = [f"{name}: not measured: {why}" for name, why in results["missing"].items()]
-    notes += [f"{name}: not counted: {why}" for name, why in _discarded(results)]
+    notes += _lost(results)
     return "\n".join([*parts, *([""] if notes else []), *notes]) + "\n"
 
 
@@ -51,18 +51,14 @@ def _head(results: Results) -> str:
 
 
 # --- what was measured ---------------------------------------------------------------------------
-def _is_good(sample: dict[str, Any]) -> bool:
-    return not sample["errors"] and not sample["short"]
-
-
-def _discarded(results: Results) -> list[tuple[str, str]]:
+def _lost(results: Results) -> list[str]:
+    """One line for all rounds that were lost in the same way."""
+    rounds: dict[tuple[str, str, str], list[str]] = {}
+    for lost in results["lost"]:
+        rounds.setdefault((lost["server"], lost["scenario"], lost["why"]), []).append(str(lost["round"] + 1))
     return [
-        (
-            f"{sample['server']}, {sample['scenario']}, round {sample['round'] + 1}",
-            f"{sample['errors']} of {sample['requests']} requests failed" if sample["errors"] else "answers too short",
-        )
-        for sample in results["samples"]
-        if not _is_good(sample)
+        f"{server}, {scenario}, round {', '.join(numbers)}: not measured: {why}"
+        for (server, scenario, why), numbers in rounds.items()
     ]
 
 
@@ -75,7 +71,7 @@ def _values(results: Results, scenario: str, server: str, field: str) -> Values:
     return {
         sample["round"]: sample[field]
         for sample in results["samples"]
-        if sample["scenario"] == scenario and sample["server"] == server and _is_good(sample)
+        if sample["scenario"] == scenario and sample["server"] == server
     }
 
 

@@ -1,11 +1,13 @@
 """The judge: what an engine has not seen becomes an answer here, and nowhere else.
 
 It keeps no state of any connection: one head in, one answer out. Whatever goes wrong inside becomes a 500 that is never
-kept and a line in the log with its traceback; the loop that calls us goes on.
+kept and a line in the log with its traceback (a 503 and a plain line when only descriptors or memory are short); the
+loop that calls us goes on.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 
 from .engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
@@ -17,6 +19,9 @@ from .site import Site
 
 log = logging.getLogger("tuxpy")
 
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+_EXHAUSTED = Refuse(status=503, keep=False, cacheable=False, why=("no descriptor or memory is left for the file",))
 _FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server failed; its log says why",))
 
 
@@ -37,7 +42,17 @@ def judge_miss(site: Site, miss: Miss, now: float) -> Answer:
         if miss.flags & HEAD_TOO_LONG:
             return respond(refuse_long_head(miss.head), None, now)
         return judge_head(site, miss.head, now)[2]
+    except OSError as error:
+        if error.errno not in _SHORTAGES:
+            return _failed(miss, now)
+        log.warning("a request was refused: %s; raise the limit (ulimit -n, LimitNOFILE=)", error.strerror)
+        return respond(_EXHAUSTED, None, now)
     except Exception:
-        first_line = miss.head[:200].split(b"\r\n", 1)[0]
-        log.exception("a request could not be judged: %s", text(first_line))
-        return respond(_FAILED, None, now)
+        return _failed(miss, now)
+
+
+def _failed(miss: Miss, now: float) -> Answer:
+    """Called while the exception is handled: it goes into the log."""
+    first_line = miss.head[:200].split(b"\r\n", 1)[0]
+    log.exception("a request could not be judged: %s", text(first_line))
+    return respond(_FAILED, None, now)

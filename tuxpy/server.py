@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from .atoms import COUNTER, Frozen, lifecycle
 from .config import Config
-from .engine import Engine, Limits
+from .engine import Engine, Limits, Miss
 from .errors import ConfigError, EngineError
 from .inline import opener
 from .judge import judge_miss
@@ -143,9 +143,17 @@ class Server:
             while misses := engine.misses():
                 now = time.time()
                 for miss in misses:
-                    engine.answer(miss, judge_miss(self._site, miss, now))
+                    self._answer(engine, miss, now)
             while done := engine.completions():
                 self._alive -= len(done)
+
+    def _answer(self, engine: Engine, miss: Miss, now: float) -> None:
+        assert self._site is not None
+        try:
+            engine.answer(miss, judge_miss(self._site, miss, now))
+        except EngineError:  # the engine distrusts what we compiled: a fault of ours, and this client's alone
+            log.exception("an answer was refused; its connection is closed")
+            engine.answer(miss, None)
 
     def drain(self) -> None:
         """Take the counter down to zero: every run ends after the connection it has, parked ones at once."""
