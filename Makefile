@@ -15,7 +15,7 @@ ENGINE := $(wildcard csrc/*.c csrc/*.h csrc/*.def) csrc/cdef.py setup.py pyproje
 
 help:
 	@echo 'make serve   build and serve the sample site; SERVE="DIR -p 9000" to choose'
-	@echo 'make test    everything .ci/run checks: lint, tests, C units, sanitizers'
+	@echo 'make test    everything .ci/run checks: lint, C units, tests, sanitizers'
 	@echo 'make lint    ruff and mypy           make units  the C unit programs'
 	@echo 'make tests   the Python tests        make asan   C units and tests, address and undefined'
 	@echo 'make tsan    C units, threads        make bench  server CPU per request beside nginx; BENCH=--quick'
@@ -44,7 +44,7 @@ serve: $(VENV)/.built
 	@exec $(VENV)/bin/tuxpy serve $(SERVE)
 
 test:
-	@for step in lint units tests asan; do echo "--- $$step"; $(MAKE) $$step; done
+	@for step in lint units tests asan tsan; do echo "--- $$step"; $(MAKE) $$step; done
 
 lint: $(VENV)/.tools
 	$(VENV)/bin/ruff check .

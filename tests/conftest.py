@@ -11,7 +11,7 @@ A test that means to see a warning of the server takes it out of the log with ca
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,13 +19,10 @@ import pytest
 from support import webroot
 from support.both_ways import ask_both_ways
 from support.client import Client, Response
+from support.fixtures import Ask, Connect, Serve
 from support.running import BACKENDS, Running, refusal
 
 from tuxpy.config import Backend
-
-Serve = Callable[..., Running]
-Connect = Callable[..., Client]
-Ask = Callable[..., Response]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

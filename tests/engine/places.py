@@ -145,14 +145,15 @@ def at_send_on_its_own() -> AbstractContextManager[Place]:
 
 
 def at_sendfile_on_its_own() -> AbstractContextManager[Place]:
+    def here(c: Chain, connection: Cell) -> None:
+        c.sendfile(connection, lent(c, "file"), 0, 64 * LONG, label="here")
+
     @contextmanager
     def place() -> Iterator[Place]:
         file = os.memfd_create("long")
         os.truncate(file, 64 * LONG)
         try:
-            with _connected(
-                "sendfile_own", lambda c, connection: c.sendfile(connection, lent(c, "file"), 0, 64 * LONG, label="here")
-            ) as (frozen, given):
+            with _connected("sendfile_own", here) as (frozen, given):
                 yield frozen, {**given, "file": file}
         finally:
             os.close(file)

@@ -1,4 +1,4 @@
-"""What DESIGN.md says of the picture, each sentence as a test: the life cycle is the server, and data, not decoration."""
+"""What DESIGN.md says of the picture, each sentence as a test: the life cycle is the server, data and no decoration."""
 
 from __future__ import annotations
 

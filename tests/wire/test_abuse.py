@@ -6,8 +6,8 @@ import random
 import threading
 
 import pytest
-from conftest import Connect, Serve
 from support.client import Client, get
+from support.fixtures import Connect, Serve
 from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT

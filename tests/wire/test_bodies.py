@@ -7,8 +7,8 @@ announced is ever taken for a request.
 from __future__ import annotations
 
 import pytest
-from conftest import Ask, Connect
 from support.client import get
+from support.fixtures import Ask, Connect
 from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT

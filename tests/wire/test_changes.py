@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Connect, Serve
 from support.client import Client, Response, get
+from support.fixtures import Connect, Serve
 from support.poll import until
 from support.running import Running
 from support.webroot import settle, write
@@ -233,6 +233,7 @@ def _begin(serve: Serve, connect: Connect, tmp_path: Path) -> tuple[Path, Runnin
     return file, server, client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["replace", "delete"])
 def test_9110_8_6_a_download_goes_on_with_the_file_it_began_with(
     serve: Serve, connect: Connect, tmp_path: Path, change: str

@@ -9,8 +9,8 @@ import socket
 import threading
 
 import pytest
-from conftest import Connect, Serve
 from support.client import Client, get
+from support.fixtures import Connect, Serve
 from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT, LARGE_BYTES
@@ -88,6 +88,7 @@ def test_9112_9_5_a_client_that_leaves_without_reading(
     assert connect(server).ask(get("/notes.txt")).status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("receive_buffer", [None, 2048], ids=["wide", "narrow"])
 def test_9110_6_4_every_byte_of_a_large_file(server: Running, connect: Connect, receive_buffer: int | None) -> None:
     client = connect(server, receive_buffer)
@@ -156,6 +157,7 @@ def test_9112_9_4_hundreds_of_clients_at_once(serve: Serve, connect: Connect, mo
     assert server.metric("accepted") == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [256, 4096])
 def test_9112_9_4_who_pipelines_and_does_not_read_takes_nothing_from_others(
     serve: Serve, connect: Connect, most: int

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Ask
 from support.client import Client, Response, get
+from support.fixtures import Ask
 from support.running import Running
 from support.webroot import CONTENT
 

@@ -7,8 +7,8 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import Ask, Connect
 from support.client import get
+from support.fixtures import Ask, Connect
 from support.poll import until
 from support.running import Running
 from support.webroot import MODIFIED

@@ -4,8 +4,8 @@ nobody can say where the next request begins."""
 from __future__ import annotations
 
 import pytest
-from conftest import Ask, Connect
 from support.client import Client, get
+from support.fixtures import Ask, Connect
 from support.running import Running
 from support.webroot import CONTENT
 
@@ -167,6 +167,7 @@ def test_9112_6_1_an_unknown_transfer_coding_is_501(ask: Ask, codings: str) -> N
     assert answer.closes
 
 
+@pytest.mark.slow
 def test_9112_3_a_target_of_8000_octets_is_read(ask: Ask) -> None:
     """RFC 9112 3: all senders and recipients SHOULD support request lines of 8000 octets."""
     assert ask(get("/notes.txt?" + "q" * (8000 - len("GET /notes.txt? HTTP/1.1"))), kept=True).status == 200
@@ -194,6 +195,7 @@ def _refused(client: Client, request: bytes, status: int) -> None:
     assert client.rest_or_reset() == b""
 
 
+@pytest.mark.slow
 def test_9112_2_2_a_head_of_the_limit_is_read(server: Running, ask: Ask) -> None:
     """Up to the last byte that is allowed, and one more."""
     most = 16384

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Connect
 from support.client import Client, get, undated
+from support.fixtures import Connect
 from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT

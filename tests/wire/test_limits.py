@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import Connect, Serve
 from support.client import Client, get
+from support.fixtures import Connect, Serve
 from support.poll import until
 from support.webroot import CONTENT, LARGE_BYTES
 

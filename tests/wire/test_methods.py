@@ -6,8 +6,8 @@ import os
 from urllib.parse import quote
 
 import pytest
-from conftest import Ask, Connect
 from support.client import Client, get
+from support.fixtures import Ask, Connect
 from support.running import Running
 from support.webroot import CONTENT, PAGE
 

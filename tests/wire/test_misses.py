@@ -7,8 +7,8 @@ import threading
 from urllib.parse import quote
 
 import pytest
-from conftest import Connect, Serve
 from support.client import Client, get
+from support.fixtures import Connect, Serve
 from support.running import Running
 from support.webroot import CONTENT
 

@@ -6,8 +6,8 @@ import random
 import threading
 
 import pytest
-from conftest import Ask, Connect
 from support.client import Client, Response, get
+from support.fixtures import Ask, Connect
 from support.running import Running
 from support.webroot import CONTENT, PAGE
 
@@ -75,11 +75,13 @@ def test_9112_9_6_nothing_is_answered_after_close(server: Running, connect: Conn
     assert client.rest() == b""
 
 
-@pytest.mark.parametrize("behind", [1, 100_000])
+@pytest.mark.parametrize("behind", [1, 60_000])
 def test_9112_9_6_input_behind_close_does_not_cost_the_answer(server: Running, connect: Connect, behind: int) -> None:
     """RFC 9112 9.6: a server closes in stages, so that its reset cannot destroy what the client has yet to read."""
     client = connect(server, receive_buffer=4096)
-    client.send(get("/large.bin", "Connection: close") + b"x" * behind)
+    client.send(get("/large.bin", "Connection: close") + b"x" * (behind // 2))
+    server.wait_for("requests")
+    client.send(b"x" * (behind - behind // 2))
     assert client.read().body == CONTENT["large.bin"]
     assert client.rest() == b""
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from urllib.parse import quote, urljoin
 
 import pytest
-from conftest import Ask, Connect
 from support.client import get
+from support.fixtures import Ask, Connect
 from support.running import Running
 from support.webroot import CONTENT, HIDDEN, PAGE, SECRET
 
