@@ -4,28 +4,90 @@
  * kernel's backlog holds whoever else comes. */
 #include "accept.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "serve.h"
 
-/* The port of a listener, made at the first accept. -errno when the back-end cannot watch it. */
+/* Whatever accept4(2) would refuse for ever is refused here, so that nobody waits for it. */
+static int check_listener(int listener)
+{
+    int accepts = 0;
+    socklen_t length = sizeof accepts;
+    if (getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &length) < 0) return -errno;
+    return accepts ? 0 : -EINVAL;
+}
+
+/* The port of a listener, made at the first accept. -errno when nobody can accept there. */
 static i64 port_of(struct tux_engine *e, int listener)
 {
-    for (u32 i = 0; i < e->port_count; i++)
-        if (e->ports[i]->listener == listener) return i;
-    if (e->port_count == TUX_PORTS_MAX) return -ENOSPC;
-    struct tux_port *port = calloc(1, sizeof *port);
-    if (!port) return -ENOMEM;
-    port->listener = listener;
-    port->parked = tux_no_runs();
-    int failed = e->backend->ops->listen(e->backend, e->port_count, listener);
-    if (failed) {
-        free(port);
-        return failed;
+    u32 number = e->port_count;
+    for (u32 i = 0; i < e->port_count; i++) {
+        if (e->ports[i]->users == 0) number = i;
+        else if (e->ports[i]->listener == listener) return i;
     }
-    e->ports[e->port_count] = port;
-    return e->port_count++;
+    int failed = check_listener(listener);
+    if (failed) return failed;
+    if (number == TUX_PORTS_MAX) return -ENOSPC;
+    if (number == e->port_count) {
+        struct tux_port *port = calloc(1, sizeof *port);
+        if (!port) return -ENOMEM;
+        e->ports[e->port_count++] = port;
+        port->parked = tux_no_runs();
+    }
+    failed = e->backend->ops->listen(e->backend, number, listener);
+    if (failed) return failed;
+    e->ports[number]->listener = listener;
+    return number;
+}
+
+static void use_port(struct tux_engine *e, struct tux_run *run, u32 number)
+{
+    if (run->port == number + 1) return;
+    e->ports[number]->users++;
+    tux_accept_leave(e, run);
+    run->port = (u8)(number + 1);
+}
+
+void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
+{
+    if (run->port == 0) return;
+    u32 number = run->port - 1u;
+    struct tux_port *port = e->ports[number];
+    run->port = 0;
+    if (--port->users > 0) return;
+    while (port->early_count > 0) close(port->early[--port->early_count]);
+    if (e->drain_turns > 0) (void)shutdown(port->listener, SHUT_RD); /* as tux_accept_drain will no longer do */
+    (void)e->backend->ops->listen(e->backend, number, -1);
+    port->changed = false;
+}
+
+static bool is_within(const u8 address[16], const struct tux_network *network)
+{
+    unsigned whole = network->bits / 8, rest = network->bits % 8;
+    if (whole > 16 || memcmp(address, network->address, whole) != 0) return false;
+    return rest == 0 || whole == 16 || (address[whole] ^ network->address[whole]) >> (8 - rest) == 0;
+}
+
+/* Rules may tell clients apart by address. The key then holds the class of the address: never more is needed. */
+static u32 class_of(const struct tux_engine *e, int fd)
+{
+    if (e->options.network_count == 0) return 0;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer = {.any.sa_family = AF_UNSPEC};
+    socklen_t length = sizeof peer;
+    u8 address[16] = {[10] = 0xFF, [11] = 0xFF};
+    if (getpeername(fd, &peer.any, &length) < 0) return 0;
+    if (peer.any.sa_family == AF_INET) memcpy(address + 12, &peer.v4.sin_addr, 4);
+    else if (peer.any.sa_family == AF_INET6) memcpy(address, &peer.v6.sin6_addr, 16);
+    else return 0;
+    for (u32 i = 0; i < e->options.network_count; i++)
+        if (is_within(address, &e->networks[i])) return e->networks[i].class_number;
+    return 0;
 }
 
 static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const struct tux_atom *atom, i64 fd)
@@ -34,12 +96,12 @@ static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const str
     i64 *owner = &run->frame.cells[atom->ret];
     if (*owner >= 0) { /* the chain accepts again without having closed: the former connection ends here */
         e->backend->ops->hang_up(e->backend, run, (int)*owner);
-        run->generation++;
         *owner = -1;
     }
     tux_serve_end(e, run);
     conn->listener = (int)tux_arg(run, atom, 0);
     conn->fd = (int)fd;
+    conn->class_number = class_of(e, conn->fd);
     conn->limit_ms = e->stage.now_ms + e->options.head_ms;
     tux_metric_add(&e->metrics.accepted, 1);
     tux_metric_add(&e->metrics.connections, 1);
@@ -51,11 +113,17 @@ i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_a
     struct tux_engine *e = tux_engine_of(stage);
     i64 landed;
     if (tux_take_landed(run, &landed)) return landed < 0 ? landed : begin_connection(e, run, atom, landed);
+    if (tux_arg(run, atom, 1) & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) return -EINVAL; /* both are set in any case */
     i64 number = port_of(e, (int)tux_arg(run, atom, 0));
     if (number < 0) return number;
+    use_port(e, run, (u32)number);
     struct tux_port *port = e->ports[number];
     if (port->early_count > 0) return begin_connection(e, run, atom, port->early[--port->early_count]);
     if (e->drain_turns > 0) return -ECANCELED;
+    if (atom->flags & SYSLET_SYNC) {
+        int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        return fd < 0 ? -errno : begin_connection(e, run, atom, fd);
+    }
     run->wait = TUX_WAIT_ACCEPT;
     tux_list_push(e, &port->parked, run); /* last in, first out: a few warm slots serve a small load */
     port->parked_count++;
@@ -94,6 +162,8 @@ void tux_accept_drain(struct tux_engine *e)
 {
     for (u32 i = 0; i < e->port_count; i++) {
         struct tux_port *port = e->ports[i];
+        if (port->users == 0) continue;
+        while (port->early_count > 0) close(port->early[--port->early_count]); /* no run will come for them */
         while (port->parked_count > 0) {
             int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
             wake_parked(e, port, fd < 0 ? -ECANCELED : fd);
@@ -131,6 +201,11 @@ void tux_accept_update(struct tux_engine *e)
         bool closed = e->retry_ms != 0 || e->drain_turns > 0;
         e->backend->ops->want(e->backend, i, closed ? 0 : port->parked_count);
     }
+}
+
+void tux_accept_stop(struct tux_engine *e)
+{
+    for (u32 i = 0; i < e->port_count; i++) e->backend->ops->want(e->backend, i, 0);
 }
 
 void tux_accept_close(struct tux_engine *e)

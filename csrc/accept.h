@@ -13,6 +13,10 @@ void tux_accept_drain(struct tux_engine *e);
 void tux_accept_unpark(struct tux_engine *e, struct tux_run *run);
 /* Tell the back-end of ports whose number of parked runs has changed. */
 void tux_accept_update(struct tux_engine *e);
+/* The run accepts no more. When it was the last, its listener is the lender's again. */
+void tux_accept_leave(struct tux_engine *e, struct tux_run *run);
+/* Accept nobody any more. */
+void tux_accept_stop(struct tux_engine *e);
 void tux_accept_close(struct tux_engine *e);
 
 #endif

@@ -7,6 +7,9 @@ enum tux_reason {
 
 enum tux_miss_flags { TUX_MISS_HEAD_TOO_LONG = 1, TUX_MISS_HEAD_TIMEOUT = 2 };
 
+/* Addresses that rules tell apart: the first `bits` of a 16-byte IPv6 address (IPv4 ones are mapped, RFC 4291). */
+struct tux_network { uint8_t address[16]; uint8_t bits; uint16_t class_number; };
+
 struct tux_options {
     uint32_t slots;             /* runs alive at once, at most; also the length of the completion ring */
     uint32_t workers;           /* cachemiss worker threads */
@@ -19,6 +22,8 @@ struct tux_options {
     const char *backend;        /* "auto", "uring" or "epoll" */
     const char *const *significant; /* lower-case field names of the key */
     uint32_t significant_count;
+    const struct tux_network *networks; /* the most specific ones first; none: every client is of class 0 */
+    uint32_t network_count;
     uint8_t secret[16];         /* of the keyed hash */
 };
 
@@ -32,6 +37,7 @@ struct tux_completion {
 struct tux_miss {
     uint32_t slot, generation;
     int listener;               /* the descriptor that accepted the connection */
+    uint32_t class_number;      /* of the client's address */
     uint32_t flags;             /* enum tux_miss_flags */
     const uint8_t *head;        /* stays where it is until the answer */
     uint32_t head_bytes;
@@ -89,7 +95,7 @@ const char *tux_engine_backend(struct tux_engine *engine);
 void tux_engine_close(struct tux_engine *engine);
 
 /* Submit `copies` runs of the chain (lent until they have completed). -ENOBUFS when completions could not be promised.
- * Descriptors among the params are lent as long; listeners become non-blocking. */
+ * Descriptors among the params are lent as long; listeners, and what sendfile sends to, become non-blocking. */
 int tux_engine_submit(struct tux_engine *engine, struct tux_chain *chain, const struct tux_param *params,
                       uint32_t param_count, uint64_t cookie, uint32_t copies, uint32_t deadline_ms);
 /* End every run with this cookie, with reason CANCELLED. */

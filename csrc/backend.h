@@ -38,7 +38,7 @@ struct tux_backend_ops {
     /* Up to `max` events; waits `timeout_ms` (-1 = for ever) when there are none. */
     int (*wait)(struct tux_backend *, struct tux_event *events, int max, int timeout_ms);
 
-    /* Accept on `listener` as long as `wanted` runs are parked for it; 0 stops. */
+    /* Accept on `listener` as long as `wanted` runs are parked for it; 0 stops. Listener -1 gives the port up. */
     int (*listen)(struct tux_backend *, u32 port, int listener);
     void (*want)(struct tux_backend *, u32 port, u32 wanted);
 
@@ -53,8 +53,8 @@ struct tux_backend_ops {
     /* Take back what a parked run waits for, so that it can be ended. False: the kernel still holds memory of the run,
      * and one more event will come for it. */
     bool (*cancel)(struct tux_backend *, struct tux_run *);
-    /* Close a descriptor of the run and forget what was armed for it. The caller then moves the run to its next
-     * generation, so that late events find a stranger. */
+    /* Close a descriptor of the run. If something was armed for it that is forgotten, and the run moves to its next
+     * generation, so that late events find a stranger; other descriptors of the run stay as they are. */
     void (*hang_up)(struct tux_backend *, struct tux_run *, int fd);
 };
 

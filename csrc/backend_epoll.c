@@ -72,16 +72,11 @@ static int epoll_open(struct tux_backend **out, const struct tux_backend_options
 
 static void epoll_close(struct tux_backend *b)
 {
-    close(self(b)->epoll);
-    free(self(b));
-}
-
-static int epoll_listen(struct tux_backend *b, u32 port, int listener)
-{
-    int flags = fcntl(listener, F_GETFL);
-    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
-    self(b)->port[port] = (struct epoll_port){.listener = listener};
-    return 0;
+    struct tux_epoll *e = self(b);
+    for (u32 i = 0; i < e->slots; i++)
+        if (e->slot[i].ready_fd >= 0) close(e->slot[i].ready_fd); /* of a run that still waited */
+    close(e->epoll);
+    free(e);
 }
 
 /* In the set only while somebody is wanted: a listener that was shut down would report that for ever. */
@@ -94,7 +89,16 @@ static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
     p->armed = wanted > 0;
     int operation = p->armed ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
     int failed = control(e, operation, p->listener, EPOLLIN, tux_event_word(WORD_PORT, port, 0));
-    TUX_ASSERT(!failed || failed == -EEXIST);
+    if (failed && failed != -EEXIST) p->armed = false; /* closed under us: nobody comes, its runs can be cancelled */
+}
+
+static int epoll_listen(struct tux_backend *b, u32 port, int listener)
+{
+    int flags = listener < 0 ? 0 : fcntl(listener, F_GETFL);
+    if (flags < 0 || (listener >= 0 && fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)) return -errno;
+    epoll_want(b, port, 0);
+    self(b)->port[port] = (struct epoll_port){.listener = listener};
+    return 0;
 }
 
 /* Accept for as many runs as wait, but not so many that the connections already here starve. */
@@ -249,6 +253,7 @@ static void epoll_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
     if (slot->fd < 0 || slot->fd == fd) {
         unwatch(self(b), slot);
         *slot = FREE_SLOT;
+        run->generation++;
     }
     close(fd); /* takes it out of the epoll set: nobody duplicates a connection's descriptor */
 }

@@ -20,6 +20,7 @@ enum { WORD_ACCEPT = 1, WORD_ACCEPT_POLL, WORD_RECV, WORD_SEND, WORD_WRITABLE, W
 
 struct uring_port {
     int listener;
+    u32 generation; /* of what was armed for it: a port may be given another listener */
     u32 wanted;
     bool armed, multishot;
 };
@@ -126,16 +127,18 @@ static int uring_backend_open(struct tux_backend **out, const struct tux_backend
  * runs left a poll says when to accept, and exactly as many connections are taken as there are runs for them. */
 static void arm_accept(struct tux_uring *u, u32 port)
 {
+    u32 generation = u->port[port].generation;
     struct uring_port *p = &u->port[port];
     if (p->armed || p->wanted == 0 || p->listener < 0) return;
     p->armed = true;
     p->multishot = p->wanted > TUX_BACKLOG;
     if (p->multishot) {
-        struct uring_sqe *sqe = prepare(u, OP_ACCEPT, p->listener, tux_event_word(WORD_ACCEPT, port, 0));
+        struct uring_sqe *sqe = prepare(u, OP_ACCEPT, p->listener, tux_event_word(WORD_ACCEPT, port, generation));
         sqe->ioprio = ACCEPT_MULTISHOT;
         sqe->op_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     } else {
-        prepare(u, OP_POLL_ADD, p->listener, tux_event_word(WORD_ACCEPT_POLL, port, 0))->op_flags = POLLIN;
+        u64 word = tux_event_word(WORD_ACCEPT_POLL, port, generation);
+        prepare(u, OP_POLL_ADD, p->listener, word)->op_flags = POLLIN;
     }
 }
 
@@ -148,9 +151,12 @@ static void cancel(struct tux_uring *u, u64 word)
 
 static int uring_listen(struct tux_backend *b, u32 port, int listener)
 {
-    int flags = fcntl(listener, F_GETFL);
-    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
-    self(b)->port[port] = (struct uring_port){.listener = listener};
+    struct tux_uring *u = self(b);
+    struct uring_port *p = &u->port[port];
+    int flags = listener < 0 ? 0 : fcntl(listener, F_GETFL);
+    if (flags < 0 || (listener >= 0 && fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)) return -errno;
+    if (p->armed) cancel(u, tux_event_word(p->multishot ? WORD_ACCEPT : WORD_ACCEPT_POLL, port, p->generation));
+    *p = (struct uring_port){.listener = listener, .generation = (p->generation + 1) & TUX_GENERATION_MASK};
     return 0;
 }
 
@@ -160,7 +166,7 @@ static void uring_want(struct tux_backend *b, u32 port, u32 wanted)
     struct uring_port *p = &u->port[port];
     p->wanted = wanted;
     if (!p->armed) arm_accept(u, port);
-    else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, tux_event_word(WORD_ACCEPT, port, 0));
+    else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, tux_event_word(WORD_ACCEPT, port, p->generation));
 }
 
 static int accept_some(struct tux_uring *u, u32 port, struct tux_event *events, int max)
@@ -198,6 +204,11 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
     struct tux_event event = tux_event_from_word(cqe->user_data, cqe->res);
     u8 word = event.kind;
     if ((word == WORD_RECV || word == WORD_SEND) && event.slot >= u->slots) return 0;
+    bool accepts = word == WORD_ACCEPT || word == WORD_ACCEPT_POLL;
+    if (accepts && u->port[event.slot].generation != event.generation) { /* of a listener that has been given back */
+        if (word == WORD_ACCEPT && cqe->res >= 0) close(cqe->res);
+        return 0;
+    }
     switch (word) {
     case WORD_RECV:
         event.kind = TUX_EVENT_INPUT;
@@ -259,7 +270,11 @@ static i64 uring_stream(struct tux_backend *b, struct tux_run *run, int fd, cons
 {
     struct tux_uring *u = self(b);
     struct stream *stream = stream_of(u, run);
-    if (stream->generation != run->generation) streams_begin(&u->streams, stream, run->generation);
+    if (stream->generation == run->generation && stream->fd != fd) { /* a second connection of the same run */
+        if (stream->armed) cancel(u, tux_event_word(WORD_RECV, run->slot, run->generation));
+        run->generation++;
+    }
+    if (stream->generation != run->generation) streams_begin(&u->streams, stream, run->generation, fd);
     i64 n = streams_take(&u->streams, stream, data);
     if (n > 0) return n;
     if (stream->ended) return stream->result;
@@ -324,7 +339,7 @@ static void uring_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 {
     struct tux_uring *u = self(b);
     struct stream *stream = stream_of(u, run);
-    if (stream->generation != run->generation) { /* never streamed: nothing is armed */
+    if (stream->generation != run->generation || stream->fd != fd) { /* never streamed: nothing is armed */
         close(fd);
         return;
     }
@@ -334,7 +349,7 @@ static void uring_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
         sqe->flags = SQE_IO_HARDLINK | SQE_CQE_SKIP_SUCCESS;
     }
     prepare(u, OP_CLOSE, fd, tux_event_word(WORD_IGNORED, 0, 0))->flags = SQE_CQE_SKIP_SUCCESS;
-    streams_begin(&u->streams, stream, run->generation + 1);
+    streams_begin(&u->streams, stream, ++run->generation, -1);
 }
 
 const struct tux_backend_ops tux_backend_uring = {

@@ -107,6 +107,13 @@ static i64 call_recv(struct tux_stage *stage, struct tux_run *run, const struct 
     }
 }
 
+/* A connection of the run's own is watched by the back-end for as long as it lives. What is lent may be lent to others
+ * too, who wait for the same, so whoever waits for it waits by himself. */
+static bool is_own(const struct tux_run *run, const struct tux_atom *atom, unsigned i)
+{
+    return run->outer.chain || run->frame.chain->cell[atom->args[i]].kind == TUX_FD;
+}
+
 /* Sends everything or fails: a short send is not success. */
 static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
@@ -114,10 +121,13 @@ static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct 
     u64 length = (u64)tux_arg(run, atom, 2);
     const u8 *bytes = tux_memory(run, atom, 1, length);
     if (!bytes) return tux_fault(run);
+    bool by_backend = stage->place == TUX_ON_ENGINE && !(atom->flags & SYSLET_SYNC) && is_own(run, atom, 0);
+    i64 landed;
+    if (!by_backend && tux_take_landed(run, &landed) && landed < 0) return landed;
     while (run->progress < length) {
         const u8 *rest = bytes + run->progress;
         i64 n;
-        if (stage->place == TUX_ON_ENGINE && !(atom->flags & SYSLET_SYNC))
+        if (by_backend)
             n = stage->backend->ops->send(stage->backend, run, fd, rest, length - run->progress, flags);
         else
             n = result_of(
@@ -160,6 +170,13 @@ static i64 warm(int fd, u64 offset, u64 length)
     return 0;
 }
 
+/* sendfile(2) has no flag for it. Our own descriptors are all like that. */
+static void never_block(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && !(flags & O_NONBLOCK)) (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 /* Sends `count` bytes of the file or fails; -EIO when the file has become shorter. */
 static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
@@ -179,6 +196,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
             run->warm_until = at + window;
         }
         if (stage->place == TUX_ON_ENGINE) window = tux_min_u64(window, run->warm_until - at);
+        if (stage->place == TUX_ON_ENGINE && turn == 0 && !is_own(run, atom, 0)) never_block(out);
         off_t offset = (off_t)at;
         i64 n = result_of(sendfile(out, in, &offset, window));
         if (n > 0) {
@@ -190,7 +208,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
         } else if (n == 0) {
             return -EIO;
         } else if (n == -EAGAIN) {
-            if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC))
+            if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC) || !is_own(run, atom, 0))
                 n = await_ready(stage, run, atom, out, POLLOUT);
             else n = stage->backend->ops->writable(stage->backend, run, out);
             if (n != 0) return n;
@@ -216,7 +234,6 @@ static i64 call_close(struct tux_stage *stage, struct tux_run *run, const struct
     if (fd < 0) return -EBADF;
     if (stage->place == TUX_ON_ENGINE) {
         stage->backend->ops->hang_up(stage->backend, run, fd);
-        run->generation++;
         return 0;
     }
     return result_of(close(fd));
@@ -236,6 +253,8 @@ static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const stru
     struct open_how_v0 how;
     memcpy(&how, given, sizeof how);
     const u8 *path = tux_memory(run, atom, 1, 1);
+    /* A fifo without a writer would hold the engine, or a worker, for ever. O_PATH opens nothing and allows no more. */
+    if (stage->place != TUX_INLINE && !(how.flags & O_PATH)) how.flags |= O_NONBLOCK;
     if (stage->place != TUX_ON_ENGINE)
         return result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
     if (atom->flags & SYSLET_ASYNC) return cold(run, atom);
@@ -309,6 +328,7 @@ static i64 call_nanosleep(struct tux_stage *stage, struct tux_run *run, const st
     if (tux_take_landed(run, &landed)) return landed;
     if (ns < 0) return -EINVAL;
     if (stage->place == TUX_ON_ENGINE) {
+        if (atom->flags & SYSLET_SYNC) return ns > 0 ? -EAGAIN : 0;
         run->wait = TUX_WAIT_TIMER;
         run->progress = stage->now_ms + (u64)ns / 1000000u + 1; /* when to wake it, in the engine's milliseconds */
         return TUX_AGAIN;

@@ -10,6 +10,7 @@
 struct tux_conn {
     /* for the life of the connection */
     int listener, fd; /* -1: the run leads no connection now */
+    u32 class_number; /* of the client's address */
     u32 requests;
     u64 limit_ms; /* the head must be complete, or the lingering close over, at this time; 0 = none runs */
     /* input that had to be kept: bytes[at, used) */

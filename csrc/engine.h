@@ -25,6 +25,7 @@ struct tux_port {
     int listener;
     struct tux_run_list parked;
     u32 parked_count;
+    u32 users;       /* runs that accept here, parked or not; with the last of them the listener is given back */
     bool changed;    /* the back-end must be told the new count */
     int early[TUX_BACKLOG]; /* connections that a multishot accept took while no run was parked */
     u32 early_count;
@@ -52,6 +53,7 @@ struct tux_engine {
     pthread_t thread;
     struct tux_significant significant;
     tux_perform calls[TUX_CALLS_MAX];
+    struct tux_network *networks;
     struct tux_run *runs;
     struct tux_conn *conns;
     struct tux_job *cold; /* by slot: the job of a run that is with a worker */

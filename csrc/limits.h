@@ -11,11 +11,12 @@
 #define TUX_ARGS_MAX 6
 
 /* Cells of a response chain live inside the run, so that entering one allocates nothing. */
-#define TUX_INNER_CELLS_MAX 32
+#define TUX_INNER_CELLS_MAX 48
 
 /* Engine. */
 #define TUX_SLOTS_MAX (1u << 20)
 #define TUX_PORTS_MAX 8
+#define TUX_NETWORKS_MAX 256
 #define TUX_WORKERS_MAX 64
 #define TUX_SHARED_MAX 16
 #define TUX_GENERATION_MASK 0xFFFFFFu /* so much of a generation travels through the kernel and back */
@@ -41,7 +42,7 @@
 #define TUX_REPEAT_BYTES 384      /* previous head kept by a connection for the cheapest comparison */
 
 /* Decisions. */
-#define TUX_WITNESSES_MAX 4
+#define TUX_WITNESSES_MAX 8
 #define TUX_PATH_BYTES_MAX 4096
 #define TUX_FRESH_MS 500          /* from this age a decision is checked behind the scenes */
 #define TUX_STALE_MS 900          /* from this age nobody is answered before the check is done: within one second */

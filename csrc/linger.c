@@ -14,6 +14,7 @@ static i64 discard(struct tux_engine *e, struct tux_run *run, int fd, u64 most)
 {
     struct tux_conn *conn = tux_conn_of(e, run);
     i64 landed;
+    if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
     if (tux_take_landed(run, &landed)) return 0; /* time is over */
     if (!conn->discarding) {
         conn->discarding = true;
@@ -31,7 +32,10 @@ static i64 discard(struct tux_engine *e, struct tux_run *run, int fd, u64 most)
 
 i64 tux_linger_discard(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
-    return discard(tux_engine_of(stage), run, (int)tux_arg(run, atom, 0), (u64)tux_arg(run, atom, 1));
+    i64 done = discard(tux_engine_of(stage), run, (int)tux_arg(run, atom, 0), (u64)tux_arg(run, atom, 1));
+    if (done != TUX_AGAIN || !(atom->flags & SYSLET_SYNC)) return done;
+    run->wait = TUX_WAIT_NOT;
+    return -EAGAIN;
 }
 
 static bool has_unread_input(int fd)

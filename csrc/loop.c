@@ -44,7 +44,6 @@ static void close_frame(struct tux_engine *e, struct tux_run *run, struct tux_fr
     for (unsigned i = 0; i < frame->chain->cells; i++) {
         if (frame->chain->cell[i].kind != TUX_FD || frame->cells[i] < 0) continue;
         e->backend->ops->hang_up(e->backend, run, (int)frame->cells[i]);
-        run->generation++;
     }
     free(frame->cells);
 }
@@ -59,6 +58,7 @@ static void end_run(struct tux_engine *e, struct tux_run *run, u16 reason, i64 r
     struct tux_completion completion = {.cookie = run->cookie, .result = result, .steps = run->steps, .last_atom = last,
                                         .reason = reason, .stop_flags = run->stop_flags};
     close_frame(e, run, own);
+    tux_accept_leave(e, run);
     run->frame.chain = run->outer.chain = NULL;
     run->generation++;
     tux_deadline_set(&e->deadlines, run->slot, 0);
@@ -85,6 +85,7 @@ static void end_early(struct tux_engine *e, struct tux_run *run, u8 reason)
         if (!e->backend->ops->cancel(e->backend, run)) return;
         run->wait = TUX_WAIT_NOT;
     }
+    run->last_atom = run->frame.pc; /* where it was stopped, not what it did before */
     end_run(e, run, reason, -ECANCELED);
 }
 
@@ -105,8 +106,10 @@ static void go(struct tux_engine *e, struct tux_run *run)
     bool late = run->deadline_ms && e->stage.now_ms >= run->deadline_ms; /* one that never parks is not swept */
     if (__builtin_expect(late && !run->ending, 0)) run->ending = TUX_REASON_DEADLINE;
     enum tux_outcome outcome = tux_step(&e->stage, run, &reason, &result);
+    if (outcome != TUX_ENDED) tux_serve_hold_head(e, run);
     e->backend->ops->release(e->backend);
     if (outcome == TUX_ENDED) {
+        if (run->ending) reason = run->ending; /* told while the kernel or a worker was at its last atom */
         end_run(e, run, reason, result);
     } else if (__builtin_expect(run->ending && run->wait != TUX_WAIT_NOT && run->wait != TUX_WAIT_COLD, 0)) {
         end_early(e, run, run->ending);
@@ -115,6 +118,7 @@ static void go(struct tux_engine *e, struct tux_run *run)
     } else if (run->wait == TUX_WAIT_COLD) {
         tux_metric_add(&e->metrics.cold, 1);
         e->cold[run->slot].perform = perform_cold;
+        e->cold[run->slot].result = -ECANCELED; /* if it is never performed */
         tux_cachemiss_post(e->pool, &e->cold[run->slot]);
     } else {
         u64 limit = run->wait == TUX_WAIT_TIMER ? run->progress : tux_timeout_of(e, run);
@@ -269,6 +273,24 @@ static void turn(struct tux_engine *e, int timeout_ms)
     if (write(e->options.notify_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN || errno == EINTR);
 }
 
+/* A worker has opened a file, and its run will not come to take it. */
+static void close_unclaimed(const struct tux_run *run, i64 result)
+{
+    if (run->frame.chain->atom[run->frame.pc].call == TUX_CALL_openat2 && result >= 0) close((int)result);
+}
+
+/* The last events: whatever is being sent is done with, and who was accepted meanwhile has come too late. */
+static int last_events(struct tux_engine *e, int timeout_ms)
+{
+    int count = e->backend->ops->wait(e->backend, e->events, TUX_EVENTS_MAX, timeout_ms);
+    for (int i = 0; i < count; i++) {
+        const struct tux_event *event = &e->events[i];
+        if (event->kind == TUX_EVENT_SENT) e->runs[event->slot].wait = TUX_WAIT_NOT;
+        if (event->kind == TUX_EVENT_ACCEPTED && event->result >= 0) close((int)event->result);
+    }
+    return count;
+}
+
 /* End what lives. Bytes that the kernel still sends from must stay until it says so; the wait for that is bounded. */
 static void end_all(struct tux_engine *e)
 {
@@ -276,7 +298,9 @@ static void end_all(struct tux_engine *e)
     for (struct tux_job *job = tux_cachemiss_take(e->pool), *next; job; job = next) {
         next = job->next;
         if (job->perform != perform_cold) tux_response_drop((struct tux_response *)(void *)job, &e->metrics);
+        else close_unclaimed(&e->runs[job - e->cold], job->result);
     }
+    tux_accept_stop(e);
     for (u32 i = 0; i < e->options.slots; i++) {
         struct tux_run *run = &e->runs[i];
         if (!run->frame.chain) continue;
@@ -285,10 +309,8 @@ static void end_all(struct tux_engine *e)
     }
     bool sending = true;
     for (int tries = 0; sending && tries < 100; tries++) {
-        int count = e->backend->ops->wait(e->backend, e->events, TUX_EVENTS_MAX, 10);
+        (void)last_events(e, 10);
         sending = false;
-        for (int i = 0; i < count; i++)
-            if (e->events[i].kind == TUX_EVENT_SENT) e->runs[e->events[i].slot].wait = TUX_WAIT_NOT;
         for (u32 i = 0; i < e->options.slots; i++)
             sending |= e->runs[i].frame.chain && e->runs[i].wait == TUX_WAIT_SENT;
     }
@@ -298,7 +320,8 @@ static void end_all(struct tux_engine *e)
         e->conns[i].asked = false; /* the judge is gone */
         end_run(e, run, TUX_REASON_CANCELLED, -ECANCELED);
     }
-    (void)e->backend->ops->wait(e->backend, e->events, TUX_EVENTS_MAX, 0); /* hands the last closes to the kernel */
+    /* Hands the last closes to the kernel. */
+    for (int tries = 0; tries < 100 && last_events(e, 0) > 0; tries++) continue;
 }
 
 static int open_backend(struct tux_engine *e)

@@ -17,6 +17,7 @@ static int check_options(const struct tux_options *o, char *why)
     else if (o->head_bytes_max < 256 || o->head_bytes_max > TUX_HEAD_BYTES_MAX) fault = "head_bytes_max";
     else if (o->cache_entries_max == 0 || o->cache_bytes_max == 0) fault = "cache_entries_max, cache_bytes_max";
     else if (!o->head_ms || !o->idle_ms || !o->send_ms || !o->linger_ms) fault = "head_ms, idle_ms, send_ms, linger_ms";
+    else if (o->network_count > TUX_NETWORKS_MAX) fault = "network_count";
     else if (!o->backend) fault = "backend";
     if (!fault) return 0;
     snprintf(why, TUX_ERROR_BYTES, "an engine cannot be opened so: %s is out of range", fault);
@@ -36,6 +37,7 @@ static void give_back(struct tux_engine *e)
     if (e->knock_fd >= 0) close(e->knock_fd);
     pthread_cond_destroy(&e->opened);
     pthread_mutex_destroy(&e->lock);
+    free(e->networks);
     free(e->runs);
     free(e->conns);
     free(e->cold);
@@ -57,6 +59,11 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     for (u32 i = o->slots; i-- > 0;) {
         e->runs[i].slot = i;
         tux_list_push(e, &e->unused, &e->runs[i]);
+    }
+    if (o->network_count > 0) {
+        e->networks = calloc(o->network_count, sizeof *e->networks);
+        if (!e->networks) return -ENOMEM;
+        memcpy(e->networks, o->networks, o->network_count * sizeof *e->networks);
     }
     int failed = tux_ring_open(&e->misses, sizeof(struct tux_miss), o->slots);
     if (!failed) failed = tux_ring_open(&e->answers, sizeof(struct tux_answer), o->slots);

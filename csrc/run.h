@@ -40,6 +40,7 @@ struct tux_run {
     u8 woken;  /* what it was parked for when the event came */
     u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none */
     bool landed_is_set;
+    u8 port; /* where it accepts, counted from 1; 0 = nowhere yet */
     u16 last_atom, stop_flags;
     u32 next;      /* link of the one list the run is in */
     i64 landed;    /* what the event brought: the result for the atom that is tried again */

@@ -68,12 +68,18 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
     struct tux_conn *conn = tux_conn_of(e, run);
     int fd = (int)tux_arg(run, atom, 0);
     i64 landed;
+    if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
+    conn->head = NULL;
     if (tux_take_landed(run, &landed)) return landed == -ETIME ? no_more_input(e, conn, true) : landed;
     for (;;) {
         i64 length = kept_head(e, conn);
         if (length > 0) return length;
         const u8 *data;
         i64 n = e->backend->ops->stream(e->backend, run, fd, &data);
+        if (n == TUX_AGAIN && (atom->flags & SYSLET_SYNC)) {
+            run->wait = TUX_WAIT_NOT;
+            return -EAGAIN;
+        }
         if (n == TUX_AGAIN) {
             if (tux_conn_kept(conn) > 0 && conn->limit_ms == 0) conn->limit_ms = stage->now_ms + e->options.head_ms;
             if (e->drain_turns == 0 || tux_conn_kept(conn) > 0) return n;
@@ -89,6 +95,13 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
         }
         if (tux_conn_keep_input(conn, data, (size_t)n) != 0) return -ENOMEM;
     }
+}
+
+void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run)
+{
+    struct tux_conn *conn = tux_conn_of(e, run);
+    if (!conn->head || conn->chosen || tux_conn_pin_head(conn) == 0) return;
+    conn->head = NULL; /* no memory: decide will say that there is none */
 }
 
 /* --- decide -------------------------------------------------------------------------------------------------- */
@@ -131,12 +144,14 @@ static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_respon
     return r->status;
 }
 
-/* The key of the head at hand in e->key, 0 when it has none: the listener, then what tux_head_key makes. */
+/* The key of the head at hand in e->key, 0 when it has none: listener and class of address, then what tux_head_key
+ * makes. */
 static size_t key_of(struct tux_engine *e, const struct tux_conn *conn)
 {
-    memcpy(e->key, &conn->listener, sizeof conn->listener);
-    size_t bytes = tux_head_key(conn->head, conn->head_bytes, &e->significant, e->key + sizeof conn->listener);
-    return bytes ? bytes + sizeof conn->listener : 0;
+    const u32 place[2] = {(u32)conn->listener, conn->class_number};
+    memcpy(e->key, place, sizeof place);
+    size_t bytes = tux_head_key(conn->head, conn->head_bytes, &e->significant, e->key + sizeof place);
+    return bytes ? bytes + sizeof place : 0;
 }
 
 /* Up to the judge. Whoever asks what is being judged already waits for that answer, and then looks again; but only
@@ -157,7 +172,8 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
         *p = (struct tux_pending){.hash = hash, .slot = run->slot, .joined = tux_no_runs()};
     tux_metric_add(&e->metrics.judged, 1);
     conn->asked = true;
-    struct tux_miss miss = {.slot = run->slot, .generation = run->generation, .listener = conn->listener,
+    struct tux_miss miss = {.class_number = conn->class_number,
+                            .slot = run->slot, .generation = run->generation, .listener = conn->listener,
                             .flags = conn->miss_flags, .head = conn->head, .head_bytes = conn->head_bytes};
     tux_ring_put(&e->misses, &miss);
     e->notify = true;
@@ -171,6 +187,7 @@ static i64 serve_decide(struct tux_stage *stage, struct tux_run *run, const stru
     struct tux_conn *conn = tux_conn_of(e, run);
     i64 landed;
     if (tux_take_landed(run, &landed)) return landed; /* the judge has chosen */
+    if (conn->chosen) return conn->chosen->status; /* decided already */
     if (!conn->head) return tux_fault(run);
     if (conn->miss_flags) return ask_judge(e, run, conn, 0);
     struct tux_response *r = conn->repeat;
@@ -256,7 +273,7 @@ static i64 serve_respond(struct tux_stage *stage, struct tux_run *run, const str
     struct tux_engine *e = tux_engine_of(stage);
     struct tux_conn *conn = tux_conn_of(e, run);
     struct tux_response *r = conn->chosen;
-    if (!r || run->outer.chain) return tux_fault(run);
+    if (!r || run->outer.chain || tux_arg(run, atom, 0) != conn->fd) return tux_fault(run);
     conn->blob = tux_response_blob(r, e->wall_s, e->date, &e->metrics);
     if (!conn->blob) return -ENOMEM;
     tux_metric_add(&e->metrics.requests, 1);

@@ -16,6 +16,8 @@ void tux_serve_answers(struct tux_engine *e);
 /* A worker has held the response against the file system. */
 void tux_serve_checked(struct tux_engine *e, struct tux_response *response);
 /* The run ends: its connection's memory goes with it. */
+/* The run pauses, so input is released: a head that nothing has been decided for must be copied. */
+void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run);
 void tux_serve_end(struct tux_engine *e, struct tux_run *run);
 
 #endif

@@ -48,7 +48,6 @@ static void give_up(struct tux_stage *stage, struct tux_run *run, int fd)
 {
     if (stage->place == TUX_ON_ENGINE && stage->backend) {
         stage->backend->ops->hang_up(stage->backend, run, fd);
-        run->generation++;
     } else {
         close(fd);
     }

@@ -34,11 +34,11 @@ static u16 first_buffer(struct streams *s, struct stream *stream)
     return bid;
 }
 
-void streams_begin(struct streams *s, struct stream *stream, u32 generation)
+void streams_begin(struct streams *s, struct stream *stream, u32 generation, int fd)
 {
     while (stream->first != NO_BUFFER) uring_buffers_give(&s->buffers, first_buffer(s, stream));
     free(stream->own);
-    *stream = (struct stream){.generation = generation, .first = NO_BUFFER, .last = NO_BUFFER};
+    *stream = (struct stream){.generation = generation, .fd = fd, .first = NO_BUFFER, .last = NO_BUFFER};
 }
 
 static void append(struct streams *s, struct stream *stream, u16 bid, u32 length)

@@ -12,6 +12,7 @@
 
 struct stream {
     u32 generation;
+    int fd;
     bool armed;    /* a multishot receive is in the kernel */
     bool stopping; /* ... and was cancelled because too much is unread */
     bool ended;    /* the end or an error was reported; `result` says which */
@@ -36,7 +37,7 @@ int streams_open(struct streams *s, struct uring *ring, u32 count);
 void streams_close(struct streams *s);
 
 /* A new connection: nothing of the former one may be taken for its own. */
-void streams_begin(struct streams *s, struct stream *stream, u32 generation);
+void streams_begin(struct streams *s, struct stream *stream, u32 generation, int fd);
 /* One completion of a receive. True when the stream's run has something to see. */
 bool streams_received(struct streams *s, u32 number, u32 generation, const struct uring_cqe *cqe);
 /* What nobody has read in this turn gives its shared buffers back. */

@@ -273,7 +273,8 @@ def main() -> None:
         sys.exit(f"nothing can be measured: {reason} (packages: wrk, util-linux, nginx)")
     plan = _plan(arguments)
     # without this the servers would outlive a bench that is told to end
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     # the bench itself, the compiler and all that waits must not take time from the server's processor
     os.sched_setaffinity(0, {plan.client_cpu})
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -40,7 +40,11 @@ def process_tree(pid: int) -> Iterator[int]:
     """The process and its living descendants (a server may have a master and workers)."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+        try:
+            children = (task / "children").read_text().split()
+        except FileNotFoundError:  # a thread that ended meanwhile; its time is with the process
+            continue
+        for child in children:
             yield from process_tree(int(child))
 
 

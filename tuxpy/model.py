@@ -34,7 +34,7 @@ SIGNIFICANT: tuple[bytes, ...] = (
     b"origin",
 )
 
-WITNESSES_MAX = 4
+WITNESSES_MAX = 8
 
 Field = tuple[bytes, bytes]
 

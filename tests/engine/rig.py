@@ -96,7 +96,10 @@ class Rig:
 
     def wait_for(self, name: str, value: int, least: bool = True) -> None:
         """Until a counter has come so far; not `least`: until it is exactly that."""
-        reached: Callable[[], bool] = lambda: self.metric(name) >= value if least else self.metric(name) == value  # noqa: E731
+
+        def reached() -> bool:
+            return self.metric(name) >= value if least else self.metric(name) == value
+
         assert until(reached), f"{name} is not {value}: {self.engine.metrics()}"
 
     def wait_until_parked(self, runs: int) -> None:
