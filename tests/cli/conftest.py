@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from .processes import DEADLINE_S, Done, Run, Running, Start, command, environment
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from .processes import REPOSITORY, Run, command, environment
 
 import tuxpy
 from tuxpy.cli import cli, main
 from tuxpy.config import Config
+
+from .processes import REPOSITORY, Run, command, environment
 
 
 def help_of(*verb: str) -> str:

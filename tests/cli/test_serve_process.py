@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from .processes import Run, Start
 
 pytestmark = pytest.mark.slow
