@@ -41,9 +41,10 @@ static u64 power_of_two(u64 n)
 int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16],
                        struct tux_metrics *metrics)
 {
-    u64 buckets = power_of_two((entries_max + TUX_WAYS - 1) / TUX_WAYS), seen = buckets * TUX_WAYS;
+    /* Twice the room: else some buckets overflow long before the table is full, and their keys are judged for ever. */
+    u64 buckets = power_of_two((2 * (u64)entries_max + TUX_WAYS - 1) / TUX_WAYS), seen = buckets * TUX_WAYS;
     *d = (struct tux_decisions){.bucket_mask = buckets - 1, .seen_mask = seen - 1, .bytes_max = bytes_max,
-                                .files_max = UINT32_MAX, .metrics = metrics};
+                                .files_max = UINT32_MAX, .count_max = entries_max, .metrics = metrics};
     memcpy(d->secret, secret, sizeof d->secret);
     d->secret[1] |= 1;
     d->entries = calloc(buckets * TUX_WAYS, sizeof *d->entries);
@@ -57,6 +58,7 @@ static void evict(struct tux_decisions *d, struct tux_entry *entry)
 {
     d->bytes -= entry->response->bytes + entry->key_bytes;
     d->files -= entry->response->file >= 0;
+    d->count--;
     tux_response_drop(entry->response, d->metrics);
     free(entry->key);
     *entry = (struct tux_entry){0};
@@ -132,7 +134,7 @@ static struct tux_entry *free_way(struct tux_decisions *d, u64 hash, bool by_for
 
 static bool has_room(const struct tux_decisions *d, u64 wanted, bool file)
 {
-    return d->bytes + wanted <= d->bytes_max && (!file || d->files < d->files_max);
+    return d->bytes + wanted <= d->bytes_max && d->count < d->count_max && (!file || d->files < d->files_max);
 }
 
 /* Evict by the clock until `wanted` bytes fit, and a file if one comes along. Two rounds at most: the second finds
@@ -142,7 +144,8 @@ static bool make_room(struct tux_decisions *d, u64 wanted, bool file)
     u64 entries = (d->bucket_mask + 1) * TUX_WAYS;
     for (u64 step = 0; !has_room(d, wanted, file) && step < 2 * entries; step++) {
         struct tux_entry *entry = &d->entries[d->hand++ % entries];
-        if (!entry->response || (d->bytes + wanted <= d->bytes_max && entry->response->file < 0)) continue;
+        bool helps = entry->response && (entry->response->file >= 0 || !has_room(d, wanted, false));
+        if (!helps) continue;
         if (entry->referenced) {
             entry->referenced = false;
             continue;
@@ -173,6 +176,7 @@ void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t 
     response->refs++;
     d->bytes += wanted;
     d->files += file;
+    d->count++;
     tux_metric_add(&d->metrics->entries, 1);
     atomic_store_explicit(&d->metrics->cache_bytes, d->bytes, memory_order_relaxed);
 }

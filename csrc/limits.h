@@ -28,8 +28,8 @@
 #define TUX_BACKLOG 1024          /* listen(2) backlog, and the free runs that multishot accept needs above it */
 
 /* Input. One receive buffer holds nearly every head (browsers send 400 to 1,500 bytes). */
-#define TUX_STREAM_BYTES 4096
-#define TUX_STREAM_BUFFERS 1024   /* power of two; 4 MiB of address space an engine, touched as load needs it */
+#define TUX_STREAM_BYTES 2048
+#define TUX_STREAM_BUFFERS 1024   /* power of two; all are touched in turn, so 2 MiB an engine */
 #define TUX_STREAM_UNREAD_MAX 16384 /* bytes a connection may leave unread before its receive is stopped */
 #define TUX_SCRATCH_BYTES 65536
 

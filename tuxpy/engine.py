@@ -50,7 +50,7 @@ class Limits:
     slots: int = 1024  # runs alive at once
     workers: int = 2  # threads that may block
     head_bytes_max: int = 16384
-    cache_entries_max: int = 16384
+    cache_entries_max: int = 32768
     cache_bytes_max: int = 64 << 20
     cache_files_max: int = 1024  # descriptors that the decision cache may hold open
     head_ms: int = 10_000

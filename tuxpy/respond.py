@@ -16,10 +16,9 @@ Answer.file.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from socket import MSG_MORE, MSG_NOSIGNAL, SHUT_WR
 
 from . import conditional, httpdate, pages
-from .atoms import Chain, Frozen
+from .compile import Part, compile_parts
 from .model import (
     NOSNIFF,
     Answer,
@@ -35,7 +34,6 @@ from .model import (
 from .site import read_whole, release
 
 BODY_IN_MEMORY_MAX = 65536  # bytes; a copy of so many is cheaper than a second system call
-DISCARD_MAX = 65536  # bytes of unread input thrown away before the connection closes
 # File times go in ticks of up to 10 ms, and are set before the bytes are: a copy of a file that was written to this
 # recently may miss bytes without a trace, so it is sent and not kept.
 UNSETTLED_S = 0.02
@@ -168,8 +166,9 @@ def _finish(
     opening = _OPENINGS[decision.status]
     lines = [b"%s: %s\r\n" % line for line in (*decision.fields, *own)]
     head = b"".join((opening, httpdate.format(date_s), b"\r\n", *lines, course.ending))
+    parts: list[Part] = [head + body, (0, file.size)] if file else [head + body]
     return Answer(
-        chain=_compile(head + body, file.size if file else 0, course.linger),
+        chain=compile_parts(parts, course.linger),
         file=file.fd if file else -1,
         status=decision.status,
         keep=course.keep,
@@ -178,18 +177,3 @@ def _finish(
         witnesses=decision.witnesses,
         why=(*decision.why, course.why),
     )
-
-
-def _compile(data: bytes, file_bytes: int, linger: bool) -> Frozen:
-    """The response chain. Cells 0 and 1 are what the engine gives it: connection and file."""
-    c = Chain("response")
-    connection, file = c.param("connection"), c.param("file")
-    more = MSG_MORE if file_bytes else 0
-    content = c.data(data, "head" if more else "response")
-    c.send(connection, content, len(data), MSG_NOSIGNAL | more, stop_on="negative")
-    if file_bytes:
-        c.sendfile(connection, file, 0, file_bytes, stop_on="negative")
-    if linger:
-        c.shutdown(connection, SHUT_WR)
-        c.discard(connection, DISCARD_MAX)
-    return c.freeze()

@@ -100,7 +100,7 @@ static void what_a_response_may_not_own_is_refused(void)
 static void the_wrong_number_of_cells_or_params_is_refused(void)
 {
     static const char sentence[] =
-        "a response has at most 32 cells and one or two parameters: the connection and the file";
+        "a response has at most 48 cells and one or two parameters: the connection and the file";
     struct parts p;
     parts_of(&p);
     p.draft.cell[0].mode = 0;

@@ -92,8 +92,6 @@ def test_9112_9_6_a_body_without_end_is_not_read_for_ever(server: Running, conne
     assert until(is_cut_off)
 
 
-# awaits fix in csrc/linger.c (tux_linger_close): behind a chain that has discarded until its time was over, it takes
-# the run for one that waits in close itself, and the connection stays for the idle limit.
 @pytest.mark.slow
 @pytest.mark.parametrize("field", ["Content-Length: 10", "Connection: close"])
 def test_9112_9_6_a_client_that_does_not_close_is_closed(server: Running, connect: Connect, field: str) -> None:

@@ -141,8 +141,6 @@ class _Watched:
             return None
 
 
-# awaits fix in csrc/serve.c (sendfile): a kept head goes out though the open file has been written to since; "rewrite"
-# from a file gets the new bytes under the old entity tag until the next check.
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["in-memory", "from-file"])
 def test_9111_a_change_is_seen_within_a_second(serve: Serve, connect: Connect, tmp_path: Path, size: int) -> None:
@@ -254,7 +252,6 @@ def test_9112_8_a_file_that_shrinks_ends_the_connection(
     assert server.metric("failed_responses") == 1
 
 
-# awaits fix in csrc/call.c (sendfile): nobody looks at the file again between its windows.
 def test_9110_8_8_3_no_download_mixes_two_versions(serve: Serve, connect: Connect, tmp_path: Path) -> None:
     """Written to in place while it is sent: the answer is of one version, or seen to be short."""
     file, _, client = _begin(serve, connect, tmp_path)

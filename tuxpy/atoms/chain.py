@@ -65,6 +65,10 @@ class Chain(Shortcuts):
             self._constants[value] = self._cell(Kind.CONST, str(value), value)
         return self._constants[value]
 
+    def number(self, name: str, value: Number = 0) -> Cell:
+        """A constant with a name of its own, never one cell with an equal one: for chains that are filled in later."""
+        return self._cell(Kind.CONST, name, value)
+
     def param(self, name: str, writable: bool = True) -> Cell:
         """A number given at submit. A descriptor given so is lent: the run never closes it."""
         return self._cell(Kind.INT if writable else Kind.CONST, name, param=True)
