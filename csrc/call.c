@@ -162,8 +162,8 @@ static i64 warm(int fd, u64 offset, u64 length)
     while (length > 0) {
         ssize_t n = pread(fd, copy, tux_min_u64(length, sizeof copy), (off_t)offset);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -(i64)errno;
-        if (n == 0) return 0; /* shorter than it was: sendfile will say so */
+        if (n < 0 && errno == EIO) return -EIO; /* nobody shall try that on the engine */
+        if (n <= 0) return 0; /* shorter than it was, or no file to send from: sendfile will say so */
         offset += (u64)n;
         length -= (u64)n;
     }

@@ -23,8 +23,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import chain
 from typing import Final, Generic, TypeVar
@@ -38,9 +37,6 @@ from .errors import ConfigError
 class HiddenRule:
     pattern: bytes
     why: str
-
-    def hits(self, folded: bytes, top: bool) -> bool:
-        return (top or self.pattern[:1] != b"/") and _regex(_folded(self.pattern)).fullmatch(folded) is not None
 
 
 HIDDEN_RULES: Final = tuple(
@@ -66,6 +62,12 @@ class HiddenPolicy:
 
     rules: tuple[HiddenRule, ...] = HIDDEN_RULES
     shown: tuple[bytes, ...] = (b"/.well-known",)
+    _hide: tuple[re.Pattern[bytes], re.Pattern[bytes]] = field(init=False, repr=False, compare=False)
+    _show: tuple[re.Pattern[bytes], re.Pattern[bytes]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hide", _both([_folded(rule.pattern) for rule in self.rules]))
+        object.__setattr__(self, "_show", _both(self.shown))
 
     @classmethod
     def parse(cls, hide: Iterable[str] = (), show: Iterable[str] = ()) -> HiddenPolicy:
@@ -92,24 +94,30 @@ def is_hidden(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> bool:
 def hidden_by(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> HiddenRule | None:
     """The rule that hides a path, for its reason; None when it may be served."""
     for place, segment in enumerate(segments):
-        if any(_matches(pattern, segment, not place) for pattern in policy.shown):
-            continue
-        folded = _folded(segment)
-        for rule in policy.rules:
-            if rule.hits(folded, not place):
-                return rule
+        below = place > 0
+        if policy._show[below].fullmatch(segment) is None:
+            match = policy._hide[below].fullmatch(_folded(segment))
+            if match is not None:
+                return policy.rules[(match.lastindex or 1) - 1]
     return None
 
 
-def _matches(pattern: bytes, name: bytes, top: bool) -> bool:
-    return (top or pattern[:1] != b"/") and _regex(pattern).fullmatch(name) is not None
+def _both(patterns: Sequence[bytes]) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """All patterns as one expression, for the top and for below; the number of the group is the rule's."""
+    below = [_NOTHING if pattern.startswith(b"/") else _expression(pattern) for pattern in patterns]
+    return _any_of([_expression(pattern.removeprefix(b"/")) for pattern in patterns]), _any_of(below)
 
 
-@lru_cache(maxsize=256)
-def _regex(pattern: bytes) -> re.Pattern[bytes]:
+_NOTHING: Final = rb"(?!)"
+
+
+def _any_of(expressions: Sequence[bytes]) -> re.Pattern[bytes]:
+    return re.compile(b"|".join(b"(%b)" % expression for expression in expressions) or _NOTHING, re.DOTALL)
+
+
+def _expression(pattern: bytes) -> bytes:
     wild = {b"*": b".*", b"?": b"."}
-    parts = re.split(rb"([*?])", pattern.removeprefix(b"/"))
-    return re.compile(b"".join(wild.get(part) or re.escape(part) for part in parts), re.DOTALL)
+    return b"".join(wild.get(part) or re.escape(part) for part in re.split(rb"([*?])", pattern))
 
 
 # Default_Ignorable_Code_Point of Unicode: what case folding of ext4 and HFS+ leaves out of a comparison.

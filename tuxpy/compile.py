@@ -1,8 +1,8 @@
 """Parts of a response to the chain that sends them.
 
-A part is bytes, or a slice of the response's file. Bytes become a send, with MSG_MORE unless they are the last part; a slice
-becomes a sendfile. Responses of the same shape differ in a few cells only, so a shape is built and checked once and then
-filled: 3 µs instead of 40 for each answer, on the one thread that judges.
+A part is bytes, or a slice of the response's file. Bytes become a send, with MSG_MORE unless they are the last part; a
+slice becomes a sendfile. Responses of the same shape differ in a few cells only, so a shape is built and checked once
+and then filled: 3 µs instead of 40 for each answer, on the one thread that judges.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Cross-origin sharing by the CORS protocol of the Fetch standard (3.3), seen from the server. Pure.
+"""Cross-origin sharing by the CORS protocol of the Fetch standard, seen from the server. Pure.
+
+That standard lives and its numbers move, so its sections are called by their titles.
 
 Rules
-  1. Origins are compared byte by byte (Fetch 4.10). An origin is sent back only when it is listed, or matches a listed
+  1. Origins are compared byte by byte (CORS check). An origin is sent back only when it is listed, or matches a listed
      wildcard such as https://*.example.org (one label or more; never the bare domain).
   2. "*" is for answers that are the same for everybody: it cannot be listed beside other origins, and nothing that is
-     "*" goes with credentials, where Fetch would read it as a mere name.
+     "*" goes with credentials, where a browser reads it as a mere name (CORS protocol and credentials).
   3. "null" is what every sandboxed frame and local file sends, so it may be listed, but never with credentials.
   4. Vary names Origin whenever the answer could be another one for another origin: for a list always, allowed or not,
-     sent or not; for "*" never.
+     sent or not; for "*" never. A preflight's answer always has it, since Origin makes OPTIONS a preflight.
   5. The lists in a preflight's answer do not depend on what was asked: the browser compares, can say which name it
      missed, and keeps the whole answer for its next question. What was asked is for `why`.
 
@@ -33,10 +35,10 @@ _MAX_AGE_S_MAX: Final = 86400
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\*\.)?(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
-_SAFE_METHODS: Final = (b"GET", b"HEAD", b"POST")  # Fetch 2.2.1: these need no leave
+_SAFE_METHODS: Final = (b"GET", b"HEAD", b"POST")  # CORS-safelisted methods need no leave
 
 _VARY: Field = (b"Vary", b"Origin")
-_VARY_PREFLIGHT: Field = (b"Vary", b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
+_VARY_PREFLIGHT: Field = (b"Vary", b"Origin, Access-Control-Request-Method")
 _CREDENTIALS: Field = (b"Access-Control-Allow-Credentials", b"true")
 
 
@@ -107,7 +109,7 @@ class CorsRule:
         """Whether pages of this origin may read answers; a value that is no origin is in no list."""
         if self.everybody:
             return True
-        if origin is None or origin == b"*":
+        if origin is None:
             return False
         return origin in self.origins or any(
             origin.startswith(before)
@@ -119,7 +121,7 @@ class CorsRule:
 
 def simple(rule: CorsRule, origin: bytes | None) -> tuple[Field, ...]:
     """The fields for any answer that is not a preflight's; `origin` is the value of Origin, if it was sent."""
-    fields = () if rule.everybody else (_VARY,)
+    fields: tuple[Field, ...] = () if rule.everybody else (_VARY,)
     if not rule.allows(origin):
         return fields
     fields += _grant(rule, origin)
@@ -129,7 +131,7 @@ def simple(rule: CorsRule, origin: bytes | None) -> tuple[Field, ...]:
 
 
 def preflight(rule: CorsRule, origin: bytes | None, method: bytes | None, headers: bytes | None) -> Preflight | None:
-    """The answer to OPTIONS, or None when it is no preflight (Fetch 3.3.3) and means something else.
+    """The answer to OPTIONS, or None when it is no preflight (HTTP requests) and means something else.
 
     `method` and `headers` are the values of Access-Control-Request-Method and -Headers. Without the grant the browser
     does not send the request that it asked for.
@@ -157,12 +159,12 @@ def _grant(rule: CorsRule, origin: bytes | None) -> tuple[Field, ...]:
 
 
 def _missed(rule: CorsRule, method: bytes, headers: bytes | None) -> str | None:
-    """What the browser will miss in the lists (Fetch 4.8, the steps behind the CORS check)."""
+    """What the browser will miss in the lists (CORS-preflight fetch, the steps behind the CORS check)."""
     if method not in (*rule.methods, *_SAFE_METHODS) and b"*" not in rule.methods:
         return f"the method {text(method)} is not"
     for part in (headers or b"").lower().split(b","):
         name = part.strip(b" \t")
-        # Fetch 2.2.2: the star does not stand for Authorization, which must be listed by name.
+        # CORS non-wildcard request-header name: Authorization must be listed by name.
         covered = name in rule.request_headers or (b"*" in rule.request_headers and name != b"authorization")
         if name and not covered:
             return f"the request header {text(name)} is not"
@@ -204,6 +206,6 @@ def _tokens(words: Iterable[str], what: str) -> tuple[bytes, ...]:
     """Names for a field's list, each once; methods keep their case, in which they differ."""
     names = tuple(dict.fromkeys(word.encode("ascii", "replace") for word in words))
     for name in names:
-        if not _TOKEN.fullmatch(name) or b"?" in name:
+        if not _TOKEN.fullmatch(name):
             raise ConfigError(f"{text(name)!r} is no name of a {what}: give letters, digits and hyphens")
     return names

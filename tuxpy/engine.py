@@ -39,6 +39,7 @@ class Miss:
     slot: int
     generation: int
     listener: int
+    class_number: int  # of the client's address
     flags: int
     head: bytes
 
@@ -146,7 +147,7 @@ class Engine:
         """Requests for the judge, oldest first, up to a batch."""
         count = lib.tux_engine_misses(self._engine, self._misses, _BATCH)
         return [
-            Miss(m.slot, m.generation, m.listener, m.flags, ffi.unpack(ffi.cast("char *", m.head), m.head_bytes))
+            Miss(m.slot, m.generation, m.listener, m.class_number, m.flags, bytes(ffi.buffer(m.head, m.head_bytes)))
             for m in self._misses[0:count]
         ]
 

@@ -106,7 +106,7 @@ def _data(answer: Answer) -> bytes:
 
 def _body(decision: Decision, answer: Answer) -> str:
     """How the body travels."""
-    if isinstance(decision, Serve) and answer.file >= 0:
+    if isinstance(decision, Serve) and decision.file and answer.file >= 0:
         return f"(and {decision.file.size} bytes of {text(decision.file.path)}, by sendfile)"
     body = _data(answer).partition(b"\r\n\r\n")[2]
     return f"(and {len(body)} bytes of body, in the same send)" if body else "(and no body)"

@@ -22,7 +22,7 @@ from .errors import ConfigError
 T = TypeVar("T")
 
 DEFAULT: Final = "_"
-NAME_BYTES_MAX: Final = 253  # RFC 1035 3.1 without its length bytes
+NAME_BYTES_MAX: Final = 253  # RFC 1035 2.3.4 has 255, with the length bytes of the first label and of the root
 HASH_LEVEL_MAX: Final = 3
 
 # Letters, digits, hyphens inside; the underscore is in no standard for hosts and in many names all the same.
@@ -73,10 +73,13 @@ class HostTable(Generic[T]):
 
     def _match(self, host: bytes | None) -> bytes | None:
         name = name_of(host)
-        if name in self._served and name != b"_":  # "_" stands for a rule here; as a Host it is like any other
-            return name
-        if is_name(name):
-            # The first dot from the left leaves the longest rest, so the first wildcard found is the longest.
+        if name.startswith(b"["):
+            if name in self._served:
+                return name
+        elif is_name(name):
+            if name in self._served and name != b"_":  # a rule here; as a Host it is a name like any other
+                return name
+            # Going from the left leaves the longest rest first, so the first wildcard found is the longest.
             rest = name
             while b"." in rest:
                 rest = rest.partition(b".")[2]
@@ -96,15 +99,23 @@ def _key(name: str) -> bytes:
     raw = name.encode()
     star, bare = (raw[:2], raw[2:]) if raw.startswith(b"*.") else (b"", raw)
     key = name_of(bare)
-    if len(key) < len(bare.removesuffix(b".")) and not bare.startswith(b"["):
-        raise ConfigError(f"the host {name!r} has a port: leave it out, it is the listener's")
-    if bare.startswith(b"[") and not star:
-        if _LITERAL.fullmatch(key) and bare.endswith(b"]") and bare.count(b"]") == 1:
+    if bare.startswith(b"[") or bare.count(b":") > 1:
+        if not star and bare.endswith(b"]") and _LITERAL.fullmatch(key) and _is_ipv6(key[1:-1]):
             return key
         raise ConfigError(f"{name!r} is no IPv6 host: give the address in brackets and without a port, as in [::1]")
+    if b":" in bare:
+        raise ConfigError(f"{name!r} is more than a host: give the name alone, a port belongs to the listener")
     if not is_name(key):
         raise ConfigError(f"{name!r} is no host: give example.org, *.example.org, or {DEFAULT} for all others")
     return star + key
+
+
+def _is_ipv6(text: bytes) -> bool:
+    try:
+        IPv6Address(text.decode())
+    except ValueError:
+        return False
+    return True
 
 
 def directory_of(host: bytes | None, strip_www: bool = True, hash_level: int = 0) -> bytes | None:

@@ -15,12 +15,14 @@ from .model import Answer, Decision, Refuse, Request, text
 from .parse import parse, refuse_long_head, refuse_slow_head
 from .resolve import resolve
 from .respond import respond
-from .site import Site
+from .site import FileChanged, Site
 
 log = logging.getLogger("tuxpy")
 
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
+_TRIES = 3
+_RESTLESS = Refuse(status=503, cacheable=False, why=(f"the file changed while it was read, {_TRIES} times in a row",))
 _EXHAUSTED = Refuse(status=503, keep=False, cacheable=False, why=("no descriptor or memory is left for the file",))
 _FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server failed; its log says why",))
 
@@ -30,8 +32,13 @@ def judge_head(site: Site, head: bytes, now: float) -> tuple[Request | None, Dec
     parsed = parse(head)
     if isinstance(parsed, Refuse):
         return None, parsed, respond(parsed, None, now)
-    decision = resolve(parsed, site)
-    return parsed, decision, respond(decision, parsed, now)
+    for _ in range(_TRIES):
+        decision = resolve(parsed, site)
+        try:
+            return parsed, decision, respond(decision, parsed, now)
+        except FileChanged:  # between look-up and reading: what is there now counts
+            continue
+    return parsed, _RESTLESS, respond(_RESTLESS, parsed, now)
 
 
 def judge_miss(site: Site, miss: Miss, now: float) -> Answer:

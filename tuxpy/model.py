@@ -115,11 +115,31 @@ class _Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serve(_Judgement):
-    """Send the whole file. Owns the file's descriptor until respond takes it."""
+    """Send a representation, whole or in parts: a file (whose descriptor it owns until respond takes it), or `content`.
 
-    file: FileFact
+    parts        what the body is made of, in order: bytes as they are, and (offset, count) of the representation;
+                 empty: all of it
+    modified_ns  for Last-Modified; None where there is no such time
+    """
+
     etag: bytes
+    file: FileFact | None = None
+    content: bytes = b""
+    parts: tuple[bytes | tuple[int, int], ...] = ()
+    modified_ns: int | None = None
     status: int = 200
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole representation."""
+        return len(self.content) if self.file is None else self.file.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoContent(_Judgement):
+    """Said with fields alone (RFC 9110 15.3.5)."""
+
+    status: int = 204
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +169,7 @@ class Refuse(_Judgement):
     silent: bool = False
 
 
-Decision = Serve | NotModified | Redirect | Refuse
+Decision = Serve | NoContent | NotModified | Redirect | Refuse
 
 
 @dataclass(frozen=True, slots=True)

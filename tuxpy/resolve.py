@@ -3,8 +3,8 @@
 Pure but for the site it asks: it sees the significant fields only, no clock, no connection.
 The stages run in the order of their tuple; the first that has an opinion decides.
 
-  method      GET and HEAD; 405 with Allow for other registered methods, 501 for unknown ones
-              (RFC 9110 9.1, 15.5.6, 15.6.2)
+  method      GET, HEAD and OPTIONS, with or without a target (RFC 9110 9.3.7); 405 with Allow for other
+              registered methods, 501 for unknown ones (RFC 9110 9.1, 15.5.6, 15.6.2)
   expectation 417 for anything but 100-continue, which is answered by the final status at once
               (RFC 9110 10.1.1)
   target      read by the rules of target.py; hidden names are 404
@@ -26,6 +26,7 @@ from .model import (
     WITNESSES_MAX,
     Decision,
     FileFact,
+    NoContent,
     NotModified,
     Redirect,
     Refuse,
@@ -37,7 +38,7 @@ from .model import (
 from .site import Absent, Denied, IsDirectory, Site, release
 from .target import Target, directory_location, read_target
 
-SERVED_METHODS = (b"GET", b"HEAD")
+SERVED_METHODS = (b"GET", b"HEAD", b"OPTIONS")
 # RFC 9110 9.3 and RFC 5789; whatever else is unknown here (RFC 9110 9.1: 501).
 KNOWN_METHODS = frozenset(
     (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH")
@@ -52,9 +53,14 @@ def resolve(request: Request, site: Site) -> Decision:
         refusal = stage(request)
         if refusal is not None:
             return refusal
+    if request.method == b"OPTIONS" and request.target == b"*":
+        return NoContent(fields=_ALLOW, why=("the asterisk asks about the server as a whole",))
     target = read_target(request.target)
     if isinstance(target, Refuse):
         return target
+    if request.method == b"OPTIONS":
+        why = (f"the target decodes to /{text(target.path)}", "OPTIONS asks what can be done")
+        return NoContent(fields=_ALLOW, why=why)
     if target.hidden:
         trail = _Trail([f"the target decodes to /{text(target.path)}", _HIDDEN])
         return Refuse(status=404, **trail.terms())
@@ -75,7 +81,7 @@ def _method(request: Request) -> Refuse | None:
         linger=method == b"CONNECT",
         cacheable=method != b"CONNECT",
         fields=_ALLOW,
-        why=(f"{name} is not done to files; GET and HEAD are",),
+        why=(f"{name} is not done to files; GET, HEAD and OPTIONS are",),
     )
 
 

@@ -15,9 +15,10 @@ Answer.file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from . import conditional, httpdate, pages
+from . import httpdate, pages
 from .compile import Part, compile_parts
 from .model import (
     NOSNIFF,
@@ -25,13 +26,13 @@ from .model import (
     Decision,
     Field,
     FileFact,
+    NoContent,
     NotModified,
     Redirect,
-    Refuse,
     Request,
     Serve,
 )
-from .site import read_whole, release
+from .site import read_slices, release
 
 BODY_IN_MEMORY_MAX = 65536  # bytes; a copy of so many is cheaper than a second system call
 # File times go in ticks of up to 10 ms, and are set before the bytes are: a copy of a file that was written to this
@@ -71,6 +72,8 @@ def respond(decision: Decision, request: Request | None, now: float) -> Answer:
     head_only = request is not None and request.method == b"HEAD"
     if isinstance(decision, Serve):
         return _serve(decision, course, now, head_only)
+    if isinstance(decision, NoContent):
+        return _finish(decision, course, date_s, ())
     if isinstance(decision, NotModified):
         return _finish(decision, course, date_s, ((b"ETag", decision.etag),))
     if isinstance(decision, Redirect):
@@ -80,7 +83,7 @@ def respond(decision: Decision, request: Request | None, now: float) -> Answer:
         page, own = pages.page(decision.status), _PAGE_FIELDS
         head_only = head_only or decision.silent
     own = (*own, (b"Content-Length", b"%d" % len(page)))
-    return _finish(decision, course, date_s, own, b"" if head_only else page)
+    return _finish(decision, course, date_s, own, () if head_only else (page,))
 
 
 def announces_body(request: Request) -> bool:
@@ -106,52 +109,49 @@ def _course(decision: Decision, request: Request | None) -> _Course:
 
 
 def _serve(serve: Serve, course: _Course, now: float, head_only: bool) -> Answer:
-    """The file itself, from memory behind its head or by sendfile."""
-    date_s = int(now)
+    """A representation: what is small goes from memory behind the head, what is large from its file."""
     moved = False
     try:
+        wanted = serve.parts or ((0, serve.size),)
+        own = _own_fields(serve, int(now), sum(len(p) if isinstance(p, bytes) else p[1] for p in wanted))
         if head_only:
-            return _finish(serve, course, date_s, _file_fields(serve, date_s))
-        if serve.file.size > BODY_IN_MEMORY_MAX:
-            answer = _finish(serve, course, date_s, _file_fields(serve, date_s), file=serve.file)
+            return _finish(serve, course, int(now), own)
+        parts = _in_memory(serve, wanted)
+        if parts is None:
+            answer = _finish(serve, course, int(now), own, wanted, serve.file)
             moved = True
             return answer
-        whole = read_whole(serve.file, BODY_IN_MEMORY_MAX)
-        if whole is None:
-            return respond(_CHANGING, None, now)
-        file, body = whole
-        if file is not serve.file:
-            serve = _renewed(serve, file)
-        if abs(now - file.ctime_ns / 10**9) < UNSETTLED_S:
+        if serve.file and abs(now - serve.file.ctime_ns / 10**9) < UNSETTLED_S:
             serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
-        return _finish(serve, course, date_s, _file_fields(serve, date_s), body)
+        return _finish(serve, course, int(now), own, parts)
     finally:
-        if not moved:
+        if not moved and serve.file:
             release(serve.file)
 
 
 _UNSETTLED = "the file was written just now, so its copy is not kept"
-_CHANGING = Refuse(
-    status=500, cacheable=False, why=("the file changed while it was read, twice in a row",)
-)
 
 
-def _renewed(serve: Serve, file: FileFact) -> Serve:
-    """The file was written to between look-up and reading: the version that was read counts."""
-    witnesses = tuple(
-        replace(w, size=file.size, mtime_ns=file.mtime_ns, ctime_ns=file.ctime_ns)
-        if w.path == file.path
-        else w
-        for w in serve.witnesses
-    )
-    return replace(serve, file=file, etag=conditional.etag(file), witnesses=witnesses)
+def _in_memory(serve: Serve, wanted: Sequence[Part]) -> Sequence[Part] | None:
+    """The parts as bytes, if they are few enough. Raises FileChanged when they are no longer those that were judged."""
+    slices = [part for part in wanted if not isinstance(part, bytes) and part[1] > 0]
+    if serve.file is None:
+        read = [serve.content[offset : offset + count] for offset, count in slices]
+    elif sum(count for _, count in slices) <= BODY_IN_MEMORY_MAX:
+        read = read_slices(serve.file, slices)
+    else:
+        return None
+    following = iter(read)
+    return [part if isinstance(part, bytes) else next(following) if part[1] > 0 else b"" for part in wanted]
 
 
-def _file_fields(serve: Serve, date_s: int) -> tuple[Field, ...]:
+def _own_fields(serve: Serve, date_s: int, length: int) -> tuple[Field, ...]:
     """Validators and length. Last-Modified is never later than Date (RFC 9110 8.8.2.1)."""
-    modified_s = min(serve.file.mtime_ns // 10**9, date_s)
-    dated = ((b"Last-Modified", httpdate.format(modified_s)),) if modified_s >= 0 else ()
-    return ((b"ETag", serve.etag), *dated, (b"Content-Length", b"%d" % serve.file.size))
+    fields: tuple[Field, ...] = ((b"ETag", serve.etag),)
+    modified_ns = serve.file.mtime_ns if serve.file and serve.modified_ns is None else serve.modified_ns
+    if modified_ns is not None and modified_ns >= 0:
+        fields += ((b"Last-Modified", httpdate.format(min(modified_ns // 10**9, date_s))),)
+    return (*fields, (b"Content-Length", b"%d" % length))
 
 
 def _finish(
@@ -159,16 +159,15 @@ def _finish(
     course: _Course,
     date_s: int,
     own: tuple[Field, ...],
-    body: bytes = b"",
+    body: Sequence[Part] = (),
     file: FileFact | None = None,
 ) -> Answer:
-    """Write the head, compile the chain, state the terms; `file` is what sendfile sends."""
+    """Write the head, compile the chain, state the terms; `file` is what the slices among the parts are of."""
     opening = _OPENINGS[decision.status]
     lines = [b"%s: %s\r\n" % line for line in (*decision.fields, *own)]
     head = b"".join((opening, httpdate.format(date_s), b"\r\n", *lines, course.ending))
-    parts: list[Part] = [head + body, (0, file.size)] if file else [head + body]
     return Answer(
-        chain=compile_parts(parts, course.linger),
+        chain=compile_parts(_joined(head, body), course.linger),
         file=file.fd if file else -1,
         status=decision.status,
         keep=course.keep,
@@ -177,3 +176,14 @@ def _finish(
         witnesses=decision.witnesses,
         why=(*decision.why, course.why),
     )
+
+
+def _joined(head: bytes, body: Sequence[Part]) -> list[Part]:
+    """Bytes that follow each other go out in one send."""
+    parts: list[Part] = [head]
+    for part in body:
+        if isinstance(part, bytes) and isinstance(parts[-1], bytes):
+            parts[-1] += part
+        elif part != b"":
+            parts.append(part)
+    return parts

@@ -20,7 +20,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .errors import ConfigError
@@ -204,16 +204,14 @@ def release(file: FileFact) -> None:
     os.close(file.fd)
 
 
-def read_whole(file: FileFact, bytes_max: int) -> tuple[FileFact, bytes] | None:
-    """The whole file with the facts that belong to exactly these bytes; None if it keeps changing.
+class FileChanged(Exception):
+    """The file is no longer what was seen a moment ago: judge again."""
 
-    A file written in place while it is read shows in its size or times: then it is read once
-    more, with the facts it has now. The descriptor stays open.
-    """
-    for _ in range(2):
-        body = os.pread(file.fd, min(file.size, bytes_max) + 1, 0)
-        now = fact(file.fd, file.path)
-        if now == file and len(body) == file.size:
-            return file, body
-        file = now
-    return None
+
+def read_slices(file: FileFact, slices: Sequence[tuple[int, int]]) -> list[bytes]:
+    """(offset, count) of the file as bytes, all of the version that `file` is. Raises FileChanged; keeps it open."""
+    read = [os.pread(file.fd, count, offset) for offset, count in slices]
+    short = any(len(content) != count for content, (_, count) in zip(read, slices, strict=True))
+    if short or fact(file.fd, file.path) != file:
+        raise FileChanged
+    return read

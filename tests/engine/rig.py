@@ -2,8 +2,7 @@
 
     Rig        an engine and its notify eventfd; waits for completions; answers misses when it has been given a site
     listening  a listener of the test's own
-    without    a chain less one atom, all else as it was
-    held       the descriptors and threads of this process
+    far_end    the server's end of a connection
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from support.poll import DEADLINE_S, until
 
-from tuxpy.atoms import COUNTER, Completion, Frozen, check, lifecycle
+from tuxpy.atoms import COUNTER, Completion, Frozen, lifecycle
 from tuxpy.engine import Engine, Limits, Miss
 from tuxpy.inline import opener
 from tuxpy.judge import judge_miss
@@ -170,19 +168,6 @@ def judged(backend: str, root: Path, **limits: int) -> Iterator[Rig]:
 def listening(backlog: int = 1024) -> Iterator[socket.socket]:
     with socket.create_server((HOST, 0), backlog=backlog) as listener:
         yield listener
-
-
-def without(frozen: Frozen, label: str) -> Frozen:
-    """The chain less one atom: whoever went there goes on to where it would have gone."""
-    gone = frozen.labels[label]
-    onward = frozen.atoms[gone].next
-
-    def place(at: int | None) -> int | None:
-        at = onward if at == gone else at
-        return at if at is None or at < gone else at - 1
-
-    atoms = tuple(replace(a, next=place(a.next)) for number, a in enumerate(frozen.atoms) if number != gone)
-    return check(replace(frozen, atoms=atoms))
 
 
 def descriptors() -> dict[int, str]:

@@ -13,7 +13,8 @@ from support.poll import until
 
 from tuxpy.atoms import COUNTER, Frozen, Reason, connections, lifecycle
 
-from .rig import Rig, far_end, judged, listening, without
+from .rig import Rig, far_end, judged, listening
+from .surgery import without
 
 BARE = without(lifecycle(), "nodelay")
 

@@ -20,7 +20,8 @@ from tuxpy.judge import judge_head
 from tuxpy.model import Answer
 from tuxpy.site import Site
 
-from .rig import Rig, judged, listening, site_of, without
+from .rig import Rig, judged, listening, site_of
+from .surgery import without
 
 Steps = list[tuple[str, int]]
 

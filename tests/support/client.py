@@ -131,7 +131,7 @@ class Client:
         fields = tuple(_field(line) for line in lines[1:])
         response = Response(int(found[1]), found[2], fields)
         _check_head(response, self._opened_s)
-        if head_only or response.status == 304:
+        if head_only or response.status in (204, 304):
             return response
         return replace(response, body=self.exactly(_length(response[b"content-length"])))
 

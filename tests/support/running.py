@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tuxpy.config import Address, Backend, Config
 from tuxpy.engine import Engine, Limits
@@ -76,9 +76,9 @@ class Running:
     def __init__(self, root: Path, backend: Backend, **options: float) -> None:
         self.before = taken()
         self.forgiven: set[str] = set()  # counters of trouble that the test has made on purpose
-        settings = {"workers": 1, "max_connections": 256, **options}
+        settings: Any = {"workers": 1, "max_connections": 256, **options}
         bind = Address("127.0.0.1", 0, True)
-        self.server = Server(Config(root=str(root), binds=(bind,), backend=backend, **settings))  # type: ignore[arg-type]
+        self.server = Server(Config(root=str(root), binds=(bind,), backend=backend, **settings))
         self.server.open()
         self.result: int | None = None
         self.failure: BaseException | None = None

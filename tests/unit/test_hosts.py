@@ -23,13 +23,12 @@ TABLE = HostTable(
         ("_", "rest"),
     ]
 )
-LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
-NAME = st.lists(LABEL, min_size=1, max_size=4).map(".".join)
+NAME = st.lists(st.sampled_from(["a", "b", "www", "x-1", "xn--a", "x_y", "org"]), min_size=1, max_size=4).map(".".join)
 HOSTS = st.one_of(
     st.binary(max_size=40),
     NAME.map(str.encode),
     st.lists(
-        st.sampled_from([b".", b"..", b"/", b"\\", b"a", b"www.", b"-", b"_", b"%2e", b"\0", b":80", b"[", b"]", b"::1"]),
+        st.sampled_from([b".", b"..", b"/", b"\\", b"a", b"www.", b"-", b"_", b"%2e", b"\0", b":80", b"[", b"]"]),
         max_size=8,
     ).map(b"".join),
 )
@@ -71,7 +70,7 @@ def test_a_name_is_its_own_name(host: bytes) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [b"", b".", b"..", b"a..b", b".a", b"a.", b"-a", b"a-", b"a b", b"a/b", b"A", b"a" * 64, b".".join([b"a" * 49] * 6)],
+    [b"", b".", b"..", b"a..b", b".a", b"a.", b"-a", b"a-", b"a b", b"a/b", b"A", b"a" * 64, b"a." * 126 + b"aa"],
 )
 def test_rfc_1035_2_3_4_what_is_no_name(name: bytes) -> None:
     assert not is_name(name)

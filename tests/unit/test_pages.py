@@ -10,7 +10,7 @@ import pytest
 from tuxpy import pages
 
 # Renamed since the standard library's table was made (RFC 9110 15.5.14, 15.5.15; RFC 6585 has no other word).
-NEW_PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
+NEW_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable"}
 PROMISED = (301, 304, 400, 403, 404, 405, 408, 412, 414, 417, 431, 500, 501, 505)
 
 

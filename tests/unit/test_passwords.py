@@ -41,7 +41,7 @@ def hashings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
         return password == b"pw" + hashed[4:6].encode()
 
     monkeypatch.setattr(passwords, "_check_bcrypt", check)
-    monkeypatch.setattr(passwords, "_need", lambda library, where: None)
+    monkeypatch.setattr(passwords, "_need", lambda *_: None)
     return done
 
 
@@ -116,7 +116,10 @@ def test_7617_2_1_the_charset_is_utf_8_in_form_c(user: str, password: str) -> No
     assert together == unicodedata.normalize("NFC", f"{user}:{password}")
 
 
-@given(st.one_of(st.binary(max_size=40), st.binary(max_size=30).map(basic), st.binary(max_size=30).map(lambda raw: b"Basic " + raw)))
+RAW = st.binary(max_size=30)
+
+
+@given(st.one_of(RAW, RAW.map(basic), RAW.map(lambda raw: b"Basic " + raw)))
 def test_no_value_does_harm_and_each_credential_has_one_form(value: bytes) -> None:
     found = parse_authorization(value)
     if found is not None and unicodedata.is_normalized("NFC", base64.b64decode(value.split()[1]).decode()):
@@ -148,7 +151,9 @@ def test_a_realm_that_cannot_be_sent_is_refused(realm: str) -> None:
 # Hashes.
 
 
-@pytest.mark.parametrize(("hashed", "password"), [(BCRYPT, "U*U"), (BCRYPT.replace("2y", "2b"), "U*U"), (ARGON2, "password")])
+@pytest.mark.parametrize(
+    ("hashed", "password"), [(BCRYPT, "U*U"), (BCRYPT.replace("2y", "2b"), "U*U"), (ARGON2, "password")]
+)
 def test_published_vectors(libraries: None, hashed: str, password: str) -> None:
     users = Htpasswd.parse(f"alice:{hashed}\n", "users")
     assert users.verify("alice", password)
@@ -392,7 +397,7 @@ def test_an_unchanged_file_costs_one_stat(path: Path, monkeypatch: pytest.Monkey
 
     def stat(name: str) -> os.stat_result:
         asked.append(name)
-        return os.stat(name)
+        return Path(name).stat()
 
     file = PasswordFile(str(path), stat, LATER)
     users = file.users()
@@ -411,9 +416,9 @@ def test_a_file_that_was_only_touched_keeps_what_is_remembered(path: Path) -> No
 
 def test_a_file_written_just_now_is_looked_at_once_more(path: Path) -> None:
     """Within one tick of the file system it may change and show neither in size nor in times."""
-    was = os.stat(path)
+    was = path.stat()
     now = was.st_ctime
-    file = PasswordFile(str(path), lambda name: was, lambda: now)
+    file = PasswordFile(str(path), lambda _: was, lambda: now)
     path.write_text(line("alice", 12), encoding="utf-8")
     assert file.users().verify("alice", "pw12")
     now += 1
@@ -443,11 +448,13 @@ def test_a_slip_leaves_the_last_good_version_in_force(path: Path, slip: str | No
 
 def test_at_the_start_the_file_must_be_there_and_sound(path: Path) -> None:
     missing = path.with_name("none")
-    with pytest.raises(ConfigError, match=f"No such file or directory: .*htpasswd -Bc {shlex.quote(str(missing))} USER"):
+    with pytest.raises(ConfigError) as caught:
         PasswordFile(str(missing))
+    assert "No such file or directory" in str(caught.value)
+    assert f"write it with htpasswd -Bc {shlex.quote(str(missing))} USER" in str(caught.value)
     path.write_bytes(b"\xff:x\n")
     with pytest.raises(ConfigError, match="not UTF-8"):
         PasswordFile(str(path))
     path.write_text(f"alice:{MD5}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="users:1: .* MD5"):
+    with pytest.raises(ConfigError, match=r"users:1: .* MD5"):
         PasswordFile(str(path))

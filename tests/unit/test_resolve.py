@@ -53,12 +53,24 @@ def test_9_1_get_and_head_are_decided_alike(ask: Ask, method: bytes) -> None:
     assert (decision.status, decision.file.path) == (200, b"docs/index.html")
 
 
-@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"PATCH", b"CONNECT"])
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"TRACE", b"PATCH", b"CONNECT"])
 @pytest.mark.parametrize("target", [b"/", b"/nothing", b"*", b"a:443"])
 def test_15_5_6_a_known_method_that_files_have_not_is_405_with_allow(ask: Ask, method: bytes, target: bytes) -> None:
     decision = ask(target, method=method)
     assert decision.status == 405
-    assert field(decision, b"Allow") == b"GET, HEAD"
+    assert field(decision, b"Allow") == b"GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("target", [b"*", b"/", b"/docs/", b"/nothing"])
+def test_9_3_7_options_says_what_can_be_done(ask: Ask, target: bytes) -> None:
+    """RFC 9110 9.3.7: of the server (asterisk) or of a target; nothing else happens."""
+    decision = ask(target, method=b"OPTIONS")
+    assert decision.status == 204
+    assert field(decision, b"Allow") == b"GET, HEAD, OPTIONS"
+
+
+def test_9112_3_2_4_the_asterisk_is_for_options_alone(ask: Ask) -> None:
+    assert ask(b"*").status == 400
 
 
 @pytest.mark.parametrize("method", [b"get", b"Head", b"BREW", b"PROPFIND", b"GETX", b"!"])

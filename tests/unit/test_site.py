@@ -13,7 +13,18 @@ import pytest
 
 from tuxpy.errors import ConfigError
 from tuxpy.model import FileFact
-from tuxpy.site import Absent, Denied, Found, IsDirectory, OpenBeneath, Site, read_whole, release, walk_beneath
+from tuxpy.site import (
+    Absent,
+    Denied,
+    FileChanged,
+    Found,
+    IsDirectory,
+    OpenBeneath,
+    Site,
+    read_slices,
+    release,
+    walk_beneath,
+)
 
 from . import openers
 from .odd_tree import ODD_NAMES
@@ -266,22 +277,22 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_whole_file_comes_with_the_facts_of_its_bytes(small: Path) -> None:
+def test_slices_are_of_the_version_that_was_found(small: Path) -> None:
     with Site(str(small.parent)) as site, found(site, b"small") as file:
         assert isinstance(file, FileFact)
-        assert read_whole(file, 100) == (file, b"first")
+        assert read_slices(file, [(0, 5), (3, 2)]) == [b"first", b"st"]
 
 
-def test_a_file_written_since_it_was_opened_is_read_as_it_is_now(small: Path) -> None:
+@pytest.mark.parametrize("now", [b"second one", b"a", b"x" * 200], ids=["longer", "shorter", "much-longer"])
+def test_a_file_written_since_it_was_found_is_given_up(small: Path, now: bytes) -> None:
     with Site(str(small.parent)) as site, found(site, b"small") as file:
         assert isinstance(file, FileFact)
-        small.write_bytes(b"second one")
-        whole = read_whole(file, 100)
-        assert whole is not None
-        assert (whole[0].size, whole[1]) == (10, b"second one")
+        small.write_bytes(now)
+        with pytest.raises(FileChanged):
+            read_slices(file, [(0, file.size)])
 
 
-def test_a_file_that_changes_under_every_reading_is_given_up(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_read_is_given_up(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pread = os.pread
 
     def changing(fd: int, count: int, offset: int) -> bytes:
@@ -293,11 +304,5 @@ def test_a_file_that_changes_under_every_reading_is_given_up(small: Path, monkey
     monkeypatch.setattr(os, "pread", changing)
     with Site(str(small.parent)) as site, found(site, b"small") as file:
         assert isinstance(file, FileFact)
-        assert read_whole(file, 100) is None
-
-
-def test_a_file_that_has_outgrown_memory_is_not_read_in_part(small: Path) -> None:
-    with Site(str(small.parent)) as site, found(site, b"small") as file:
-        assert isinstance(file, FileFact)
-        small.write_bytes(b"x" * 200)
-        assert read_whole(file, 100) is None
+        with pytest.raises(FileChanged):
+            read_slices(file, [(0, file.size)])
