@@ -30,6 +30,8 @@ typedef int64_t i64;
 #define TUX_COLD (INT64_MIN + 2)
 #define TUX_ENTER (INT64_MIN + 3) /* the highest of them */
 
+_Static_assert(sizeof(long) == 8, "system calls are made with one register for 64 bits: a 64-bit machine is needed");
+
 #define TUX_NONE16 0xFFFFu
 #define TUX_NONE32 0xFFFFFFFFu
 

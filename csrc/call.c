@@ -25,6 +25,12 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 
+/* preadv2(2), which some C libraries (musl before 1.2.5) do not have; the offset is one register on 64-bit machines. */
+static long read_with_flags(int fd, const struct iovec *one, i64 offset, int flags)
+{
+    return syscall(SYS_preadv2, fd, one, 1L, offset, 0L, flags);
+}
+
 static i64 result_of(long r) { return r < 0 ? -(i64)errno : (i64)r; }
 
 /* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. */
@@ -150,15 +156,15 @@ static bool is_resident(int fd, u64 offset, u64 length)
     if (syscall(SYS_CACHESTAT, fd, &range, &state, 0) == 0) return state.cache >= last - first;
     u8 byte;
     struct iovec one = {&byte, 1};
-    return preadv2(fd, &one, 1, (off_t)offset, RWF_NOWAIT) == 1 &&
-           preadv2(fd, &one, 1, (off_t)(offset + length - 1), RWF_NOWAIT) == 1;
+    return read_with_flags(fd, &one, (i64)offset, RWF_NOWAIT) == 1 &&
+           read_with_flags(fd, &one, (i64)(offset + length - 1), RWF_NOWAIT) == 1;
 }
 
 /* On a worker: bring a window into memory by reading it. The copy is thrown away; the pages stay. */
 static i64 warm(int fd, u64 offset, u64 length)
 {
     u8 copy[65536];
-    (void)readahead(fd, (off64_t)offset, length);
+    (void)readahead(fd, (off_t)offset, length);
     while (length > 0) {
         ssize_t n = pread(fd, copy, tux_min_u64(length, sizeof copy), (off_t)offset);
         if (n < 0 && errno == EINTR) continue;
@@ -282,11 +288,11 @@ static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tu
     struct iovec one = {buffer, length};
     for (;;) {
         if (stage->place != TUX_ON_ENGINE) {
-            i64 n = result_of(preadv2(fd, &one, 1, offset, 0));
+            i64 n = result_of(read_with_flags(fd, &one, offset, 0));
             if (n != -EAGAIN && n != -EINTR) return n;
         } else {
             if ((atom->flags & SYSLET_ASYNC) && is_regular(fd)) return cold(run, atom);
-            i64 n = result_of(preadv2(fd, &one, 1, offset, RWF_NOWAIT));
+            i64 n = result_of(read_with_flags(fd, &one, offset, RWF_NOWAIT));
             if (n == -EINTR) continue;
             if (n != -EAGAIN && n != -EOPNOTSUPP && n != -EPERM && n != -ENOSYS) return n;
             if (is_regular(fd)) return cold(run, atom);

@@ -132,7 +132,8 @@ def cut_short(rig: Rig, frozen: Frozen, numbers: dict[str, int], cut: str) -> No
     """Cancelled or late, wherever it is at that time: it ends, with one of the reasons it may have."""
     before, opened = rig.metric("completions"), descriptors()
     with world() as w:
-        rig.engine.submit(frozen, wanted(frozen, {**w.params, **numbers}), cookie=5, deadline_ms=1 if cut == "deadline" else 0)
+        deadline_ms = 1 if cut == "deadline" else 0
+        rig.engine.submit(frozen, wanted(frozen, {**w.params, **numbers}), cookie=5, deadline_ms=deadline_ms)
         if cut == "cancel":
             rig.engine.cancel(5)
         rig.wait_for("completions", before + 1)
