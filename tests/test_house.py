@@ -23,8 +23,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("__init__", "errors", "model", "pages", "httpdate", "mediatypes", "target", "conditional", "config"),
         *("access", "cors", "hosts"),
     ),
-    ("parse", "site", "atoms", "native", "listen", "log", "compile", "passwords"),
-    ("resolve", "respond", "engine", "inline"),
+    ("parse", "site", "atoms", "native", "listen", "log", "compile", "trail", "passwords"),
+    ("represent", "resolve", "respond", "engine", "inline"),
     ("judge", "explain", "server"),
     ("cli", "__main__"),
 )

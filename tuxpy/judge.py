@@ -33,7 +33,7 @@ def judge_head(site: Site, head: bytes, now: float) -> tuple[Request | None, Dec
     if isinstance(parsed, Refuse):
         return None, parsed, respond(parsed, None, now)
     for _ in range(_TRIES):
-        decision = resolve(parsed, site)
+        decision = resolve(parsed, site, int(now))
         try:
             return parsed, decision, respond(decision, parsed, now)
         except FileChanged:  # between look-up and reading: what is there now counts

@@ -1,6 +1,6 @@
 """Request and Site to Decision: what is to be answered, and why.
 
-Pure but for the site it asks: it sees the significant fields only, no clock, no connection.
+Pure but for the site it asks: it sees the significant fields only, and no connection.
 The stages run in the order of their tuple; the first that has an opinion decides.
 
   method      GET, HEAD and OPTIONS, with or without a target (RFC 9110 9.3.7); 405 with Allow for other
@@ -9,34 +9,26 @@ The stages run in the order of their tuple; the first that has an opinion decide
               (RFC 9110 10.1.1)
   target      read by the rules of target.py; hidden names are 404
   file        beneath the root; index names for a directory; a redirect to the trailing slash
-  conditions  conditional.py; then 200 with the whole file. Ranges will be judged behind it: until
-              then Range is ignored, as RFC 9110 14.2 allows
+  content     represent.py: conditions, ranges
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypedDict
 
-from . import conditional
-from .mediatypes import media_type
 from .model import (
-    NOSNIFF,
-    WITNESSES_MAX,
     Decision,
     FileFact,
     NoContent,
-    NotModified,
     Redirect,
     Refuse,
     Request,
-    Serve,
-    Witness,
     text,
 )
-from .site import Absent, Denied, IsDirectory, Site, release
+from .represent import represent
+from .site import Denied, IsDirectory, Site, release
 from .target import Target, directory_location, read_target
+from .trail import Trail
 
 SERVED_METHODS = (b"GET", b"HEAD", b"OPTIONS")
 # RFC 9110 9.3 and RFC 5789; whatever else is unknown here (RFC 9110 9.1: 501).
@@ -47,8 +39,12 @@ _ALLOW = ((b"Allow", b", ".join(SERVED_METHODS)),)
 _HIDDEN = "names that begin with a dot are not served"
 
 
-def resolve(request: Request, site: Site) -> Decision:
-    """The decision for a request; a Serve in it owns an open descriptor."""
+def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
+    """The decision for a request; a Serve in it owns an open descriptor.
+
+    now_s, in unix time, is asked by If-Range alone: whether a date is old enough to be trusted (RFC 9110 8.8.2.2). A
+    kept no stays safe when time has passed.
+    """
     for stage in _STAGES:
         refusal = stage(request)
         if refusal is not None:
@@ -62,9 +58,9 @@ def resolve(request: Request, site: Site) -> Decision:
         why = (f"the target decodes to /{text(target.path)}", "OPTIONS asks what can be done")
         return NoContent(fields=_ALLOW, why=why)
     if target.hidden:
-        trail = _Trail([f"the target decodes to /{text(target.path)}", _HIDDEN])
+        trail = Trail([f"the target decodes to /{text(target.path)}", _HIDDEN])
         return Refuse(status=404, **trail.terms())
-    return _locate(request, target, site)
+    return _locate(request, target, site, now_s)
 
 
 def _method(request: Request) -> Refuse | None:
@@ -97,16 +93,16 @@ def _expectation(request: Request) -> Refuse | None:
 _STAGES: tuple[Callable[[Request], Refuse | None], ...] = (_method, _expectation)
 
 
-def _locate(request: Request, target: Target, site: Site) -> Decision:
+def _locate(request: Request, target: Target, site: Site, now_s: int) -> Decision:
     """Ask the site for the target's file, or for the index names of its directory."""
     slash = "/" if target.directory and target.segments else ""
-    trail = _Trail([f"the target decodes to /{text(target.path)}{slash}"])
+    trail = Trail([f"the target decodes to /{text(target.path)}{slash}"])
     names = site.index_names(target.path) if target.directory else (target.path,)
     for name in names:
         found = site.open(name)
         if isinstance(found, FileFact):
             try:
-                return _represent(request, found, site, trail)
+                return represent(request, found, site, trail, now_s)
             except BaseException:
                 release(found)
                 raise
@@ -118,55 +114,8 @@ def _locate(request: Request, target: Target, site: Site) -> Decision:
     return Refuse(status=404, **trail.terms())
 
 
-def _represent(request: Request, file: FileFact, site: Site, trail: _Trail) -> Decision:
-    """A file was found: the conditions decide whether its bytes are wanted."""
-    trail.why.append(f"the file is {text(file.path)}, {file.size} bytes")
-    trail.witnesses.append(site.witness(file))
-    tag = conditional.etag(file)
-    status, because = conditional.evaluate(request, tag, file.mtime_ns // 10**9)
-    trail.why.append(because)
-    if status == 200:
-        kind = media_type(file.path)
-        trail.why.append(f"the type is {kind.value.decode()} because {kind.because}")
-        fields = ((b"Content-Type", kind.value), NOSNIFF)
-        return Serve(file=file, etag=tag, fields=fields, **trail.terms())
-    answer = NotModified(etag=tag, **trail.terms()) if status == 304 else Refuse(
-        status=status, **trail.terms())
-    release(file)
-    return answer
-
-
-def _to_slash(target: Target, found: IsDirectory, trail: _Trail) -> Redirect:
+def _to_slash(target: Target, found: IsDirectory, trail: Trail) -> Redirect:
     """Relative links in the index must resolve inside the directory (RFC 3986 5.2)."""
     trail.why.append("it is a directory, so its name takes a slash at the end")
     trail.witnesses.append(found.witness)
     return Redirect(location=directory_location(target), **trail.terms())
-
-
-class _Terms(TypedDict):
-    why: tuple[str, ...]
-    witnesses: tuple[Witness, ...]
-    cacheable: bool
-
-
-@dataclass(slots=True)
-class _Trail:
-    """The reasoning so far, what it rests on, and whether all of that can be watched."""
-
-    why: list[str]
-    witnesses: list[Witness] = field(default_factory=list)
-    cacheable: bool = True
-
-    def passed_over(self, name: bytes, found: Absent | Denied | IsDirectory) -> None:
-        self.why.append(f"{text(name)}: {found.why}")
-        if found.witness is None:
-            self.cacheable = False
-        else:
-            self.witnesses.append(found.witness)
-
-    def terms(self) -> _Terms:
-        return {
-            "why": tuple(self.why),
-            "witnesses": tuple(self.witnesses[:WITNESSES_MAX]),
-            "cacheable": self.cacheable and len(self.witnesses) <= WITNESSES_MAX,
-        }

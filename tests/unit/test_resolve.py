@@ -211,9 +211,12 @@ def test_13_1_the_tag_that_was_sent_makes_a_304_and_the_descriptor_is_gone(ask: 
     assert (failed.status, type(failed)) == (412, Refuse)
 
 
-def test_14_2_range_is_ignored_as_yet(ask: Ask) -> None:
-    """RFC 9110 14.2: "A server MAY ignore the Range header field"."""
-    assert ask(b"/large.bin", (b"range", b"bytes=0-9")).status == 200
+def test_14_2_range_is_for_get_alone(ask: Ask) -> None:
+    """RFC 9110 14.2: a server MUST ignore Range for a method for which it is not defined; GET is the only one."""
+    part, whole = ask(b"/large.bin", (b"range", b"bytes=0-9")), ask(b"/large.bin", (b"range", b"bytes=0-9"), method=b"HEAD")
+    assert (part.status, whole.status) == (206, 200)
+    assert isinstance(part, Serve)
+    assert part.parts == ((0, 10),)
 
 
 # What an answer rests on.

@@ -1,0 +1,73 @@
+"""A file was found: which representation of it is sent, and how much of that (RFC 9110 3.2, 13, 14).
+
+In this order, which is that of RFC 9110 13.2.2: the type; the conditions, which may say that nothing is sent; If-Range
+and Range, which may say that only parts are. Range is for GET alone (14.2): a HEAD is told of the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import conditional, ranges
+from .mediatypes import media_type
+from .model import NOSNIFF, Decision, FileFact, NotModified, Refuse, Request, Serve, text
+from .site import Site, release
+from .trail import Trail
+
+ACCEPT_RANGES = (b"Accept-Ranges", b"bytes")
+
+
+def represent(request: Request, file: FileFact, site: Site, trail: Trail, now_s: int) -> Decision:
+    """The decision about a file that was found; it owns the descriptor from here on, or it is closed."""
+    trail.why.append(f"the file is {text(file.path)}, {file.size} bytes")
+    trail.witnesses.append(site.witness(file))
+    tag, modified_s = conditional.etag(file), file.mtime_ns // 10**9
+    status, because = conditional.evaluate(request, tag, modified_s)
+    trail.why.append(because)
+    if status != 200:
+        release(file)
+        if status == 304:
+            return NotModified(etag=tag, **trail.terms())
+        return Refuse(status=status, **trail.terms())
+    kind = media_type(file.path)
+    trail.why.append(f"the type is {kind.value.decode()} because {kind.because}")
+    fields = ((b"Content-Type", kind.value), NOSNIFF, ACCEPT_RANGES)
+    whole = Serve(file=file, etag=tag, fields=fields, **trail.terms())
+    return _cut(request, whole, kind.value, trail, now_s)
+
+
+def _cut(request: Request, whole: Serve, kind: bytes, trail: Trail, now_s: int) -> Decision:
+    """The whole, or the parts of it that Range asks for (RFC 9110 14.2, 15.3.7, 15.5.17)."""
+    wanted = request.get(b"range")
+    if wanted is None or request.method != b"GET":
+        return whole
+    guard = request.get(b"if-range")
+    modified_s = whole.file.mtime_ns // 10**9 if whole.file else -1
+    if guard is not None and not ranges.if_range_holds(guard, whole.etag, modified_s, now_s):
+        trail.why.append("If-Range is of another version, so Range is not looked at")
+        return replace(whole, **trail.terms())
+    slices = ranges.select(wanted, whole.size)
+    if slices is None:
+        trail.why.append("Range is not one that is served in parts, so all is sent")
+        return replace(whole, **trail.terms())
+    if isinstance(slices, ranges.Unsatisfiable):
+        if whole.file:
+            release(whole.file)
+        trail.why.append(f"Range asks for nothing of the {whole.size} bytes there are")
+        return Refuse(
+            status=416, fields=((b"Content-Range", ranges.unsatisfied(whole.size)), ACCEPT_RANGES), **trail.terms()
+        )
+    trail.why.append(f"Range asks for {len(slices)} part{'s' * (len(slices) > 1)}: {_said(slices)}")
+    if len(slices) == 1:
+        fields = (*whole.fields, (b"Content-Range", ranges.content_range(slices[0], whole.size)))
+        parts: tuple[bytes | tuple[int, int], ...] = ((slices[0].offset, slices[0].length),)
+    else:
+        frame = ranges.multipart(slices, whole.size, kind, whole.etag)
+        fields = tuple((n, frame.media_type if n == b"Content-Type" else v) for n, v in whole.fields)
+        between = zip(frame.heads, slices, strict=True)
+        parts = (*(part for head, s in between for part in (head, (s.offset, s.length))), frame.closing)
+    return replace(whole, status=206, fields=fields, parts=parts, **trail.terms())
+
+
+def _said(slices: tuple[ranges.Slice, ...]) -> str:
+    return ", ".join(f"bytes {s.offset} to {s.last}" for s in slices)
