@@ -1,8 +1,8 @@
 /* linger.c: closing in stages (RFC 9112 section 9.6).
  *
- * close(2) over unread input makes TCP reset the connection, and a reset destroys the answer that is still on its way. So
- * whoever may have unread input first says that nothing more will come, then reads and throws away what the client still
- * sends, until its end, a number of bytes or a time; and only then closes. */
+ * close(2) over unread input makes TCP reset the connection, and a reset destroys the answer that is still on its way.
+ * So whoever may have unread input first says that nothing more will come, then reads and throws away what the client
+ * still sends, until its end, a number of bytes or a time; and only then closes. */
 #include "linger.h"
 
 #include <sys/ioctl.h>

@@ -1,7 +1,8 @@
 /* timeout.c: a head must be complete in time, a connection may idle so long, and a client must take something.
  *
- * The last is measured by what the client's TCP has acknowledged: how a socket's buffer fills and drains says nothing of a
- * slow reader, who takes a little now and then and shall have his answer. The kernel is asked four times in the limit. */
+ * The last is measured by what the client's TCP has acknowledged: how a socket's buffer fills and drains says nothing
+ * of a slow reader, who takes a little now and then and shall have his answer. The kernel is asked four times in the
+ * limit. */
 #include "timeout.h"
 
 #include <linux/tcp.h>

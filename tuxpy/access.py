@@ -83,25 +83,6 @@ class HiddenPolicy:
         return policy
 
 
-HIDDEN: Final = HiddenPolicy()
-
-
-def is_hidden(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> bool:
-    """Whether a path (decoded, without dot segments) must look as if nothing were there."""
-    return hidden_by(segments, policy) is not None
-
-
-def hidden_by(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> HiddenRule | None:
-    """The rule that hides a path, for its reason; None when it may be served."""
-    for place, segment in enumerate(segments):
-        below = place > 0
-        if policy._show[below].fullmatch(segment) is None:
-            match = policy._hide[below].fullmatch(_folded(segment))
-            if match is not None:
-                return policy.rules[(match.lastindex or 1) - 1]
-    return None
-
-
 def _both(patterns: Sequence[bytes]) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
     """All patterns as one expression, for the top and for below; the number of the group is the rule's."""
     below = [_NOTHING if pattern.startswith(b"/") else _expression(pattern) for pattern in patterns]
@@ -144,6 +125,25 @@ def _pattern(given: str) -> bytes:
     if not given.removeprefix("/") or "/" in given[1:]:
         raise ConfigError(f"{given!r} is no pattern of a name: give one segment, with a slash in front for the top")
     return given.encode("utf-8", "surrogateescape")
+
+
+HIDDEN: Final = HiddenPolicy()
+
+
+def is_hidden(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> bool:
+    """Whether a path (decoded, without dot segments) must look as if nothing were there."""
+    return hidden_by(segments, policy) is not None
+
+
+def hidden_by(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> HiddenRule | None:
+    """The rule that hides a path, for its reason; None when it may be served."""
+    for place, segment in enumerate(segments):
+        below = place > 0
+        if policy._show[below].fullmatch(segment) is None:
+            match = policy._hide[below].fullmatch(_folded(segment))
+            if match is not None:
+                return policy.rules[(match.lastindex or 1) - 1]
+    return None
 
 
 # Addresses.

@@ -14,13 +14,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from . import __version__
+from .cli_options import SectionCommand, Verbs, policy_of, serve_option, site_options
 from .config import BACKENDS, CONNECTIONS_MAX, HOST, LOG_LEVELS, PORT, WORKERS_MAX
 from .errors import ConfigError, TuxError
 
@@ -61,49 +62,6 @@ def _fail(sentence: str, status: int) -> int:
     return status
 
 
-# How help looks, and where options come from.
-
-
-class _Option(click.Option):
-    """An option that belongs to a section of the help."""
-
-    def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.section = section
-
-
-class _Command(click.Command):
-    """A command whose options are listed by section, in the order of their definition."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None and isinstance(param, click.Option):  # arguments stand in the text
-                sections.setdefault(getattr(param, "section", "Options"), []).append(record)
-        for title, records in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(records, col_max=26)
-
-
-class _Group(click.Group):
-    """The verbs; a directory in the place of a verb is the commonest slip."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-") and os.path.isdir(args[0]):  # noqa: PTH112
-            ctx.fail(f"{args[0]!r} is no command but a directory: serve it with `tuxpy serve {args[0]}`")
-        return super().resolve_command(ctx, args)
-
-
-def _serve_option(*names: str, section: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An option of serve: TUXPY_SERVE_NAME and, shorter, TUXPY_NAME stand for it in the environment."""
-    word = next(name for name in names if name.startswith("--"))[2:].replace("-", "_").upper()
-    variables = [f"TUXPY_SERVE_{word}", f"TUXPY_{word}"]
-    return click.option(*names, cls=_Option, section=section, envvar=variables, **settings)
-
-
 def _directories(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(incomplete, type="dir")]  # the shell itself completes
 
@@ -119,7 +77,7 @@ def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "TUXPY", "max_content_width": 100}
 
 
-@click.group(cls=_Group, context_settings=_SETTINGS, invoke_without_command=True)
+@click.group(cls=Verbs, context_settings=_SETTINGS, invoke_without_command=True)
 @click.version_option(__version__, "-V", "--version", message="tuxpy %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -135,7 +93,7 @@ def cli(ctx: click.Context) -> None:
 
 
 @cli.command(
-    cls=_Command,
+    cls=SectionCommand,
     short_help="Serve a directory.",
     epilog="""\b
 Examples:
@@ -155,37 +113,38 @@ SIGTERM and SIGINT let connections finish what they are at; a second one ends at
     envvar=["TUXPY_SERVE_DIR", "TUXPY_DIR"],
     shell_complete=_directories,
 )
-@_serve_option(
+@serve_option(
     "-b", "--bind", section="Where", multiple=True, metavar="ADDRESS",
     help="Listen at HOST:PORT, HOST, :PORT, [IPV6]:PORT or [IPV6]; may be given several times.",
 )
-@_serve_option(
+@serve_option(
     "--host", section="Where", metavar="HOST", help=f"Host where --bind names none.  [default: {HOST}]"
 )
-@_serve_option(
+@serve_option(
     "-p", "--port", section="Where", metavar="PORT",
     help=f"Port where --bind names none; 0 is any free one.  [default: {PORT}, or the next free one]",
 )
-@_serve_option(
+@serve_option(
     "-w", "--workers", section="Engine", default="auto", show_default=True, metavar="N|auto",
     help=f"Engines, 1 to {WORKERS_MAX}; auto is one for every processor that this process may use.",
 )
-@_serve_option(
+@serve_option(
     "--backend", section="Engine", type=click.Choice(BACKENDS), default="auto", show_default=True,
     help="How engines wait: io_uring, epoll, or what the kernel allows.",
 )
-@_serve_option(
+@serve_option(
     "--max-connections", section="Engine", type=int, default=4096, show_default=True, metavar="N",
     help=f"Connections of the whole server, up to {CONNECTIONS_MAX}; more wait in the kernel.",
 )
-@_serve_option(
+@serve_option(
     "--log-level", section="Output", type=click.Choice(LOG_LEVELS, case_sensitive=False), default="info",
     show_default=True, help="What is worth a line; above info, the line at the start is left out too.",
 )
-@_serve_option(
+@serve_option(
     "--color", section="Output", type=click.Choice(("auto", "always", "never")), default="auto", show_default=True,
     help="Colours; auto is on a terminal, unless NO_COLOR is set.",
 )
+@site_options
 def serve(
     directory: str,
     bind: tuple[str, ...],
@@ -196,6 +155,9 @@ def serve(
     max_connections: int,
     log_level: LogLevel,
     color: str,
+    listing: bool,
+    spa: str | None,
+    clean_urls: bool,
 ) -> int:
     """Serve the files beneath DIR (this directory if left out) until told to stop.
 
@@ -211,6 +173,7 @@ def serve(
         backend=backend,
         max_connections=max_connections,
         log_level=log_level,
+        policy=policy_of(listing, spa, clean_urls),
     )
     log.set_up(log_level, colored)
     from .server import Server  # now that everything is understood: it brings the engine along
@@ -242,7 +205,7 @@ def _say(lines: str, colored: bool) -> None:
 # Looking into it.
 
 
-@cli.command(cls=_Command, short_help="Say what would be answered, and why.", epilog="""\b
+@cli.command(cls=SectionCommand, short_help="Say what would be answered, and why.", epilog="""\b
 Examples:
   tuxpy explain /docs --root ./www
   tuxpy explain http://localhost:8000/a.css -H 'If-None-Match: "x"' -X HEAD""")
@@ -255,18 +218,22 @@ Examples:
     shell_complete=_directories,
 )
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
-def explain(target: str, fields: tuple[str, ...], method: str, old: bool, root: str, ascii_only: bool) -> None:
+@site_options
+def explain(
+    target: str, fields: tuple[str, ...], method: str, old: bool, root: str, ascii_only: bool,
+    listing: bool, spa: str | None, clean_urls: bool,
+) -> None:
     """Say what would be answered to a request for TARGET, a URL or a path, and why.
 
     No server is needed: the request is judged here, by what judges in the server."""
     from . import explain as x
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
-    with x.site(_servable(root)) as site:
+    with x.site(_servable(root), policy_of(listing, spa, clean_urls)) as site:
         click.echo(x.explain(site, head, time.time(), ascii_only or _plain_output()), nl=False)
 
 
-@cli.command(cls=_Command, short_help="Draw a chain.")
+@cli.command(cls=SectionCommand, short_help="Draw a chain.")
 @click.argument("name", required=False, shell_complete=_chain_names)
 @click.option("--list", "listed", is_flag=True, help="List the chains that are known.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
@@ -286,7 +253,7 @@ def _plain_output() -> bool:
     return "utf" not in (sys.stdout.encoding or "").lower()
 
 
-@cli.command(cls=_Command, short_help="Print a script for completion in the shell.", epilog="""\b
+@cli.command(cls=SectionCommand, short_help="Print a script for completion in the shell.", epilog="""\b
 Examples:
   tuxpy completion bash > ~/.local/share/bash-completion/completions/tuxpy
   tuxpy completion fish > ~/.config/fish/completions/tuxpy.fish

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from .errors import ConfigError
+from .policy import Policy
 
 Backend = Literal["auto", "uring", "epoll"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -64,6 +65,7 @@ class Config:
     send_timeout_s: float = 30.0  # without a byte taken by the peer
     drain_timeout_s: float = 30.0  # from the signal to the end
     log_level: LogLevel = "info"
+    policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:
         if not self.binds:

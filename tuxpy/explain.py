@@ -19,6 +19,7 @@ from .errors import ConfigError
 from .inline import OPEN_CHAIN, opener
 from .judge import judge_head
 from .model import Answer, Decision, Request, Serve, Witness, refuse, text
+from .policy import Policy
 from .respond import BODY_IN_MEMORY_MAX, announces_body, respond
 from .site import Site, fact
 
@@ -58,9 +59,9 @@ def _field(line: str) -> bytes:
 # The explanation.
 
 
-def site(root: str) -> Site:
+def site(root: str, policy: Policy | None = None) -> Site:
     """The root, opened as the server opens it: symbolic links lead about inside and never out."""
-    return Site(root, opener())
+    return Site(root, opener(), policy or Policy())
 
 
 def explain(site: Site, head: bytes, now: float, ascii_only: bool = False) -> str:

@@ -29,7 +29,7 @@ _FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server faile
 
 def judge_head(site: Site, head: bytes, now: float) -> tuple[Request | None, Decision, Answer]:
     """Everything about one complete head; `now` in unix time. The answer owns its file."""
-    parsed = parse(head)
+    parsed = parse(head, site.significant)
     if isinstance(parsed, Refuse):
         return None, parsed, respond(parsed, None, now)
     for _ in range(_TRIES):

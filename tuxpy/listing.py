@@ -175,8 +175,8 @@ def _by_name(entry: Entry) -> tuple[list[_Piece], bytes]:
 
 def parse_sort(query: bytes | None) -> Sort:
     """?sort=name|size|date&order=asc|desc; of each the first that is known, all else is passed over."""
-    wanted: dict[bytes, SortKey] = {key.encode(): key for key in SORT_KEYS}
-    by = next((wanted[value] for value in _values(query, b"sort") if value in wanted), "name")
+    keys = {key.encode(): key for key in SORT_KEYS}
+    by: SortKey = next((keys[value] for value in _values(query, b"sort") if value in keys), "name")
     order = next((value for value in _values(query, b"order") if value in (b"asc", b"desc")), b"asc")
     return Sort(by, order == b"desc")
 
@@ -223,7 +223,7 @@ def modified(entry: Entry) -> str | None:
 
 
 def etag(body: bytes) -> bytes:
-    """A strong entity tag (RFC 9110 8.8.1), quotes included: equal listings have equal tags, whenever they were made."""
+    """A strong entity tag (RFC 9110 8.8.1), quotes included: equal listings have equal tags, whenever they are made."""
     return b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
 
 

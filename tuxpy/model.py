@@ -119,7 +119,8 @@ class Serve(_Judgement):
 
     parts        what the body is made of, in order: bytes as they are, and (offset, count) of the representation;
                  empty: all of it
-    modified_ns  for Last-Modified; None where there is no such time
+    etag         b"" for what has no version of its own, such as the page of an error: it has no validators
+    modified_ns  for Last-Modified; None: the time of the file
     """
 
     etag: bytes

@@ -16,6 +16,7 @@ could mean anything. Only SIGNIFICANT fields reach the Request.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import h11
 
@@ -24,14 +25,13 @@ from .target import valid_authority
 
 TARGET_BYTES_MAX = 8192  # RFC 9112 3 wants at least 8000; nginx has 8192
 
-_SIGNIFICANT = frozenset(SIGNIFICANT)
 _LENGTHS = re.compile(rb"(?im)^content-length:[^\n]*")
 # CRLF before the request line is skipped (RFC 9112 2.2); a bare CR there is not, it is a fault.
 _EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 _WHY_CHARACTERS_MAX = 200  # h11 quotes the whole line it dislikes
 
 
-def parse(head: bytes) -> Request | Refuse:
+def parse(head: bytes, significant: Collection[bytes] = SIGNIFICANT) -> Request | Refuse:
     """Judge the form of one head, blank line included. Empty lines before it are forgiven."""
     head = _EMPTY_LINES.sub(b"", head)
     silent = head.startswith(b"HEAD ")
@@ -51,7 +51,7 @@ def parse(head: bytes) -> Request | Refuse:
         bytes(event.method),
         bytes(event.target),
         bytes(event.http_version),
-        tuple((name, bytes(value)) for name, value in event.headers if name in _SIGNIFICANT),
+        tuple((name, bytes(value)) for name, value in event.headers if name in significant),
     )
     fault = _fault(request, head)
     return refuse(*fault, silent=silent) if fault else request

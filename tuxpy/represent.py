@@ -18,16 +18,26 @@ ACCEPT_RANGES = (b"Accept-Ranges", b"bytes")
 
 
 def represent(request: Request, file: FileFact, site: Site, trail: Trail, now_s: int) -> Decision:
-    """The decision about a file that was found; it owns the descriptor from here on, or it is closed."""
+    """The decision about a file that was found. Takes over its descriptor: it is in a Serve, or closed."""
+    try:
+        decision = _decide(request, file, site, trail, now_s)
+    except BaseException:
+        release(file)
+        raise
+    if not isinstance(decision, Serve) or decision.file is None:
+        release(file)
+    return decision
+
+
+def _decide(request: Request, file: FileFact, site: Site, trail: Trail, now_s: int) -> Decision:
     trail.why.append(f"the file is {text(file.path)}, {file.size} bytes")
     trail.witnesses.append(site.witness(file))
-    tag, modified_s = conditional.etag(file), file.mtime_ns // 10**9
-    status, because = conditional.evaluate(request, tag, modified_s)
+    tag = conditional.etag(file)
+    status, because = conditional.evaluate(request, tag, file.mtime_ns // 10**9)
     trail.why.append(because)
+    if status == 304:
+        return NotModified(etag=tag, **trail.terms())
     if status != 200:
-        release(file)
-        if status == 304:
-            return NotModified(etag=tag, **trail.terms())
         return Refuse(status=status, **trail.terms())
     kind = media_type(file.path)
     trail.why.append(f"the type is {kind.value.decode()} because {kind.because}")
@@ -51,8 +61,6 @@ def _cut(request: Request, whole: Serve, kind: bytes, trail: Trail, now_s: int) 
         trail.why.append("Range is not one that is served in parts, so all is sent")
         return replace(whole, **trail.terms())
     if isinstance(slices, ranges.Unsatisfiable):
-        if whole.file:
-            release(whole.file)
         trail.why.append(f"Range asks for nothing of the {whole.size} bytes there are")
         return Refuse(
             status=416, fields=((b"Content-Range", ranges.unsatisfied(whole.size)), ACCEPT_RANGES), **trail.terms()

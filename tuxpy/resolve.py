@@ -8,7 +8,7 @@ The stages run in the order of their tuple; the first that has an opinion decide
   expectation 417 for anything but 100-continue, which is answered by the final status at once
               (RFC 9110 10.1.1)
   target      read by the rules of target.py; hidden names are 404
-  file        beneath the root; index names for a directory; a redirect to the trailing slash
+  name        locate.py: file, index, listing, fallback, 404
   content     represent.py: conditions, ranges
 """
 
@@ -16,18 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .model import (
-    Decision,
-    FileFact,
-    NoContent,
-    Redirect,
-    Refuse,
-    Request,
-    text,
-)
-from .represent import represent
-from .site import Denied, IsDirectory, Site, release
-from .target import Target, directory_location, read_target
+from .locate import locate
+from .model import Decision, NoContent, Refuse, Request, text
+from .site import Site
+from .target import read_target
 from .trail import Trail
 
 SERVED_METHODS = (b"GET", b"HEAD", b"OPTIONS")
@@ -60,7 +52,7 @@ def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
     if target.hidden:
         trail = Trail([f"the target decodes to /{text(target.path)}", _HIDDEN])
         return Refuse(status=404, **trail.terms())
-    return _locate(request, target, site, now_s)
+    return locate(request, target, site, now_s)
 
 
 def _method(request: Request) -> Refuse | None:
@@ -91,31 +83,3 @@ def _expectation(request: Request) -> Refuse | None:
 
 
 _STAGES: tuple[Callable[[Request], Refuse | None], ...] = (_method, _expectation)
-
-
-def _locate(request: Request, target: Target, site: Site, now_s: int) -> Decision:
-    """Ask the site for the target's file, or for the index names of its directory."""
-    slash = "/" if target.directory and target.segments else ""
-    trail = Trail([f"the target decodes to /{text(target.path)}{slash}"])
-    names = site.index_names(target.path) if target.directory else (target.path,)
-    for name in names:
-        found = site.open(name)
-        if isinstance(found, FileFact):
-            try:
-                return represent(request, found, site, trail, now_s)
-            except BaseException:
-                release(found)
-                raise
-        if isinstance(found, IsDirectory) and not target.directory:
-            return _to_slash(target, found, trail)
-        trail.passed_over(name, found)
-        if isinstance(found, Denied):
-            return Refuse(status=403, **trail.terms())
-    return Refuse(status=404, **trail.terms())
-
-
-def _to_slash(target: Target, found: IsDirectory, trail: Trail) -> Redirect:
-    """Relative links in the index must resolve inside the directory (RFC 3986 5.2)."""
-    trail.why.append("it is a directory, so its name takes a slash at the end")
-    trail.witnesses.append(found.witness)
-    return Redirect(location=directory_location(target), **trail.terms())

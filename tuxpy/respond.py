@@ -147,9 +147,9 @@ def _in_memory(serve: Serve, wanted: Sequence[Part]) -> Sequence[Part] | None:
 
 def _own_fields(serve: Serve, date_s: int, length: int) -> tuple[Field, ...]:
     """Validators and length. Last-Modified is never later than Date (RFC 9110 8.8.2.1)."""
-    fields: tuple[Field, ...] = ((b"ETag", serve.etag),)
+    fields: tuple[Field, ...] = ((b"ETag", serve.etag),) if serve.etag else ()
     modified_ns = serve.file.mtime_ns if serve.file and serve.modified_ns is None else serve.modified_ns
-    if modified_ns is not None and modified_ns >= 0:
+    if serve.etag and modified_ns is not None and modified_ns >= 0:
         fields += ((b"Last-Modified", httpdate.format(min(modified_ns // 10**9, date_s))),)
     return (*fields, (b"Content-Length", b"%d" % length))
 

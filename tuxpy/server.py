@@ -73,7 +73,7 @@ class Server:
 
     def _open(self) -> None:
         config = self.config
-        self._site = Site(config.root, opener())
+        self._site = Site(config.root, opener(), config.policy)
         alone = all(":" in bind.host for bind in config.binds)
         self._listeners = [listen(bind, config.workers, alone) for bind in config.binds]
         self.urls = tuple(_url(sockets[0]) for sockets in self._listeners)
@@ -85,8 +85,9 @@ class Server:
         self.backend, self.why = self._engines[0].backend, self._engines[0].why
 
     def _start_engine(self, number: int, limits: Limits) -> None:
+        assert self._site is not None
         try:
-            engine = Engine(limits, self._notify, self.config.backend)
+            engine = Engine(limits, self._notify, self.config.backend, self._site.significant)
         except EngineError as error:
             raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
         self._engines.append(engine)

@@ -24,9 +24,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .errors import ConfigError
-from .model import FileFact, Witness
+from .model import SIGNIFICANT, FileFact, Witness
+from .policy import Policy
 
 OpenBeneath = Callable[[int, bytes], int]
+
+_PLAIN = Policy()
 
 # O_NONBLOCK: opening a fifo or a device must not wait for its other side.
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -117,7 +120,7 @@ class Site:
         self,
         root: str,
         open_beneath: OpenBeneath = walk_beneath,
-        index: tuple[bytes, ...] = (b"index.html",),
+        policy: Policy = _PLAIN,
     ) -> None:
         """Raises ConfigError, naming the remedy, when the root cannot be entered."""
         try:
@@ -125,8 +128,10 @@ class Site:
         except OSError as error:
             remedy = _ROOT_REMEDIES.get(error.errno or 0, _ROOT_OTHER)
             raise ConfigError(remedy.format(root=root, error=error.strerror)) from error
-        self.index = index
-        self._open_beneath = open_beneath
+        self.policy = policy
+        # A listing comes in two forms, so there what the client accepts matters.
+        self.significant = (*SIGNIFICANT, b"accept") if policy.listing else SIGNIFICANT
+        self.open_beneath = open_beneath
 
     def close(self) -> None:
         if self.root_fd >= 0:
@@ -163,11 +168,6 @@ class Site:
             return IsDirectory(self.witness(file))
         return Absent("it is neither a regular file nor a directory", self.witness(file))
 
-    def index_names(self, directory: bytes) -> tuple[bytes, ...]:
-        """The names that stand for a directory (b"" is the root), best first."""
-        prefix = directory + b"/" if directory else b""
-        return tuple(prefix + name for name in self.index)
-
     def witness(self, file: FileFact) -> Witness:
         """What must still be found at the file's name for an answer made from it to hold."""
         return Witness(
@@ -177,10 +177,10 @@ class Site:
     def _open(self, path: bytes) -> int:
         for _ in range(_RACES_MAX):
             try:
-                return self._open_beneath(self.root_fd, path)
+                return self.open_beneath(self.root_fd, path)
             except BlockingIOError:
                 continue
-        return self._open_beneath(self.root_fd, path)
+        return self.open_beneath(self.root_fd, path)
 
 
 _ROOT_OTHER = "cannot open the directory {root!r}: {error}"

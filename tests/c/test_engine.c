@@ -1,5 +1,5 @@
-/* test_engine.c: a whole engine with a judge, so that the sanitizers see every crossing between threads: submit, misses,
- * answers, checks by workers, completions, cancel, drain and close. Clients and judge are this thread. */
+/* test_engine.c: a whole engine with a judge, so that the sanitizers see every crossing between threads: submit,
+ * misses, answers, checks by workers, completions, cancel, drain and close. Clients and judge are this thread. */
 #include <netinet/in.h>
 
 #include "draft.h"

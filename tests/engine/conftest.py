@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 from support.poll import until
-from support.running import refusal, taken
+from support.running import BACKENDS, refusal, taken
 
 from tuxpy.config import Backend
 
@@ -18,8 +18,8 @@ Make = Callable[..., Rig]
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
-    for name in ("uring", "epoll"):
-        refusal(name)  # type: ignore[arg-type]  # asks once, and only then counts
+    for name in BACKENDS:
+        refusal(name)  # asks once, and only then counts
     before = taken()
 
     def more() -> set[str]:

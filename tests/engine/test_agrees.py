@@ -27,7 +27,7 @@ from .rig import Rig, descriptors
 @pytest.fixture(scope="module")
 def engines() -> Iterator[dict[str, Rig]]:
     """One engine for all examples: what one leaves behind in a slot must not matter to the next."""
-    rigs = {name: Rig(name, slots=4) for name in BACKENDS if refusal(name) is None}
+    rigs: dict[str, Rig] = {name: Rig(name, slots=4) for name in BACKENDS if refusal(name) is None}
     yield rigs
     for rig in rigs.values():
         rig.close()

@@ -89,6 +89,20 @@ def test_a_counter_of_n_serves_exactly_n_connections(rig: Rig, listener: socket.
     assert (rig.metric("accepted"), rig.metric("runs")) == (most, 0)
 
 
+@pytest.mark.slow
+def test_a_counter_counts_exactly_where_a_ring_accepts_all_who_come(
+    backend: str, www: Path, listener: socket.socket
+) -> None:
+    """More runs than the backlog is long: accepting need not be asked for each connection."""
+    runs = 1100
+    with judged(backend, www, slots=runs) as rig:
+        rig.serve(listener, copies=runs, most=connections(runs + 50, runs))
+        assert {one(listener) for _ in range(runs + 50)} == {200}
+        assert len(rig.results(runs)) == runs
+        assert outcome(listener, patience_s=0.05) == "waits"
+        assert rig.metric("accepted") == runs + 50
+
+
 def test_a_counter_counts_connections_that_are_open_together(rig: Rig, listener: socket.socket) -> None:
     rig.serve(listener, copies=4, most=connections(6, 4))
     clients = [Client(listener.getsockname()) for _ in range(6)]
@@ -190,10 +204,14 @@ def test_whoever_comes_while_draining_is_told_at_once(rig: Rig, listener: socket
     assert len(rig.results(8)) == 8
 
 
-def outcome(listener: socket.socket) -> str:
-    with contextlib.suppress(ConnectionError), socket.create_connection(listener.getsockname(), timeout=2) as client:
+def outcome(listener: socket.socket, patience_s: float = 2) -> str:
+    address = listener.getsockname()
+    with contextlib.suppress(ConnectionError), socket.create_connection(address, timeout=patience_s) as client:
         client.sendall(get("/", "Connection: close"))
-        answer = client.recv(1000)
+        try:
+            answer = client.recv(1000)
+        except TimeoutError:
+            return "waits"
         return "served" if answer.startswith(b"HTTP/1.1 200 ") else "refused" if not answer else "odd"
     return "refused"
 

@@ -11,47 +11,7 @@ from tuxpy.errors import EngineError
 
 from .conftest import Make
 from .rig import Rig
-
-
-def counting(steps: int = 3, **last: int) -> Frozen:
-    """`steps` atoms that add one; the last with other flags."""
-    c = Chain("counting")
-    n = c.int("n")
-    for number in range(steps):
-        c.umem_add(n, 1, **(last if number == steps - 1 else {}))
-    return c.freeze()
-
-
-def failing(**how: int) -> Frozen:
-    """Reads nothing, from nowhere."""
-    c = Chain("failing")
-    c.umem_add(c.int("n"), 1)
-    c.read(-1, c.buffer(4), 4, stop_on="negative", **how)
-    c.umem_add(c.int("n"), 1)
-    return c.freeze()
-
-
-def beyond() -> Frozen:
-    """Reads more than its buffer has room for."""
-    c = Chain("beyond")
-    c.umem_add(c.int("n"), 1)
-    c.read(0, c.buffer(4), 5, next="end")
-    return c.freeze()
-
-
-def spinning(budget: int) -> Frozen:
-    c = Chain("spinning", budget=budget)
-    c.umem_add(c.int("n"), 1, label="again", next="again")
-    return c.freeze()
-
-
-def sleeping(ms: int) -> Frozen:
-    c = Chain("sleeping")
-    c.umem_add(c.int("n"), 1)
-    c.nanosleep(ms * 1_000_000)
-    c.umem_add(c.int("m"), 7)
-    return c.freeze()
-
+from .samples import beyond, counting, failing, sleeping, spinning
 
 # The record.
 
@@ -95,9 +55,9 @@ def test_records_come_in_the_order_in_which_runs_ended(rig: Rig) -> None:
 # NO_COMPLETE suppresses success only.
 
 
-def silent(rig: Rig, chain: Frozen, **how: int) -> bool:
+def silent(rig: Rig, chain: Frozen, deadline_ms: int = 0) -> bool:
     before = rig.metric("completions")
-    rig.engine.submit(chain, **how)
+    rig.engine.submit(chain, deadline_ms=deadline_ms)
     rig.wait_for("completions", before + 1)
     rig.take()
     told, rig.ended = len(rig.ended), []

@@ -12,7 +12,7 @@ from tuxpy.atoms import Chain, Completion, Reason
 
 from .conftest import Make
 from .rig import Rig
-from .test_completions import counting, sleeping
+from .samples import counting, sleeping
 
 
 def test_the_notify_descriptor_can_be_polled(rig: Rig) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tuxpy import conditional
 from tuxpy.model import WITNESSES_MAX, Decision, NotModified, Redirect, Refuse, Request, Serve
+from tuxpy.policy import Policy
 from tuxpy.resolve import resolve
 from tuxpy.site import OpenBeneath, Site, release
 
@@ -213,7 +214,8 @@ def test_13_1_the_tag_that_was_sent_makes_a_304_and_the_descriptor_is_gone(ask: 
 
 def test_14_2_range_is_for_get_alone(ask: Ask) -> None:
     """RFC 9110 14.2: a server MUST ignore Range for a method for which it is not defined; GET is the only one."""
-    part, whole = ask(b"/large.bin", (b"range", b"bytes=0-9")), ask(b"/large.bin", (b"range", b"bytes=0-9"), method=b"HEAD")
+    asked = (b"range", b"bytes=0-9")
+    part, whole = ask(b"/large.bin", asked), ask(b"/large.bin", asked, method=b"HEAD")
     assert (part.status, whole.status) == (206, 200)
     assert isinstance(part, Serve)
     assert part.parts == ((0, 10),)
@@ -223,23 +225,24 @@ def test_14_2_range_is_for_get_alone(ask: Ask) -> None:
 
 
 def test_an_answer_rests_on_every_name_that_was_looked_up(root: Path, opener: OpenBeneath) -> None:
-    with Site(str(root), opener, index=(b"index.htm", b"index.html")) as site:
+    with Site(str(root), opener, Policy(index=(b"index.htm", b"index.html"))) as site:
         decision = resolve(request(b"/docs/"), site)
         assert isinstance(decision, Serve)
         release(decision.file)
         seen = [(witness.path, witness.ino != 0) for witness in decision.witnesses]
         assert seen == [(b"docs/index.htm", False), (b"docs/index.html", True)]
         nothing = resolve(request(b"/empty/"), site)
-        assert [(w.path, w.ino) for w in nothing.witnesses] == [(b"empty/index.htm", 0), (b"empty/index.html", 0)]
+        looked_at = (b"empty/index.htm", b"empty/index.html", b"empty/404.html", b"404.html")
+        assert [(w.path, w.ino) for w in nothing.witnesses] == [(name, 0) for name in looked_at]
         assert nothing.cacheable
 
 
 def test_an_answer_that_rests_on_more_than_can_be_watched_is_not_kept(root: Path) -> None:
     names = tuple(b"index.%d" % number for number in range(WITNESSES_MAX))
-    with Site(str(root), index=names) as site:
+    with Site(str(root), policy=Policy(index=names, not_found=None)) as site:
         decision = resolve(request(b"/empty/"), site)
         assert (decision.cacheable, len(decision.witnesses)) == (True, WITNESSES_MAX)
-    with Site(str(root), index=(*names, b"index.html")) as site:
+    with Site(str(root), policy=Policy(index=(*names, b"index.html"))) as site:
         for target in (b"/empty/", b"/docs/"):
             decision = resolve(request(target), site)
             assert not decision.cacheable

@@ -87,11 +87,6 @@ def test_a_directory_is_a_directory_whatever_it_is_called(site: Site, path: byte
         assert directory.witness.ino != 0
 
 
-def test_index_names_stand_beneath_the_directory(root: Path) -> None:
-    with Site(str(root), index=(b"index.html", b"index.htm")) as site:
-        assert site.index_names(b"") == (b"index.html", b"index.htm")
-        assert site.index_names(b"a/b") == (b"a/b/index.html", b"a/b/index.htm")
-
 
 # Nothing.
 
