@@ -33,7 +33,7 @@
 #define TUX_STREAM_UNREAD_MAX 16384 /* bytes a connection may leave unread before its receive is stopped */
 #define TUX_SCRATCH_BYTES 65536
 
-#define TUX_LINGER_BYTES_MAX 65536 /* unread input thrown away before a close */
+#define TUX_LINGER_BYTES_MAX (1u << 20) /* unread input thrown away before a close */
 
 /* Heads. The key holds the request line and the significant fields, so it is never longer than the head. */
 #define TUX_HEAD_BYTES_MAX 65536
