@@ -16,13 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import meter
-from contenders import CONTENDERS, FAILURES, Contender, Running, Unavailable, build_probe, find, job_for, start
+from contenders import CONTENDERS, FAILURES, Contender, Running, Unavailable, build_probe, job_for, provide, start
 from machine import describe
 from scenarios import SCENARIOS, Scenario, make_site
 from table import Results, render
@@ -268,9 +268,11 @@ def main() -> None:
         return
     try:
         for program in ("wrk", "taskset"):
-            find(program)
+            provide(program)
     except Unavailable as reason:
-        sys.exit(f"nothing can be measured: {reason} (packages: wrk, util-linux, nginx)")
+        sys.exit(f"nothing can be measured: {reason}")
+    with suppress(Unavailable):  # the report will say that there is nothing to compare with
+        provide("nginx")
     plan = _plan(arguments)
     # without this the servers would outlive a bench that is told to end
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -116,6 +116,25 @@ CONTENDERS = (
 )
 
 
+_PACKAGES = {"nginx": "nginx-light", "wrk": "wrk", "taskset": "util-linux"}
+
+
+def provide(program: str) -> None:
+    """Install a tool of the measurement from Debian's packages where that is possible; else say what is missing."""
+    try:
+        find(program)
+        return
+    except Unavailable:
+        package = _PACKAGES[program]
+        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+            raise Unavailable(f"{program} is missing: install the package {package}") from None
+    # RUNLEVEL=1: Debian then starts no service of what it installs
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
+        subprocess.run(["apt-get", "-qq", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
+    find(program)
+
+
 def find(program: str) -> str:
     found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if found is None:

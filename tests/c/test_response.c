@@ -145,16 +145,15 @@ static void what_belongs_to_the_connection_is_refused(void)
 
 static void too_many_witnesses_are_refused(void)
 {
-    struct tux_witness_facts facts[TUX_WITNESSES_MAX + 1] = {
-        {.path = "a"}, {.path = "b"}, {.path = "c"}, {.path = "d"},
-    };
+    struct tux_witness_facts facts[TUX_WITNESSES_MAX + 1];
+    for (int i = 0; i <= TUX_WITNESSES_MAX; i++) facts[i] = (struct tux_witness_facts){.root_fd = -1, .path = "a"};
     struct parts p;
     parts_of(&p);
     p.options.witnesses = facts;
     p.options.witness_count = TUX_WITNESSES_MAX;
     tux_response_free(made(&p));
     p.options.witness_count = TUX_WITNESSES_MAX + 1;
-    refused(&p, -ENOMEM, "out of memory, or more than 4 witnesses");
+    refused(&p, -ENOMEM, "out of memory, or more than 8 witnesses");
 }
 
 /* --- the Date ---------------------------------------------------------------------------------------------------- */

@@ -192,18 +192,23 @@ def test_a_lent_socket_that_blocks_does_not_hold_the_engine(rig: Rig, root: int,
 
 
 @pytest.mark.parametrize("manner", [0, flags.ASYNC], ids=["here", "worker"])
-def test_a_fifo_that_nobody_writes_to_holds_nobody(rig: Rig, root: int, tmp_path: Path, manner: int) -> None:
+def test_a_fifo_that_nobody_writes_to_holds_nobody(root: int, make: Make, tmp_path: Path, manner: int) -> None:
+    rig = make(workers=1)
     c = Chain("opens")
     fifo = c.fd("fifo")
     c.openat2(c.param("root"), c.data(b"fifo\0"), c.data(OPEN), 24, ret=fifo, stop_on="negative", flags=manner)
     c.read(fifo, c.buffer(10), 10)
     rig.engine.submit(c.freeze(), {"root": root})
-    rig.wait_until_parked(1)
+    other = Chain("other")
+    opened(other, manner=flags.ASYNC)
+    rig.engine.submit(other.freeze(), {"root": root}, cookie=1)
+    assert rig.result().cookie == 1, "engine and worker go on"
     writer = os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK)
     os.write(writer, b"hello")
     os.close(writer)
     ended = rig.result()
     assert (ended.reason, ended.result) == (Reason.END, 5)
+    rig.close()
 
 
 # A connection and other descriptors beside it.
