@@ -181,7 +181,7 @@ static i64 park(struct tux_epoll *e, struct tux_run *run, int fd, u8 wait)
     u64 word = tux_event_word(WORD_SLOT, run->slot, run->generation);
     int failed = control(e, EPOLL_CTL_ADD, fd, events, word);
     if (failed == -EEXIST)
-        failed = control(e, EPOLL_CTL_MOD, fd, events, word); /* lent, and watched by an earlier run */
+        failed = control(e, EPOLL_CTL_MOD, fd, events, word); /* watched under a former generation */
     if (failed) return failed;
     slot->fd = fd;
     return TUX_AGAIN;

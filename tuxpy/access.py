@@ -124,10 +124,17 @@ def _folded(name: bytes) -> bytes:
 def _pattern(given: str) -> bytes:
     if not given.removeprefix("/") or "/" in given[1:]:
         raise ConfigError(f"{given!r} is no pattern of a name: give one segment, with a slash in front for the top")
+    if given.count("*") > _STARS_MAX:
+        raise ConfigError(f"the pattern {given!r} has more than {_STARS_MAX} stars: make two patterns of it")
     return given.encode("utf-8", "surrogateescape")
 
 
 HIDDEN: Final = HiddenPolicy()
+
+# With two stars at most, a rule's work grows with the square of the name: so much is done for no name that can be.
+_STARS_MAX: Final = 2
+_NAME_BYTES_MAX: Final = 1024  # file systems have 255, those in user space more
+_TOO_LONG: Final = HiddenRule(b"*", "no file has so long a name")
 
 
 def is_hidden(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> bool:
@@ -138,6 +145,8 @@ def is_hidden(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> bool:
 def hidden_by(segments: Sequence[bytes], policy: HiddenPolicy = HIDDEN) -> HiddenRule | None:
     """The rule that hides a path, for its reason; None when it may be served."""
     for place, segment in enumerate(segments):
+        if len(segment) > _NAME_BYTES_MAX:
+            return _TOO_LONG
         below = place > 0
         if policy._show[below].fullmatch(segment) is None:
             match = policy._hide[below].fullmatch(_folded(segment))

@@ -77,7 +77,7 @@ class HostTable(Generic[T]):
             if name in self._served:
                 return name
         elif is_name(name):
-            if name in self._served and name != b"_":  # a rule here; as a Host it is a name like any other
+            if name in self._served:
                 return name
             # Going from the left leaves the longest rest first, so the first wildcard found is the longest.
             rest = name

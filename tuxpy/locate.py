@@ -1,6 +1,6 @@
 """From the target to what answers it: a file, a directory's index or listing, a fallback, or a 404 (RFC 9110 15.5.5).
 
-In this order, the first that is there:
+Names that are hidden (access.py) are not looked at. Else, in this order, the first that is there:
 
   the name        a file as it is; a directory without its slash is redirected to it, with the query kept
   index names     of a directory, or its listing where the policy has one
@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import listing, listing_page
+from .access import hidden_by
 from .mediatypes import media_type
 from .model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Request, Serve, text
 from .policy import Policy
@@ -31,6 +32,10 @@ def locate(request: Request, target: Target, site: Site, now_s: int) -> Decision
     """The decision for a target that may be served."""
     slash = "/" if target.directory and target.segments else ""
     trail = Trail([f"the target decodes to /{text(target.path)}{slash}"])
+    hidden = hidden_by(target.segments, site.policy.hidden)
+    if hidden is not None:  # the answer is that of any name that is not there
+        trail.why.append(f"it is not served: {hidden.why} ({text(hidden.pattern)})")
+        return _not_found(request, target, site, trail, now_s)
     directory = False
     for name in _names(target, site.policy):
         found = site.open(name)
@@ -70,7 +75,10 @@ def _to_slash(target: Target, found: IsDirectory, trail: Trail) -> Redirect:
 
 def _list(request: Request, target: Target, site: Site, trail: Trail) -> Decision:
     """What the directory holds. Never kept: a file that grows changes the listing and not the directory."""
-    entries, truncated = listing.read(site.root_fd, target.path, site.open_beneath, _is_hidden)
+    def is_hidden(name: bytes) -> bool:
+        return hidden_by((*target.segments, name), site.policy.hidden) is not None
+
+    entries, truncated = listing.read(site.root_fd, target.path, site.open_beneath, is_hidden)
     trail.why.append(f"it is a directory of {len(entries)} names{' and more' * truncated}, which the policy shows")
     trail.cacheable = False
     if listing.wants_json(request.get(b"accept"), target.query):
@@ -80,10 +88,6 @@ def _list(request: Request, target: Target, site: Site, trail: Trail) -> Decisio
         body, kind = listing_page.html(target.segments, entries, truncated, sort), b"text/html; charset=utf-8"
     fields = ((b"Content-Type", kind), NOSNIFF, NO_CACHE, (b"Vary", b"Accept"))
     return Serve(content=body, etag=listing.etag(body), fields=fields, **trail.terms())
-
-
-def _is_hidden(name: bytes) -> bool:
-    return name.startswith(b".")
 
 
 def _not_found(request: Request, target: Target, site: Site, trail: Trail, now_s: int) -> Decision:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .access import HIDDEN, HiddenPolicy
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -15,6 +17,7 @@ class Policy:
     fallback   what is served in place of a page that is not there, for applications that read the address themselves;
                a name with the extension of a script, style, image or the like stays a 404
     not_found  the name of pages that are sent with a 404: the nearest one, from the target's directory upwards
+    hidden     names that are never served
     """
 
     index: tuple[bytes, ...] = (b"index.html",)
@@ -22,3 +25,4 @@ class Policy:
     clean: bool = False
     fallback: bytes | None = None
     not_found: bytes | None = b"404.html"
+    hidden: HiddenPolicy = HIDDEN

@@ -7,8 +7,8 @@ The stages run in the order of their tuple; the first that has an opinion decide
               registered methods, 501 for unknown ones (RFC 9110 9.1, 15.5.6, 15.6.2)
   expectation 417 for anything but 100-continue, which is answered by the final status at once
               (RFC 9110 10.1.1)
-  target      read by the rules of target.py; hidden names are 404
-  name        locate.py: file, index, listing, fallback, 404
+  target      read by the rules of target.py
+  name        locate.py: hidden, file, index, listing, fallback, 404
   content     represent.py: conditions, ranges
 """
 
@@ -20,7 +20,6 @@ from .locate import locate
 from .model import Decision, NoContent, Refuse, Request, text
 from .site import Site
 from .target import read_target
-from .trail import Trail
 
 SERVED_METHODS = (b"GET", b"HEAD", b"OPTIONS")
 # RFC 9110 9.3 and RFC 5789; whatever else is unknown here (RFC 9110 9.1: 501).
@@ -28,7 +27,6 @@ KNOWN_METHODS = frozenset(
     (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH")
 )
 _ALLOW = ((b"Allow", b", ".join(SERVED_METHODS)),)
-_HIDDEN = "names that begin with a dot are not served"
 
 
 def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
@@ -49,9 +47,6 @@ def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
     if request.method == b"OPTIONS":
         why = (f"the target decodes to /{text(target.path)}", "OPTIONS asks what can be done")
         return NoContent(fields=_ALLOW, why=why)
-    if target.hidden:
-        trail = Trail([f"the target decodes to /{text(target.path)}", _HIDDEN])
-        return Refuse(status=404, **trail.terms())
     return locate(request, target, site, now_s)
 
 

@@ -47,14 +47,6 @@ class Target:
         """Beneath the root: no slash in front, none behind."""
         return b"/".join(self.segments)
 
-    @property
-    def hidden(self) -> bool:
-        """A segment starts with a dot; only /.well-known/ (RFC 8615) at the top is meant."""
-        return any(
-            segment[0] == 0x2E and (position or segment != b".well-known")
-            for position, segment in enumerate(self.segments)
-        )
-
 
 def valid_authority(value: bytes) -> bool:
     """Whether a Host value or the authority of a target has the form of RFC 3986 3.2."""

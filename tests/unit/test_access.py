@@ -172,6 +172,14 @@ def test_a_pattern_is_for_one_segment(pattern: str) -> None:
         HiddenPolicy.parse(hide=[pattern])
 
 
+def test_no_name_makes_a_rule_work_for_long() -> None:
+    policy = HiddenPolicy.parse(hide=["*a*b"])
+    assert is_hidden((b"a" * 8000,), policy)
+    assert not is_hidden((b"a" * 1000,), policy)
+    with pytest.raises(ConfigError, match="more than 2 stars"):
+        HiddenPolicy.parse(hide=["*a*b*"])
+
+
 # Addresses.
 
 

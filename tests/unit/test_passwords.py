@@ -189,6 +189,17 @@ def test_what_argon2_writes_is_read(libraries: None) -> None:
     assert not users.verify("alice", "grun")
 
 
+def test_argon2_without_memory_is_no_wrong_password(libraries: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    import argon2
+
+    def fail(*_: object) -> bool:
+        raise argon2.exceptions.VerificationError("Memory allocation error")
+
+    monkeypatch.setattr("argon2.low_level.verify_secret", fail)
+    with pytest.raises(argon2.exceptions.VerificationError):
+        Htpasswd.parse(f"alice:{ARGON2}\n", "users").verify("alice", "password")
+
+
 @pytest.mark.parametrize("hashed", [BCRYPT, ARGON2])
 def test_a_missing_library_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch, hashed: str) -> None:
     library = "argon2" if "argon2" in hashed else "bcrypt"
@@ -221,6 +232,7 @@ def test_a_missing_library_is_named_with_the_extra(monkeypatch: pytest.MonkeyPat
         (ARGON2.replace("t=2", "t=0"), "damaged"),
         (ARGON2.replace("p=1", "p=64"), "damaged"),
         (ARGON2[:-2], "damaged"),
+        (ARGON2.replace("c29tZXNhbHQ", "c29tZQ"), "damaged"),  # a salt of 4 bytes
         (ARGON2.replace("v=19", "v=16"), "damaged"),
         ("secret", "not hashed"),
         ("", "not hashed"),
@@ -291,6 +303,12 @@ def test_an_unknown_user_costs_what_a_known_one_does(hashings: list[tuple[str, b
     costs = [hashed[4:6] for hashed, _ in hashings]
     assert costs[:64] == costs[64:]
     assert set(costs) == {"05", "09"}
+
+
+def test_a_nul_reaches_no_library(hashings: list[tuple[str, bytes]]) -> None:
+    users = Htpasswd.parse(line("alice"), "users")
+    assert not users.verify("alice", "pw05\0")
+    assert not hashings
 
 
 def test_without_users_nobody_gets_in() -> None:
@@ -444,6 +462,24 @@ def test_a_slip_leaves_the_last_good_version_in_force(path: Path, slip: str | No
     assert file.users() is users
     assert file.fault is None
     assert file.generation == 1
+
+
+def test_a_file_that_was_away_for_a_moment_is_no_fault_any_more(path: Path) -> None:
+    """Also when it comes back as it was, which a rename can do."""
+    was, gone = path.stat(), [False]
+
+    def stat(name: str) -> os.stat_result:
+        if gone[0]:
+            raise FileNotFoundError(2, "No such file or directory", name)
+        return was
+
+    file = PasswordFile(str(path), stat, LATER)
+    gone[0] = True
+    file.users()
+    assert file.fault is not None
+    gone[0] = False
+    file.users()
+    assert file.fault is None
 
 
 def test_at_the_start_the_file_must_be_there_and_sound(path: Path) -> None:

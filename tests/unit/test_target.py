@@ -201,34 +201,6 @@ def test_3_2_1_a_fragment_or_a_raw_backslash_is_no_part_of_a_path(raw: bytes) ->
 
 
 @pytest.mark.parametrize(
-    ("raw", "hidden"),
-    [
-        (b"/.env", True),
-        (b"/.git/config", True),
-        (b"/.git/", True),
-        (b"/%2egit/config", True),
-        (b"/%2Eenv", True),
-        (b"/a/.hidden", True),
-        (b"/a/.well-known/x", True),  # RFC 8615 3: at the top only
-        (b"/.well-known/.git", True),
-        (b"/...", True),
-        (b"/..dots", True),
-        (b"/x/../.env", True),
-        (b"//.env", True),
-        (b"/a%2F.env", True),
-        (b"/.well-known/security.txt", False),
-        (b"/%2ewell-known/security.txt", False),
-        (b"/.well-known", False),
-        (b"/.well-knownx", True),
-        (b"/a.b/c.d", False),
-        (b"/", False),
-    ],
-)
-def test_names_with_a_dot_in_front_are_hidden_and_well_known_is_not(raw: bytes, hidden: bool) -> None:
-    assert read(raw).hidden is hidden
-
-
-@pytest.mark.parametrize(
     "value",
     [b"example.org", b"example.org:80", b"EXAMPLE", b"127.0.0.1:8080", b"[::1]", b"[fe80::1]:443", b"a_b", b"xn--a",
      b"a:",
