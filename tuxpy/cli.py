@@ -158,6 +158,7 @@ def serve(
     listing: bool,
     spa: str | None,
     clean_urls: bool,
+    cors: tuple[str, ...],
 ) -> int:
     """Serve the files beneath DIR (this directory if left out) until told to stop.
 
@@ -173,7 +174,7 @@ def serve(
         backend=backend,
         max_connections=max_connections,
         log_level=log_level,
-        policy=policy_of(listing, spa, clean_urls),
+        policy=policy_of(listing, spa, clean_urls, cors),
     )
     log.set_up(log_level, colored)
     from .server import Server  # now that everything is understood: it brings the engine along
@@ -221,7 +222,7 @@ Examples:
 @site_options
 def explain(
     target: str, fields: tuple[str, ...], method: str, old: bool, root: str, ascii_only: bool,
-    listing: bool, spa: str | None, clean_urls: bool,
+    listing: bool, spa: str | None, clean_urls: bool, cors: tuple[str, ...],
 ) -> None:
     """Say what would be answered to a request for TARGET, a URL or a path, and why.
 
@@ -229,7 +230,7 @@ def explain(
     from . import explain as x
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
-    with x.site(_servable(root), policy_of(listing, spa, clean_urls)) as site:
+    with x.site(_servable(root), policy_of(listing, spa, clean_urls, cors)) as site:
         click.echo(x.explain(site, head, time.time(), ascii_only or _plain_output()), nl=False)
 
 

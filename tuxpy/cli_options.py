@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .cors import CorsRule
 from .errors import ConfigError
 from .policy import Policy
 
@@ -66,15 +67,20 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Answer with FILE, or index.html, where a page is missing; not for scripts, styles, images.",
             ),
             serve_option("--clean-urls", section="Site", is_flag=True, help="Let /about stand for about.html too."),
+            serve_option(
+                "--cors", section="Site", multiple=True, metavar="ORIGIN",
+                help="Let pages of ORIGIN (https://example.org, https://*.example.org or *) read what is served.",
+            ),
         )
     ):
         command = option(command)
     return command
 
 
-def policy_of(listing: bool, spa: str | None, clean_urls: bool) -> Policy:
+def policy_of(listing: bool, spa: str | None, clean_urls: bool, cors: tuple[str, ...]) -> Policy:
     """The policy that these options ask for."""
     if spa is not None and (not spa.strip("/") or ".." in spa.split("/")):
         raise ConfigError(f"{spa!r} is no file beneath the root: give a name such as index.html to --spa")
     fallback = None if spa is None else os.fsencode(spa.strip("/"))
-    return Policy(listing=listing, clean=clean_urls, fallback=fallback)
+    rule = CorsRule.parse(cors) if cors else None
+    return Policy(listing=listing, clean=clean_urls, fallback=fallback, cors=rule)

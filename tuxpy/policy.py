@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .access import HIDDEN, HiddenPolicy
+from .cors import CorsRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Policy:
                a name with the extension of a script, style, image or the like stays a 404
     not_found  the name of pages that are sent with a 404: the nearest one, from the target's directory upwards
     hidden     names that are never served
+    cors       which pages of other origins may read what is served; None: the browser's own rule
     """
 
     index: tuple[bytes, ...] = (b"index.html",)
@@ -26,3 +28,4 @@ class Policy:
     fallback: bytes | None = None
     not_found: bytes | None = b"404.html"
     hidden: HiddenPolicy = HIDDEN
+    cors: CorsRule | None = None

@@ -8,6 +8,7 @@ The stages run in the order of their tuple; the first that has an opinion decide
   expectation 417 for anything but 100-continue, which is answered by the final status at once
               (RFC 9110 10.1.1)
   target      read by the rules of target.py
+  origin      cors.py, where the policy has a rule: its fields are on every answer
   name        locate.py: hidden, file, index, listing, fallback, 404
   content     represent.py: conditions, ranges
 """
@@ -15,18 +16,20 @@ The stages run in the order of their tuple; the first that has an opinion decide
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from . import cors
 from .locate import locate
-from .model import Decision, NoContent, Refuse, Request, text
-from .site import Site
-from .target import read_target
+from .model import Decision, Field, NoContent, Refuse, Request, text
+from .site import ASKED_HEADERS, ASKED_METHOD, Site
+from .target import Target, read_target
 
 SERVED_METHODS = (b"GET", b"HEAD", b"OPTIONS")
 # RFC 9110 9.3 and RFC 5789; whatever else is unknown here (RFC 9110 9.1: 501).
 KNOWN_METHODS = frozenset(
     (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH")
 )
-_ALLOW = ((b"Allow", b", ".join(SERVED_METHODS)),)
+_ALLOW: tuple[Field, ...] = ((b"Allow", b", ".join(SERVED_METHODS)),)
 
 
 def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
@@ -35,6 +38,14 @@ def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
     now_s, in unix time, is asked by If-Range alone: whether a date is old enough to be trusted (RFC 9110 8.8.2.2). A
     kept no stays safe when time has passed.
     """
+    decision = _decide(request, site, now_s)
+    rule = site.policy.cors
+    if rule is None or isinstance(decision, NoContent):
+        return decision
+    return replace(decision, fields=(*decision.fields, *cors.simple(rule, request.get(b"origin"))))
+
+
+def _decide(request: Request, site: Site, now_s: int) -> Decision:
     for stage in _STAGES:
         refusal = stage(request)
         if refusal is not None:
@@ -45,9 +56,20 @@ def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
     if isinstance(target, Refuse):
         return target
     if request.method == b"OPTIONS":
-        why = (f"the target decodes to /{text(target.path)}", "OPTIONS asks what can be done")
-        return NoContent(fields=_ALLOW, why=why)
+        return _options(request, target, site)
     return locate(request, target, site, now_s)
+
+
+def _options(request: Request, target: Target, site: Site) -> NoContent:
+    """What can be done with a target, and what pages of other origins may do (Fetch, CORS protocol)."""
+    why: tuple[str, ...] = (f"the target decodes to /{text(target.path)}", "OPTIONS asks what can be done")
+    fields, rule = _ALLOW, site.policy.cors
+    if rule is not None:
+        asked = (request.get(b"origin"), request.get(ASKED_METHOD), request.get(ASKED_HEADERS))
+        found = cors.preflight(rule, *asked)
+        fields = (*fields, *(found.fields if found else cors.simple(rule, asked[0])))
+        why = (*why, found.why) if found else why
+    return NoContent(fields=fields, why=why)
 
 
 def _method(request: Request) -> Refuse | None:

@@ -113,6 +113,19 @@ def _step(at: int, name: bytes) -> int:
         raise
 
 
+ASKED_METHOD, ASKED_HEADERS = b"access-control-request-method", b"access-control-request-headers"
+
+
+def significant_for(policy: Policy) -> tuple[bytes, ...]:
+    """The fields on which a decision may depend: the engine's key holds them, and nothing else reaches the judge."""
+    names = SIGNIFICANT
+    if policy.listing:
+        names += (b"accept",)  # a listing comes as a page and as JSON
+    if policy.cors:
+        names += (ASKED_METHOD, ASKED_HEADERS)
+    return names
+
+
 class Site:
     """One document root. Close it (or use it in `with`) when no answer refers to it any more."""
 
@@ -129,8 +142,7 @@ class Site:
             remedy = _ROOT_REMEDIES.get(error.errno or 0, _ROOT_OTHER)
             raise ConfigError(remedy.format(root=root, error=error.strerror)) from error
         self.policy = policy
-        # A listing comes in two forms, so there what the client accepts matters.
-        self.significant = (*SIGNIFICANT, b"accept") if policy.listing else SIGNIFICANT
+        self.significant = significant_for(policy)
         self.open_beneath = open_beneath
 
     def close(self) -> None:
