@@ -83,7 +83,8 @@ def test_9112_9_5_a_client_that_leaves_without_reading(
         client = connect(server)
         client.send(data)
         vanish(client)
-    server.wait_for("accepted", 30)
+    if data:  # who says nothing before a reset is gone before anybody has to accept
+        server.wait_for("accepted", 30)
     assert until(lambda: server.metric("connections") == 0)
     assert connect(server).ask(get("/notes.txt")).status == 200
 
