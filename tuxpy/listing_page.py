@@ -4,7 +4,7 @@ Rules of this file
   1. Nothing is fetched, not even from here: the page works under POLICY, which names the hash of its one style sheet.
   2. Every link is relative and begins with "./", so no name can be read as a scheme or a host, and a page behind a
      proxy's prefix still leads where it should. What follows is percent-encoded to the very bytes of the name.
-  3. A name is shown readable and safe: signs that would act on the text around them stand as the escapes of their bytes.
+  3. A name is shown readable and safe: signs that would act on the text around them stand as escapes of their bytes.
   4. Order, counts and kinds are said in words or signs of the text itself: style adds nothing to the meaning, so a
      screen reader and a terminal browser get the whole of it.
 """
@@ -48,7 +48,8 @@ h1 { margin: .15rem 0 1.25rem; font-size: 1.9rem; line-height: 1.2; letter-spaci
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption, footer, .note { color: var(--soft); font-size: .9rem; text-align: left; }
 caption { padding-bottom: .75rem; }
-th, td { padding: 0; border-bottom: 1px solid var(--line); font-weight: inherit; text-align: left; vertical-align: top; }
+th, td { padding: 0; border-bottom: 1px solid var(--line); font-weight: inherit; text-align: left;
+  vertical-align: top; }
 thead th { padding-bottom: .35rem; white-space: nowrap; font-size: .9rem; }
 thead a { color: var(--soft); }
 [aria-sort] a { color: var(--ink); font-weight: 600; }

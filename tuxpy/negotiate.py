@@ -13,9 +13,10 @@ Rules
      not written to decode, and a body that it cannot read helps nobody; the RFC leaves the choice to us.
      An empty field wants no coding (12.5.3), so it is the same here.
   4. Nothing acceptable is None, and the answer to that 406. By its last paragraph 12.5.3 asks for identity in such a
-     case "unless the identity coding is indicated as unacceptable", which it is here: nothing else leads to None. 12.4.1
-     then leaves two ways, to honour the field with a 406 or to disregard it. It took an explicit word to get here,
-     browsers and tools do not say it by themselves, and so it is honoured. The cost: "gzip, *;q=0" gets no picture.
+     case "unless the identity coding is indicated as unacceptable", which it is here: nothing else leads to None.
+     12.4.1 then leaves two ways, to honour the field with a 406 or to disregard it. It took an explicit word to get
+     here, browsers and tools do not say it by themselves, and so it is honoured. The cost: "gzip, *;q=0" gets no
+     picture.
   5. A member that does not keep to the grammar is passed over, not guessed at: a coding it may have meant is then not
      sent. White space around "=", a fourth decimal, a parameter other than q are such faults.
   6. A coding that is named twice has the lowest of its weights: never send what was refused once.
