@@ -22,12 +22,15 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("__init__", "errors", "model", "pages", "httpdate", "mediatypes", "target", "conditional", "config"),
         *("policy", "ranges", "negotiate", "access", "cors", "hosts"),
+        *("hashed", "patterns", "fields", "redirects"),
     ),
     (
         *("parse", "site", "atoms", "native", "listen", "log", "compile", "trail", "passwords"),
+        "compress",
         *("listing", "listing_page"),
+        "rulesfiles",
     ),
-    ("represent", "locate", "resolve", "respond", "engine", "inline"),
+    ("variants", "represent", "locate", "resolve", "respond", "engine", "inline"),
     ("judge", "explain", "server"),
     ("cli_options", "cli", "__main__"),
 )
@@ -39,6 +42,7 @@ ATOMS = (
 # Who alone may import what. The extension has one importer, which turns its codes into exceptions.
 DOORS = {"h11": {"parse"}, "click": {"cli", "cli_options"}, "rich": {"cli"}, "_engine": {"native"}, "cffi": set[str]()}
 DOORS |= {"bcrypt": {"passwords"}, "argon2": {"passwords"}}
+DOORS |= {"brotli": {"compress"}, "zstandard": {"compress"}, "compression": {"compress"}}
 
 PYTHON_FILE_LINES, C_FILE_LINES, TEST_FILE_LINES = 300, 400, 600  # a module's tests stay in one file
 FUNCTION_LINES, COLUMNS = 70, 120
@@ -51,7 +55,8 @@ BANNED_C = {
     "alloca": "an array whose size is a constant of limits.h",
     "atoi": "strtoul and a look at what it left over",
 }
-WIRE = ("parse", "target", "conditional")  # where bare int() would take "+1", "1_0" and other digits of Unicode
+# Where bare int() would take "+1", "1_0" and other digits of Unicode.
+WIRE = ("parse", "target", "conditional", "ranges", "negotiate")
 ALLOWED_INT = "# int: "  # then why it is right here
 
 Fault: TypeAlias = tuple[Path, int, str]

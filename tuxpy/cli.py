@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -155,10 +155,7 @@ def serve(
     max_connections: int,
     log_level: LogLevel,
     color: str,
-    listing: bool,
-    spa: str | None,
-    clean_urls: bool,
-    cors: tuple[str, ...],
+    **site: Any,
 ) -> int:
     """Serve the files beneath DIR (this directory if left out) until told to stop.
 
@@ -174,7 +171,7 @@ def serve(
         backend=backend,
         max_connections=max_connections,
         log_level=log_level,
-        policy=policy_of(listing, spa, clean_urls, cors),
+        policy=policy_of(**site),
     )
     log.set_up(log_level, colored)
     from .server import Server  # now that everything is understood: it brings the engine along
@@ -211,7 +208,7 @@ Examples:
   tuxpy explain /docs --root ./www
   tuxpy explain http://localhost:8000/a.css -H 'If-None-Match: "x"' -X HEAD""")
 @click.argument("target")
-@click.option("-H", "--header", "fields", multiple=True, metavar="'FIELD: VALUE'", help="A field of the request.")
+@click.option("-H", "--field", "fields", multiple=True, metavar="'FIELD: VALUE'", help="A field of the request.")
 @click.option("-X", "--request", "method", default="GET", show_default=True, metavar="METHOD", help="Its method.")
 @click.option("--http1.0", "old", is_flag=True, help="Ask in HTTP/1.0.")
 @click.option(
@@ -221,8 +218,7 @@ Examples:
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
 @site_options
 def explain(
-    target: str, fields: tuple[str, ...], method: str, old: bool, root: str, ascii_only: bool,
-    listing: bool, spa: str | None, clean_urls: bool, cors: tuple[str, ...],
+    target: str, fields: tuple[str, ...], method: str, old: bool, root: str, ascii_only: bool, **options: Any
 ) -> None:
     """Say what would be answered to a request for TARGET, a URL or a path, and why.
 
@@ -230,7 +226,7 @@ def explain(
     from . import explain as x
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
-    with x.site(_servable(root), policy_of(listing, spa, clean_urls, cors)) as site:
+    with x.site(_servable(root), policy_of(**options)) as site:
         click.echo(x.explain(site, head, time.time(), ascii_only or _plain_output()), nl=False)
 
 

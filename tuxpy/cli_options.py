@@ -10,6 +10,8 @@ import click
 
 from .cors import CorsRule
 from .errors import ConfigError
+from .fields import EVERYTHING, FieldRule, field
+from .model import Field
 from .policy import Policy
 
 
@@ -68,6 +70,11 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             serve_option("--clean-urls", section="Site", is_flag=True, help="Let /about stand for about.html too."),
             serve_option(
+                "--header", section="Site", multiple=True, metavar="'FIELD: VALUE'",
+                help="A field that every answer shall have, such as 'X-Frame-Options: DENY'.",
+            ),
+            serve_option("--no-compress", section="Site", is_flag=True, help="Compress nothing here or beside files."),
+            serve_option(
                 "--cors", section="Site", multiple=True, metavar="ORIGIN",
                 help="Let pages of ORIGIN (https://example.org, https://*.example.org or *) read what is served.",
             ),
@@ -77,10 +84,23 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def policy_of(listing: bool, spa: str | None, clean_urls: bool, cors: tuple[str, ...]) -> Policy:
+def policy_of(
+    listing: bool, spa: str | None, clean_urls: bool, header: tuple[str, ...], no_compress: bool, cors: tuple[str, ...]
+) -> Policy:
     """The policy that these options ask for."""
     if spa is not None and (not spa.strip("/") or ".." in spa.split("/")):
         raise ConfigError(f"{spa!r} is no file beneath the root: give a name such as index.html to --spa")
     fallback = None if spa is None else os.fsencode(spa.strip("/"))
     rule = CorsRule.parse(cors) if cors else None
-    return Policy(listing=listing, clean=clean_urls, fallback=fallback, cors=rule)
+    return Policy(
+        listing=listing, clean=clean_urls, fallback=fallback, cors=rule, compress=not no_compress,
+        rules=(FieldRule(EVERYTHING, set=tuple(map(_field, header)), where="--header"),) if header else (),
+    )
+
+
+def _field(given: str) -> Field:
+    """FIELD: VALUE."""
+    name, colon, value = given.partition(":")
+    if not colon:
+        raise ConfigError(f"{given!r} is no field: give name, colon and value, as in 'X-Frame-Options: DENY'")
+    return field(name.strip(), value.strip())

@@ -104,7 +104,7 @@ def _not_found(request: Request, target: Target, site: Site, trail: Trail, now_s
         if isinstance(found, FileFact):
             trail.why.append(f"nothing is there; the page for that is {text(name)}")
             trail.witnesses.append(site.witness(found))
-            fields = ((b"Content-Type", media_type(name).value), NOSNIFF)
+            fields: tuple[Field, ...] = ((b"Content-Type", media_type(name).value), NOSNIFF)
             return Serve(status=404, file=found, etag=b"", fields=fields, **trail.terms())
         trail.passed_over(name, found)
     return Refuse(status=404, **trail.terms())

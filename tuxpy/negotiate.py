@@ -20,6 +20,7 @@ Rules
   5. A member that does not keep to the grammar is passed over, not guessed at: a coding it may have meant is then not
      sent. White space around "=", a fourth decimal, a parameter other than q are such faults.
   6. A coding that is named twice has the lowest of its weights: never send what was refused once.
+  7. A field of more than MEMBERS_MAX members, of which browsers send four, is read no further: identity, as in rule 3.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+MEMBERS_MAX: Final = 100
 IDENTITY: Final = b"identity"
 _FULL: Final = 1000
 _UNSAID: Final = 0.5  # the weight of identity where the field does not speak of it: less than the least, 0.001
@@ -70,8 +72,11 @@ def acceptable(value: bytes | None) -> Preferences:
     """The preferences in a value of Accept-Encoding, several lines joined by commas; None if there is no such field."""
     if not value:
         return _NOTHING_SAID
+    members = value.lower().split(b",", MEMBERS_MAX)
+    if len(members) > MEMBERS_MAX:
+        return _NOTHING_SAID
     named: dict[bytes, int] = {}
-    for member in value.lower().split(b","):
+    for member in members:
         match = _MEMBER.fullmatch(member.strip(b" \t"))
         if match is None:
             continue

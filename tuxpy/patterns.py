@@ -168,11 +168,12 @@ class _Reader:
             raise self.refused(f"stands for {count} patterns: give at most {ALTERNATIVES_MAX}")
         for chosen in product(*choices):
             segments = list(chosen)
-            if "" in segments[:-1] or segments == [""] != self._segments:
+            if "" in segments[:-1] or (self.anywhere and segments == [""]):
                 raise self.refused("has an empty segment: no path has two slashes in a row")
             if "." in segments or ".." in segments:
                 raise self.refused("has a segment of dots: requests are compared when those are gone")
-            if any("**" in segment and (segment != "**" or self.anywhere) for segment in segments):
+            given = zip(segments, self._segments, strict=True)
+            if any("**" in segment and (written != "**" or self.anywhere) for segment, written in given):
                 raise self.refused("has ** beside other letters: it stands for whole segments, between two slashes")
             yield segments
 
@@ -217,7 +218,7 @@ class _Reader:
         written = self._chunk(chunks[0])
         for chunk in chunks[1:-1]:
             if chunk:
-                written += self._for_good(lambda chunk=chunk: _SKIP + self._chunk(chunk) + b"(?=/|\\Z)")  # type: ignore[misc]
+                written += self._for_good(_SKIP + self._chunk(chunk) + b"(?=/|\\Z)")
         if len(chunks) > 1:
             written += _SKIP + self._chunk(chunks[-1])
         return written + tail
@@ -233,9 +234,11 @@ class _Reader:
             return _escaped(first)
         if self.splat:
             return _escaped(first) + self._captured(SPLAT, b".*") + _escaped(others[0])
+        if segment == "*" and not self.anywhere:
+            return b"[^/]+"
         written = _escaped(first)
         for part in others[:-1]:
-            written += self._for_good(lambda part=part: b"[^/]*?" + _escaped(part))  # type: ignore[misc]
+            written += self._for_good(b"[^/]*?" + _escaped(part))
         return written + b"[^/]*" + _escaped(others[-1])
 
     def _captured(self, name: str, expression: bytes) -> bytes:
@@ -243,10 +246,10 @@ class _Reader:
         self.groups.append((group, name))
         return b"(?P<%s>%s)" % (group.encode(), expression)
 
-    def _for_good(self, written: Callable[[], bytes]) -> bytes:
+    def _for_good(self, expression: bytes) -> bytes:
         """An expression whose first match is final (Python has atomic groups only from 3.11 on)."""
         group = self._group().encode()
-        return b"(?=(?P<%s>%s))(?P=%s)" % (group, written(), group)
+        return b"(?=(?P<%s>%s))(?P=%s)" % (group, expression, group)
 
     def _group(self) -> str:
         self._count += 1

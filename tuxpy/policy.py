@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .access import HIDDEN, HiddenPolicy
 from .cors import CorsRule
+from .fields import FieldRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Policy:
                a name with the extension of a script, style, image or the like stays a 404
     not_found  the name of pages that are sent with a 404: the nearest one, from the target's directory upwards
     hidden     names that are never served
+    compress   types that shrink are sent compressed to whoever accepts that
+    rules      fields of answers, by path
     cors       which pages of other origins may read what is served; None: the browser's own rule
     """
 
@@ -29,3 +32,5 @@ class Policy:
     not_found: bytes | None = b"404.html"
     hidden: HiddenPolicy = HIDDEN
     cors: CorsRule | None = None
+    compress: bool = True
+    rules: tuple[FieldRule, ...] = ()

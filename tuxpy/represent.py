@@ -1,16 +1,18 @@
 """A file was found: which representation of it is sent, and how much of that (RFC 9110 3.2, 13, 14).
 
-In this order, which is that of RFC 9110 13.2.2: the type; the conditions, which may say that nothing is sent; If-Range
-and Range, which may say that only parts are. Range is for GET alone (14.2): a HEAD is told of the whole.
+In this order, which is that of RFC 9110 13.2.2: the type; the variant, whose tag it is that counts; the conditions,
+which may say that nothing is sent; If-Range and Range, which may say that only parts are. Range is for GET alone
+(14.2): a HEAD is told of the whole.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from . import conditional, ranges
+from . import conditional, ranges, variants
+from .fields import DEFAULT_RULES, for_not_modified, merged
 from .mediatypes import media_type
-from .model import NOSNIFF, Decision, FileFact, NotModified, Refuse, Request, Serve, text
+from .model import Decision, FileFact, NotModified, Refuse, Request, Serve, text
 from .site import Site, release
 from .trail import Trail
 
@@ -19,30 +21,44 @@ ACCEPT_RANGES = (b"Accept-Ranges", b"bytes")
 
 def represent(request: Request, file: FileFact, site: Site, trail: Trail, now_s: int) -> Decision:
     """The decision about a file that was found. Takes over its descriptor: it is in a Serve, or closed."""
+    kept: FileFact | None = None
+    opened = [file]
     try:
-        decision = _decide(request, file, site, trail, now_s)
-    except BaseException:
-        release(file)
-        raise
-    if not isinstance(decision, Serve) or decision.file is None:
-        release(file)
-    return decision
+        decision = _decide(request, file, site, trail, now_s, opened)
+        kept = decision.file if isinstance(decision, Serve) else None
+        return decision
+    finally:
+        for one in opened:
+            if one is not kept:
+                release(one)
 
 
-def _decide(request: Request, file: FileFact, site: Site, trail: Trail, now_s: int) -> Decision:
+def _decide(
+    request: Request, file: FileFact, site: Site, trail: Trail, now_s: int, opened: list[FileFact]
+) -> Decision:
     trail.why.append(f"the file is {text(file.path)}, {file.size} bytes")
     trail.witnesses.append(site.witness(file))
-    tag = conditional.etag(file)
-    status, because = conditional.evaluate(request, tag, file.mtime_ns // 10**9)
-    trail.why.append(because)
-    if status == 304:
-        return NotModified(etag=tag, **trail.terms())
-    if status != 200:
-        return Refuse(status=status, **trail.terms())
     kind = media_type(file.path)
     trail.why.append(f"the type is {kind.value.decode()} because {kind.because}")
-    fields = ((b"Content-Type", kind.value), NOSNIFF, ACCEPT_RANGES)
-    whole = Serve(file=file, etag=tag, fields=fields, **trail.terms())
+    variant = variants.choose(request, file, site, kind.value, trail)
+    if variant is None:
+        return Refuse(status=406, fields=(variants.VARY,), **trail.terms())
+    if variant.file is not None and variant.file is not file:
+        opened.append(variant.file)
+    modified_ns = (variant.file or file).mtime_ns
+    status, because = conditional.evaluate(request, variant.etag, modified_ns // 10**9)
+    trail.why.append(because)
+    own = ((b"Content-Type", kind.value), *variant.fields)
+    fields = merged(own, DEFAULT_RULES, b"/" + file.path, status)
+    if status == 304:
+        return NotModified(etag=variant.etag, fields=for_not_modified(fields), **trail.terms())
+    if status != 200:
+        return Refuse(status=status, fields=variant.fields[:1], **trail.terms())
+    if variant.file is None:  # no parts of what exists for this answer alone
+        return Serve(
+            content=variant.content, etag=variant.etag, fields=fields, modified_ns=modified_ns, **trail.terms()
+        )
+    whole = Serve(file=variant.file, etag=variant.etag, fields=(*fields, ACCEPT_RANGES), **trail.terms())
     return _cut(request, whole, kind.value, trail, now_s)
 
 

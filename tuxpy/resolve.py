@@ -8,6 +8,7 @@ The stages run in the order of their tuple; the first that has an opinion decide
   expectation 417 for anything but 100-continue, which is answered by the final status at once
               (RFC 9110 10.1.1)
   target      read by the rules of target.py
+  fields      fields.py: what the policy's rules add, on every answer
   origin      cors.py, where the policy has a rule: its fields are on every answer
   name        locate.py: hidden, file, index, listing, fallback, 404
   content     represent.py: conditions, ranges
@@ -19,8 +20,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from . import cors
+from .fields import for_not_modified, merged
 from .locate import locate
-from .model import Decision, Field, NoContent, Refuse, Request, text
+from .model import Decision, Field, NoContent, NotModified, Refuse, Request, text
 from .site import ASKED_HEADERS, ASKED_METHOD, Site
 from .target import Target, read_target
 
@@ -38,21 +40,34 @@ def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
     now_s, in unix time, is asked by If-Range alone: whether a date is old enough to be trusted (RFC 9110 8.8.2.2). A
     kept no stays safe when time has passed.
     """
-    decision = _decide(request, site, now_s)
-    rule = site.policy.cors
-    if rule is None or isinstance(decision, NoContent):
-        return decision
-    return replace(decision, fields=(*decision.fields, *cors.simple(rule, request.get(b"origin"))))
+    target = read_target(request.target)
+    decision = _decide(request, target, site, now_s)
+    policy = site.policy
+    fields = decision.fields
+    if policy.rules and isinstance(target, Target):
+        fields = merged(fields, policy.rules, b"/" + target.path, decision.status)
+        if isinstance(decision, NotModified):
+            fields = for_not_modified(fields)
+    if policy.cors is not None and not isinstance(decision, NoContent):
+        fields = _one_vary((*fields, *cors.simple(policy.cors, request.get(b"origin"))))
+    return decision if fields is decision.fields else replace(decision, fields=fields)
 
 
-def _decide(request: Request, site: Site, now_s: int) -> Decision:
+def _one_vary(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Several lines mean the same (RFC 9110 5.3), but one is easier to read."""
+    values = [value for name, value in fields if name == b"Vary"]
+    if len(values) < 2:
+        return fields
+    return (*(line for line in fields if line[0] != b"Vary"), (b"Vary", b", ".join(values)))
+
+
+def _decide(request: Request, target: Target | Refuse, site: Site, now_s: int) -> Decision:
     for stage in _STAGES:
         refusal = stage(request)
         if refusal is not None:
             return refusal
     if request.method == b"OPTIONS" and request.target == b"*":
         return NoContent(fields=_ALLOW, why=("the asterisk asks about the server as a whole",))
-    target = read_target(request.target)
     if isinstance(target, Refuse):
         return target
     if request.method == b"OPTIONS":

@@ -121,7 +121,8 @@ def _serve(serve: Serve, course: _Course, now: float, head_only: bool) -> Answer
             answer = _finish(serve, course, int(now), own, wanted, serve.file)
             moved = True
             return answer
-        if serve.file and abs(now - serve.file.ctime_ns / 10**9) < UNSETTLED_S:
+        changed_ns = serve.file.ctime_ns if serve.file else serve.modified_ns
+        if changed_ns is not None and abs(now - changed_ns / 10**9) < UNSETTLED_S:
             serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
         return _finish(serve, course, int(now), own, parts)
     finally:

@@ -117,3 +117,11 @@ def test_9110_15_5_the_page_of_an_error_repeats_nothing(ask: Ask) -> None:
     assert b"script" not in answer.body
     assert b"<b>" not in answer.body
     assert b"<i>" not in answer.body
+
+
+def test_9111_5_2_pages_are_asked_for_again_and_hashed_names_never(ask: Ask) -> None:
+    """RFC 9111 5.2.2.4 and RFC 8246: what may change is revalidated, what carries its hash need not be."""
+    assert ask(get("/"))[b"cache-control"] == b"no-cache"
+    tag = ask(get("/notes.txt"))[b"etag"].decode()
+    assert ask(get("/notes.txt", f"If-None-Match: {tag}"))[b"cache-control"] == b"no-cache"
+    assert b"Cache-Control" not in dict(ask(get("/nothing")).fields)

@@ -1,0 +1,134 @@
+"""Which of the forms of a file is sent (RFC 9110 12.1): as it is, coded by its author beside it, or coded here.
+
+A type that shrinks has variants, so all its answers say Vary: Accept-Encoding, whichever is sent. A precompressed file
+that is not older than the original is taken before anything is compressed here; only it can be served in parts, since
+what is compressed here exists for whole answers alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from . import compress, conditional, negotiate
+from .model import Field, FileFact, Request, text
+from .site import Site, read_slices, release
+from .trail import Trail
+
+log = logging.getLogger("tuxpy")
+
+VARY: Final[Field] = (b"Vary", b"Accept-Encoding")
+_KEPT_BYTES_MAX: Final = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What is sent for a file. `file` is the original or its precompressed sibling; None: `content`, made here."""
+
+    etag: bytes
+    fields: tuple[Field, ...]
+    file: FileFact | None
+    content: bytes = b""
+
+
+class Coded:
+    """Bodies compressed here, the last used ones, by version of the file and coding."""
+
+    def __init__(self, bytes_max: int = _KEPT_BYTES_MAX) -> None:
+        self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._bytes, self._bytes_max = 0, bytes_max
+
+    def body(self, file: FileFact, coding: bytes) -> bytes:
+        """The file in this coding. Raises site.FileChanged."""
+        key = (file.dev, file.ino, file.size, file.mtime_ns, file.ctime_ns, coding)
+        if key in self._bodies:
+            self._bodies.move_to_end(key)
+            return self._bodies[key]
+        (original,) = read_slices(file, [(0, file.size)])
+        made = compress.encode(coding, original)
+        self._bodies[key] = made
+        self._bytes += len(made)
+        while self._bytes > self._bytes_max or len(self._bodies) > 10_000:
+            _, oldest = self._bodies.popitem(last=False)
+            self._bytes -= len(oldest)
+        return made
+
+
+_CODED: Final = Coded()  # one for the process: the key is the version of the file, whatever site it is of
+
+
+@lru_cache(maxsize=1000)
+def _say_stale(name: str, original: str, _version: tuple[int, int, int]) -> None:
+    """Once for each version."""
+    log.warning("%s is older than %s and is ignored: compress it again", name, original)
+
+
+def choose(request: Request, file: FileFact, site: Site, kind: bytes, trail: Trail) -> Variant | None:
+    """The variant to send; None when none is acceptable (406). Whoever gets a sibling owns its descriptor too."""
+    tag = conditional.etag(file)
+    if not site.policy.compress or not compress.compressible(kind):
+        return Variant(tag, (), file)
+    preferences = negotiate.acceptable(request.get(b"accept-encoding"))
+    wanted = negotiate.ranked(preferences, compress.CODINGS)
+    siblings = _siblings(file, site, wanted, trail)
+    try:
+        sizes = {negotiate.IDENTITY: file.size, **{coding: sibling.size for coding, sibling in siblings.items()}}
+        coding = negotiate.choose(preferences, sizes)
+        if siblings and coding in siblings:
+            trail.why.append(f"it is sent as {text(siblings[coding].path)}, which its author has compressed")
+            chosen = siblings.pop(coding)
+            return Variant(conditional.etag(chosen), (VARY, (b"Content-Encoding", coding)), chosen)
+    finally:
+        for sibling in siblings.values():
+            release(sibling)
+    made = None if siblings or request.get(b"range") else _made(file, kind, preferences, trail)
+    if made is not None:
+        coding, body = made
+        return Variant(compress.variant_etag(tag, coding), (VARY, (b"Content-Encoding", coding)), None, body)
+    if preferences.refuses_identity:
+        trail.why.append("the request refuses every form of it that there is")
+        return None
+    return Variant(tag, (VARY,), file)
+
+
+def _siblings(file: FileFact, site: Site, wanted: tuple[bytes, ...], trail: Trail) -> dict[bytes, FileFact]:
+    """The precompressed files that are welcome and fresh, open."""
+    found: dict[bytes, FileFact] = {}
+    for coding, name in compress.precompressed(file.path):
+        if coding not in wanted:
+            continue
+        there = site.open(name)
+        if not isinstance(there, FileFact):
+            if there.witness is not None:
+                trail.witnesses.append(there.witness)
+            continue
+        trail.witnesses.append(site.witness(there))
+        if compress.is_stale(there.mtime_ns, file.mtime_ns):
+            _say_stale(text(name), text(file.path), (there.dev, there.ino, there.mtime_ns))
+            trail.why.append(f"{text(name)} is older than the file, so it is ignored")
+            release(there)
+        else:
+            found[coding] = there
+    return found
+
+
+def _made(
+    file: FileFact, kind: bytes, preferences: negotiate.Preferences, trail: Trail
+) -> tuple[bytes, bytes] | None:
+    """The most welcome coding that can be made here, and the body in it; None when identity is as welcome or better."""
+    welcome = negotiate.ranked(preferences, compress.available())
+    must = preferences.refuses_identity and file.size <= compress.BODY_MAX
+    if not welcome or not (must or compress.worth_trying(kind, file.size)):
+        return None
+    coding = welcome[0]
+    if preferences.weight(coding) < preferences.weight(negotiate.IDENTITY):
+        return None
+    body = _CODED.body(file, coding)
+    if not must and not compress.worthwhile(file.size, len(body)):
+        trail.why.append(f"{coding.decode()} does not make it clearly smaller")
+        return None
+    trail.why.append(f"it is sent as {coding.decode()}, {len(body)} bytes made here")
+    return coding, body
