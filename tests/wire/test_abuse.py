@@ -142,6 +142,7 @@ def test_9110_17_5_connections_that_come_and_go(serve: Serve, connect: Connect, 
         if number % 3 == 0:
             client.send(get("/notes.txt"))
         client.reset() if number % 2 else client.close()
-    assert server.wait_for("accepted", 900) >= 900, "some may be gone before they are accepted"
+    # Who sends nothing is accepted only when he ends in order; some others may be gone before they are accepted.
+    assert server.wait_for("accepted", 600) >= 600
     assert until(lambda: server.metric("connections") == 0)
     assert connect(server).ask(get("/notes.txt")).status == 200
