@@ -124,6 +124,7 @@ SIGTERM and SIGINT let connections finish what they are at; a second one ends at
     "-p", "--port", section="Where", metavar="PORT",
     help=f"Port where --bind names none; 0 is any free one.  [default: {PORT}, or the next free one]",
 )
+@site_options
 @serve_option(
     "-w", "--workers", section="Engine", default="auto", show_default=True, metavar="N|auto",
     help=f"Engines, 1 to {WORKERS_MAX}; auto is one for every processor that this process may use.",
@@ -144,7 +145,6 @@ SIGTERM and SIGINT let connections finish what they are at; a second one ends at
     "--color", section="Output", type=click.Choice(("auto", "always", "never")), default="auto", show_default=True,
     help="Colours; auto is on a terminal, unless NO_COLOR is set.",
 )
-@site_options
 def serve(
     directory: str,
     bind: tuple[str, ...],

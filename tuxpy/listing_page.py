@@ -57,14 +57,14 @@ tbody th { width: 100%; }
 tbody a { display: block; padding: .35rem 0; unicode-bidi: isolate; }
 tbody td, time { white-space: nowrap; color: var(--soft); }
 tbody td { padding: .35rem 0; }
-td, thead th + th { padding-left: 1.5rem; }
+tbody td, thead th + th { padding-left: 1.5rem; }
 td:nth-child(2), th:nth-child(2) { text-align: right; }
 tbody tr:hover { background: var(--card); }
 .folders a { font-weight: 600; }
 footer { margin-top: 1.5rem; }
 @media (max-width: 36rem) {
   body { padding: 1.25rem 1rem 2rem; }
-  td, thead th + th { padding-left: .75rem; }
+  tbody td, thead th + th { padding-left: .75rem; }
   tbody td { font-size: .875rem; line-height: 1.7; }
   time span { display: none; }
 }

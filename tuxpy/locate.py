@@ -86,7 +86,8 @@ def _list(request: Request, target: Target, site: Site, trail: Trail) -> Decisio
     else:
         sort = listing.parse_sort(target.query)
         body, kind = listing_page.html(target.segments, entries, truncated, sort), b"text/html; charset=utf-8"
-    fields = ((b"Content-Type", kind), NOSNIFF, NO_CACHE, (b"Vary", b"Accept"))
+    fields: tuple[Field, ...] = ((b"Content-Type", kind), NOSNIFF, NO_CACHE, (b"Vary", b"Accept"))
+    fields = (*fields, (b"Content-Security-Policy", listing_page.POLICY))
     return Serve(content=body, etag=listing.etag(body), fields=fields, **trail.terms())
 
 
