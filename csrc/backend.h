@@ -58,6 +58,9 @@ struct tux_backend_ops {
     void (*hang_up)(struct tux_backend *, struct tux_run *, int fd);
 };
 
+/* Accept for as many runs as are wanted, up to `max`: events, of which the last may be an error. */
+int tux_backend_accept(u32 port, int listener, u32 *wanted, struct tux_event *events, int max);
+
 struct tux_backend {
     const struct tux_backend_ops *ops;
 };

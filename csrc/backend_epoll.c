@@ -101,22 +101,6 @@ static int epoll_listen(struct tux_backend *b, u32 port, int listener)
     return 0;
 }
 
-/* Accept for as many runs as wait, but not so many that the connections already here starve. */
-static int accept_some(struct tux_epoll *e, u32 port, struct tux_event *events, int max)
-{
-    struct epoll_port *p = &e->port[port];
-    int count = 0;
-    while (count < max && p->wanted > 0) {
-        int fd = accept4(p->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
-        if (fd < 0 && errno == EAGAIN) break;
-        events[count++] = (struct tux_event){.kind = TUX_EVENT_ACCEPTED, .slot = port, .result = fd < 0 ? -errno : fd};
-        if (fd < 0) break;
-        p->wanted--;
-    }
-    return count;
-}
-
 static int slot_events(struct tux_epoll *e, const struct epoll_event *got, struct tux_event *events)
 {
     struct tux_event event = tux_event_from_word(got->data.u64, 0);
@@ -156,7 +140,12 @@ static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, 
         u64 word = e->got[i].data.u64;
         switch (word >> 56) {
         case WORD_SLOT: count += slot_events(e, &e->got[i], events + count); break;
-        case WORD_PORT: count += accept_some(e, (u32)word, events + count, max - count - 2 * (got - i - 1)); break;
+        case WORD_PORT: { /* not so many that the connections already here starve */
+            struct epoll_port *p = &e->port[(u32)word];
+            int room = max - count - 2 * (got - i - 1);
+            count += tux_backend_accept((u32)word, p->listener, &p->wanted, events + count, room);
+            break;
+        }
         case WORD_READY:
             events[count] = tux_event_from_word(word, (i64)e->got[i].events);
             unwatch(e, &e->slot[events[count].slot]);

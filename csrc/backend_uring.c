@@ -169,21 +169,6 @@ static void uring_want(struct tux_backend *b, u32 port, u32 wanted)
     else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, tux_event_word(WORD_ACCEPT, port, p->generation));
 }
 
-static int accept_some(struct tux_uring *u, u32 port, struct tux_event *events, int max)
-{
-    struct uring_port *p = &u->port[port];
-    int count = 0;
-    while (count < max && p->wanted > 0) {
-        int fd = accept4(p->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
-        if (fd < 0 && errno == EAGAIN) break;
-        events[count++] = (struct tux_event){.kind = TUX_EVENT_ACCEPTED, .slot = port, .result = fd < 0 ? -errno : fd};
-        if (fd < 0) break;
-        p->wanted--;
-    }
-    return count;
-}
-
 static struct stream *stream_of(struct tux_uring *u, const struct tux_run *run)
 {
     return &u->streams.stream[run->slot];
@@ -231,8 +216,9 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
         break;
     }
     case WORD_ACCEPT_POLL: {
-        u->port[event.slot].armed = false;
-        int count = cqe->res < 0 ? 0 : accept_some(u, event.slot, events, max);
+        struct uring_port *p = &u->port[event.slot];
+        p->armed = false;
+        int count = cqe->res < 0 ? 0 : tux_backend_accept(event.slot, p->listener, &p->wanted, events, max);
         if (count == 0 || events[count - 1].result >= 0) arm_accept(u, event.slot);
         return count;
     }
