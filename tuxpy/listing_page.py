@@ -40,35 +40,36 @@ body {
 a { color: var(--blue); text-decoration: none; }
 a:hover { text-decoration: underline; text-underline-offset: .15em; }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 1px; border-radius: .2rem; }
-h1, nav, tbody a { overflow-wrap: anywhere; white-space: pre-wrap; }
+h1, nav a, nav span, tbody a { overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 nav ol { display: flex; flex-wrap: wrap; margin: 0; padding: 0; list-style: none; color: var(--soft); }
-nav li:not(:last-child)::after { content: "/"; margin: 0 .4rem; color: var(--soft); }
-nav a, nav span { unicode-bidi: isolate; }
-h1 { margin: .15rem 0 1.25rem; font-size: 1.9rem; line-height: 1.2; letter-spacing: -.01em; }
+nav li:not(:last-child)::after { content: "/"; margin: 0 .4rem; }
+h1 { margin: .3rem 0 1.25rem; font-size: 1.9rem; line-height: 1.2; letter-spacing: -.01em; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption, footer, .note { color: var(--soft); font-size: .9rem; text-align: left; }
 caption { padding-bottom: .75rem; }
-th, td { padding: 0; border-bottom: 1px solid var(--line); font-weight: inherit; text-align: left;
-  vertical-align: top; }
+th, td { padding: 0; border-bottom: 1px solid var(--line); font-weight: inherit; text-align: left; }
+td { padding: .35rem 0 .35rem 1.5rem; vertical-align: top; white-space: nowrap; color: var(--soft); }
 thead th { padding-bottom: .35rem; white-space: nowrap; font-size: .9rem; }
+thead th + th { padding-left: 1.5rem; }
+thead th:nth-child(2) { min-width: 6rem; }
+thead th:nth-child(3) { min-width: 11rem; }
+td:nth-child(2), th:nth-child(2) { text-align: right; }
 thead a { color: var(--soft); }
 [aria-sort] a { color: var(--ink); font-weight: 600; }
 tbody th { width: 100%; }
-tbody a { display: block; padding: .35rem 0; unicode-bidi: isolate; }
-tbody td, time { white-space: nowrap; color: var(--soft); }
-tbody td { padding: .35rem 0; }
-tbody td, thead th + th { padding-left: 1.5rem; }
-td:nth-child(2), th:nth-child(2) { text-align: right; }
+tbody a { display: block; padding: .35rem 0; }
 tbody tr:hover { background: var(--card); }
 .folders a { font-weight: 600; }
 footer { margin-top: 1.5rem; }
+footer a { color: var(--soft); text-decoration: underline; text-underline-offset: .15em; }
 @media (max-width: 36rem) {
   body { padding: 1.25rem 1rem 2rem; }
-  tbody td, thead th + th { padding-left: .75rem; }
-  tbody td { font-size: .875rem; line-height: 1.7; }
+  td { padding-left: .75rem; font-size: .875rem; line-height: 1.715; }
+  thead th + th { padding-left: .75rem; }
+  thead th:nth-child(n + 2) { min-width: 0; }
   time span { display: none; }
 }
-@media print { a, tbody td, time { color: inherit; } footer { display: none; } }
+@media print { a, td { color: inherit; } footer { display: none; } }
 """
 
 _STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest())
@@ -219,18 +220,22 @@ def human_size(size: int) -> str:
 
 # Spaces of other widths, as some systems put into names, and the joiners of Persian, Hindi and emoji.
 _KEPT = re.compile("([\xa0\u2000-\u200a\u200c\u200d\u202f\u205f\u3000]+)")
+_ESCAPE = re.compile(r"\\x[0-9a-f]{2}")
 
 
 def readable(name: bytes) -> str:
     r"""A name to be read, not to be used: as model.text, but what belongs to names stays as it is.
 
-    The name of a link must be seen: one without any ink is written in escapes throughout.
+    Backslashes are doubled only in a name that holds an escape or what looks like one, so \xNN still means one thing.
+    A link must be seen: a name without any ink is written in escapes throughout.
     """
     shown = text(name)
-    if "\\x" in shown:
+    if "\\" in shown:
         parts = _KEPT.split(name.decode("utf-8", "surrogateescape"))
         parts[::2] = [text(part.encode("utf-8", "surrogateescape")) for part in parts[::2]]
         shown = "".join(parts)
+        if not _ESCAPE.search(shown):
+            shown = shown.replace("\\\\", "\\")
     if _KEPT.sub("", shown).strip():
         return shown
     return "".join(f"\\x{byte:02x}" for byte in name)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json as json_module
 import os
+import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -14,8 +18,11 @@ from hypothesis import strategies as st
 
 from tuxpy.inline import opener
 from tuxpy.listing import Entry, Sort, etag, json, ordered, parse_sort, read, wants_json
-from tuxpy.listing_page import html, human_size
-from tuxpy.site import Site
+from tuxpy.listing_page import POLICY, html, human_size, readable
+from tuxpy.model import FileFact
+from tuxpy.site import IsDirectory, OpenBeneath, Site, release
+
+from . import odd_tree
 
 NAMES = st.binary(min_size=1, max_size=40).filter(lambda name: b"/" not in name and b"\0" not in name)
 ENTRIES = st.lists(
@@ -65,6 +72,14 @@ def test_the_order_is_total(entries: list[Entry], sort: Sort) -> None:
     assert etag(html((), entries, False, sort)) == etag(html((), entries[::-1], False, sort))
 
 
+def test_names_are_in_the_order_of_people() -> None:
+    wanted = ["sub", "a1", "A2", "ä2", "a10", "a10b", "b", "Z", "z"]
+    entries = [Entry(name.encode(), name == "sub", 0, 0) for name in wanted]
+    assert ordered(entries[::-1], Sort()) == entries
+    assert ordered(entries, Sort("name", True)) == [entries[0], *entries[:0:-1]]
+    assert ordered(entries[::-1], Sort("size", True)) == entries  # equal sizes: by name, whatever the direction
+
+
 @given(ENTRIES, st.booleans())
 def test_rfc_8259_json_says_the_same(entries: list[Entry], truncated: bool) -> None:
     said = json_module.loads(json((b"a",), entries, truncated))
@@ -107,6 +122,44 @@ def test_a_huge_directory_costs_a_bounded_look(root: Path) -> None:
     assert b"more in this directory" in html((), entries, more, Sort())
 
 
+@pytest.fixture
+def odd(tmp_path: Path) -> dict[bytes, list[bytes]]:
+    """The odd tree in the folder "site" of tmp_path; the names in some of its directories."""
+    top = odd_tree.plant(tmp_path / "site")
+    folders = ("", "docs", "odd")
+    return {path.encode(): [os.fsencode(found.name) for found in (top / path).iterdir()] for path in folders}
+
+
+def test_what_is_shown_is_what_can_be_asked_for(
+    tmp_path: Path, odd: dict[bytes, list[bytes]], opener: OpenBeneath, request: pytest.FixtureRequest
+) -> None:
+    """With each opener, listing and site agree on every name and on its facts."""
+    with Site(str(tmp_path / "site" / "root"), opener) as site:
+        request.getfixturevalue("unprivileged")  # only now: nobody may enter the folders above
+        for path, names in odd.items():
+            entries, _ = read(site.root_fd, path, opener, lambda _: False)
+            listed = {entry.name: (entry.is_directory, entry.size, entry.mtime_ns) for entry in entries}
+            for name in names:
+                found = site.open(path + b"/" + name if path else name)
+                if isinstance(found, FileFact):
+                    release(found)
+                    assert listed.pop(name) == (False, found.size, found.mtime_ns)
+                elif isinstance(found, IsDirectory):
+                    assert listed.pop(name)[0]
+            assert not listed
+
+
+def test_a_shortage_of_descriptors_is_not_an_empty_directory(root: Path) -> None:
+    """Else a page without its links would be taken for the truth."""
+    def short(root_fd: int, path: bytes) -> int:
+        if path == b".":
+            return os.open(root, os.O_RDONLY)
+        raise OSError(24, "Too many open files")
+
+    with pytest.raises(OSError, match="Too many"):
+        read(-1, b"", short, lambda _: False)
+
+
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
@@ -124,6 +177,14 @@ def test_the_query_asks_for_an_order(query: bytes | None, wanted: Sort) -> None:
         *((None, None, False), (b"*/*", None, False), (b"text/html,*/*;q=0.8", None, False)),
         *((b"application/json", None, True), (b"text/html;q=0.5, application/json", None, True)),
         *((b"application/json;q=0", None, False), (b"text/html", b"format=json", True)),
+        *((b"application/json", b"format=html", False), (b"application/json", b"format=x", True)),
+        *((b"application/json, text/plain, */*", None, True), (b"application/json, text/html", None, False)),
+        *((b"application/*;q=0.2, */*;q=0.1", None, True), (b"*/*, text/html;q=0", None, True)),
+        *((b"APPLICATION/JSON ; Q=0.5,,text/html; q=0.4", None, True), (b"application/json;charset=utf-8", None, True)),
+        *((b"application/json;v=2", None, False), (b"application/json;q=2", None, False), (b"x", None, False)),
+        *((b'text/html;x="a,application/json"', None, False), (b'a/b;x="\\",", application/json', None, True)),
+        *((b"a/a" + b" ;" * 8000 + b"!", None, False), (b'"' * 16000, None, False)),  # and not slowly
+        *((b'a/a;a="' + b'\\"' * 8000, None, False), (b"a/a;" + b" " * 16000 + b"!", None, False)),
     ],
 )
 def test_9110_12_5_1_json_for_whoever_prefers_it(accept: bytes | None, query: bytes | None, wanted: bool) -> None:
@@ -135,3 +196,94 @@ def test_9110_12_5_1_json_for_whoever_prefers_it(accept: bytes | None, query: by
 )
 def test_sizes_for_people(size: int, said: str) -> None:
     assert human_size(size) == said
+
+
+@given(st.integers(0, 1 << 64), st.integers(0, 1 << 64))
+def test_sizes_are_short_and_never_turn_the_order_round(a: int, b: int) -> None:
+    units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB"]
+    said = [human_size(size).split(" ") for size in sorted((a, b))]
+    (number, unit), (number_, unit_) = said
+    assert (units.index(unit), float(number)) <= (units.index(unit_), float(number_))
+    assert len(number.replace(".", "")) <= 4
+
+
+# What is seen of a name.
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        *((b"caf\xe9", "caf\\xe9"), (b"new\nline", "new\\x0aline"), ("gr\xfc\xdf".encode(), "gr\xfc\xdf")),
+        *((b"back\\slash", "back\\slash"), (b"\\x0a", "\\\\x0a"), (b"\\ \n", "\\\\ \\x0a"), (b" ", "\\x20")),
+        *(("1\u202fPM".encode(), "1\u202fPM"), ("\u202egpj".encode(), "\\xe2\\x80\\xaegpj")),
+        *(("\u200d".encode(), "\\xe2\\x80\\x8d"), ("a\u200d\n".encode(), "a\u200d\\x0a")),
+    ],
+)
+def test_a_name_is_readable(name: bytes, seen: str) -> None:
+    assert readable(name) == seen
+
+
+@given(NAMES, NAMES)
+def test_different_names_look_different(one: bytes, other: bytes) -> None:
+    assert one == other or readable(one) != readable(other)
+
+
+@given(NAMES)
+def test_a_name_is_seen_and_acts_on_nothing_around_it(name: bytes) -> None:
+    assert readable(name).strip()
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", readable(name))
+
+
+def test_mark_up_in_a_name_is_text() -> None:
+    page = html((b"<i>", b"\"'&"), [Entry(b"</a><script>\"'&", False, 1, 0)], False, Sort())
+    Page(page)
+    assert page.count(b"&lt;/a&gt;&lt;script&gt;&quot;&#x27;&amp;</a>") == 1
+    assert b"<title>Index of /&lt;i&gt;/&quot;&#x27;&amp;/</title>" in page
+
+
+# The page.
+
+
+def test_the_policy_allows_the_one_style_sheet_and_nothing_else() -> None:
+    """CSP 3, 6.7.2: the hash is that of the text of the element."""
+    sheets = re.findall(rb"<style>(.*?)</style>", html((), [], False, Sort()), re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(sheet).digest()) for sheet in sheets]
+    assert POLICY.startswith(b"default-src 'none'; style-src 'sha256-%s';" % digests[0])
+    assert len(sheets) == 1
+    assert not re.search(rb"url\(|@import|\sstyle=|\ssrc=", html((b"a",), [], True, Sort()))
+
+
+@given(SORTS)
+def test_one_column_says_the_order_and_offers_the_other(sort: Sort) -> None:
+    page = html((), [Entry(b"a", False, 1, 0)], False, sort).decode()
+    state, other = ("descending", "asc") if sort.descending else ("ascending", "desc")
+    assert page.count("aria-sort=") == 1
+    assert f'aria-sort="{state}"><a href="./?sort={sort.by}&amp;order={other}"' in page
+    assert page.count('<th scope="col"') == 3
+    assert page.count('<th scope="row"') == page.count("<caption>") == 1
+
+
+def test_the_crumbs_lead_upwards() -> None:
+    assert Page(html((b"a", b"b", b"c"), [], False, Sort())).links[1:4] == ["./../../../", "./../../", "./../"]
+    assert b"<nav" not in html((), [], False, Sort())
+
+
+@pytest.mark.parametrize("seconds", [-(1 << 70), -62135596801, 253402300800, 1 << 70])
+def test_a_time_that_no_calendar_has_is_left_out(seconds: int) -> None:
+    entry = Entry(b"a", False, 1, seconds * 10**9)
+    assert b"<time" not in html((), [entry], False, Sort())
+    assert json_module.loads(json((), [entry], False))["entries"][0]["modified"] is None
+
+
+def test_rfc_3339_5_6_a_year_has_four_digits() -> None:
+    entry = Entry(b"a", False, 1, -62135596800 * 10**9)
+    page = html((), [entry], False, Sort())
+    assert b'<time datetime="0001-01-01T00:00:00Z">0001-01-01<span> 00:00</span></time>' in page
+
+
+def test_a_large_page_is_made_at_once() -> None:
+    entries = [Entry(b"file %d.txt" % number, False, number * 77, number * 10**9) for number in range(10000)]
+    began = time.perf_counter()
+    page = html((), entries, True, Sort())
+    print(f"10,000 entries: {len(page)} bytes in {(time.perf_counter() - began) * 1000:.0f} ms")
+    assert page.count(b"<tr>") == 10001
