@@ -8,12 +8,12 @@
 
 enum { SYS_URING_SETUP = 425, SYS_URING_ENTER = 426, SYS_URING_REGISTER = 427 };
 
-enum { OP_NOP = 0, OP_POLL_ADD = 6, OP_ACCEPT = 13, OP_ASYNC_CANCEL = 14, OP_CLOSE = 19, OP_SEND = 26, OP_RECV = 27 };
+enum { OP_POLL_ADD = 6, OP_ACCEPT = 13, OP_ASYNC_CANCEL = 14, OP_CLOSE = 19, OP_SEND = 26, OP_RECV = 27 };
 
 enum { /* io_uring_sqe.flags */
-    SQE_IO_LINK = 1u << 2, SQE_IO_HARDLINK = 1u << 3, SQE_BUFFER_SELECT = 1u << 5, SQE_CQE_SKIP_SUCCESS = 1u << 6,
+    SQE_IO_HARDLINK = 1u << 3, SQE_BUFFER_SELECT = 1u << 5, SQE_CQE_SKIP_SUCCESS = 1u << 6,
 };
-enum { ACCEPT_MULTISHOT = 1u << 0, RECV_MULTISHOT = 1u << 1, POLL_ADD_MULTI = 1u << 0 };
+enum { ACCEPT_MULTISHOT = 1u << 0, RECV_MULTISHOT = 1u << 1 };
 enum { CQE_F_BUFFER = 1u << 0, CQE_F_MORE = 1u << 1, CQE_BUFFER_SHIFT = 16 };
 enum { /* io_uring_params.flags */
     SETUP_CQSIZE = 1u << 3, SETUP_CLAMP = 1u << 4, SETUP_SUBMIT_ALL = 1u << 7, SETUP_SINGLE_ISSUER = 1u << 12,

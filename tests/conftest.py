@@ -11,6 +11,7 @@ A test that means to see a warning of the server takes it out of the log with ca
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -94,3 +95,13 @@ def ask(server: Running, connect: Connect) -> Ask:
         return ask_both_ways(server, connect, request, kept)
 
     return ask_
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """File modes mean nothing to root, so root is somebody else for a moment."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(was)

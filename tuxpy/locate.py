@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from . import listing, listing_page
 from .access import hidden_by
+from .fields import REVALIDATE
 from .mediatypes import media_type
 from .model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Request, Serve, text
 from .policy import Policy
@@ -24,8 +25,6 @@ from .represent import represent
 from .site import Denied, IsDirectory, Site
 from .target import Target, directory_location
 from .trail import Trail
-
-NO_CACHE: Field = (b"Cache-Control", b"no-cache")
 
 
 def locate(request: Request, target: Target, site: Site, now_s: int) -> Decision:
@@ -36,7 +35,6 @@ def locate(request: Request, target: Target, site: Site, now_s: int) -> Decision
     if hidden is not None:  # the answer is that of any name that is not there
         trail.why.append(f"it is not served: {hidden.why} ({text(hidden.pattern)})")
         return _not_found(request, target, site, trail, now_s)
-    directory = False
     for name in _names(target, site.policy):
         found = site.open(name)
         if isinstance(found, FileFact):
@@ -46,10 +44,8 @@ def locate(request: Request, target: Target, site: Site, now_s: int) -> Decision
         trail.passed_over(name, found)
         if isinstance(found, Denied):
             return Refuse(status=403, **trail.terms())
-    if target.directory and site.policy.listing:
-        found = site.open(target.path or b".")
-        directory = isinstance(found, IsDirectory)
-    if directory:
+    shown = target.directory and site.policy.listing
+    if shown and isinstance(site.open(target.path or b"."), IsDirectory):
         return _list(request, target, site, trail)
     return _not_found(request, target, site, trail, now_s)
 
@@ -75,6 +71,7 @@ def _to_slash(target: Target, found: IsDirectory, trail: Trail) -> Redirect:
 
 def _list(request: Request, target: Target, site: Site, trail: Trail) -> Decision:
     """What the directory holds. Never kept: a file that grows changes the listing and not the directory."""
+
     def is_hidden(name: bytes) -> bool:
         return hidden_by((*target.segments, name), site.policy.hidden) is not None
 
@@ -85,8 +82,8 @@ def _list(request: Request, target: Target, site: Site, trail: Trail) -> Decisio
         body, kind = listing.json(target.segments, entries, truncated), listing.JSON_TYPE
     else:
         sort = listing.parse_sort(target.query)
-        body, kind = listing_page.html(target.segments, entries, truncated, sort), b"text/html; charset=utf-8"
-    fields: tuple[Field, ...] = ((b"Content-Type", kind), NOSNIFF, NO_CACHE, (b"Vary", b"Accept"))
+        body, kind = listing_page.html(target.segments, entries, truncated, sort), listing_page.MEDIA_TYPE
+    fields: tuple[Field, ...] = ((b"Content-Type", kind), NOSNIFF, (b"Cache-Control", REVALIDATE), (b"Vary", b"Accept"))
     fields = (*fields, (b"Content-Security-Policy", listing_page.POLICY))
     return Serve(content=body, etag=listing.etag(body), fields=fields, **trail.terms())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,13 +44,3 @@ def opener(request: pytest.FixtureRequest) -> OpenBeneath:
 def site(root: Path, opener: OpenBeneath) -> Iterator[Site]:
     with Site(str(root), opener) as site:
         yield site
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[None]:
-    """File modes mean nothing to root, so root is somebody else for a moment."""
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(65534)
-    yield
-    os.seteuid(was)

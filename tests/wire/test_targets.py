@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from urllib.parse import quote, urljoin
 
 import pytest
@@ -236,16 +235,6 @@ def test_9110_15_5_5_what_is_no_file_is_404_at_once(server: Running, connect: Co
 def test_9110_15_5_5_what_is_not_there_is_404(ask: Ask) -> None:
     answer = ask(get("/nothing"))
     assert (answer.status, answer.reason) == (404, b"Not Found")
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[None]:
-    """File modes mean nothing to root, so root is somebody else for a moment."""
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(65534)
-    yield
-    os.seteuid(was)
 
 
 def test_9110_15_5_4_what_may_not_be_read_is_403(ask: Ask, unprivileged: None) -> None:
