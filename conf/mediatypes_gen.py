@@ -1,4 +1,4 @@
-"""Write the table in tuxpy/mediatypes.py from conf/mime.types; with --check only compare.
+"""Write the table in tuxpy/http/mediatypes.py from conf/mime.types; with --check only compare.
 
 The table lies in the module, so nothing is read at start and a wheel needs no data files.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 CONF = Path(__file__).resolve().parent
 SOURCE = CONF / "mime.types"
-MODULE = CONF.parent / "tuxpy" / "mediatypes.py"
+MODULE = CONF.parent / "tuxpy" / "http" / "mediatypes.py"
 BEGIN, END = "# begin table (conf/mime.types)\n", "# end table\n"
 WIDTH = 100
 

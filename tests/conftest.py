@@ -23,7 +23,7 @@ from support.client import Client, Response
 from support.fixtures import Ask, Connect, Serve
 from support.running import BACKENDS, Running, refusal
 
-from tuxpy.config import Backend
+from tuxpy.config.settings import Backend
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

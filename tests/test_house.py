@@ -17,22 +17,15 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = ("tuxpy", "csrc", "conf", "loadtest", "tests")
 DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".cfg")
 
-# A module imports from its own floor or from below, never from above, and never in a circle.
+# A module imports from its own floor or from below, never from above, and never in a circle. PACKAGE.* is all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    (
-        *("__init__", "errors", "model", "pages", "httpdate", "mediatypes", "target", "conditional", "config"),
-        *("policy", "ranges", "negotiate", "access", "cors", "hosts"),
-        *("hashed", "patterns", "fields", "redirects"),
-    ),
-    (
-        *("parse", "site", "atoms", "native", "listen", "log", "compile", "trail", "passwords"),
-        "compress",
-        *("listing", "listing_page"),
-        "rulesfiles",
-    ),
-    ("variants", "represent", "locate", "resolve", "respond", "engine", "inline"),
+    ("__init__", "errors", "model"),
+    ("http.*", "atoms", "atoms.*"),
+    ("rules.*", "compile", "native"),
+    ("config.*", "engine"),
+    ("site.*", "inline", "listen", "log"),
     ("judge", "explain", "server"),
-    ("cli_options", "cli", "__main__"),
+    ("cli.*", "__main__"),
 )
 # In here the order is strict: each imports only from what stands before it.
 ATOMS = (
@@ -40,7 +33,7 @@ ATOMS = (
     *("system", "reference", "words", "canvas", "text", "__init__"),
 )
 # Who alone may import what. The extension has one importer, which turns its codes into exceptions.
-DOORS = {"h11": {"parse"}, "click": {"cli", "cli_options"}, "rich": {"cli"}, "_engine": {"native"}, "cffi": set[str]()}
+DOORS = {"h11": {"parse"}, "click": {"main", "options"}, "rich": {"main"}, "_engine": {"native"}, "cffi": set[str]()}
 DOORS |= {"bcrypt": {"passwords"}, "argon2": {"passwords"}}
 DOORS |= {"brotli": {"compress"}, "zstandard": {"compress"}, "compression": {"compress"}}
 
@@ -56,7 +49,7 @@ BANNED_C = {
     "atoi": "strtoul and a look at what it left over",
 }
 # Where bare int() would take "+1", "1_0" and other digits of Unicode.
-WIRE = ("parse", "target", "conditional", "ranges", "negotiate")
+WIRE = tuple(f"http/{name}" for name in ("parse", "target", "conditional", "ranges", "negotiate"))
 ALLOWED_INT = "# int: "  # then why it is right here
 
 Fault: TypeAlias = tuple[Path, int, str]
@@ -105,12 +98,22 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def neighbours(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, name) of what a module imports of its own package; names that are no modules are in __init__."""
-    for line, level, name in imports(path):
-        if level == 1 and not name.startswith("_engine"):
-            first = name.partition(".")[0]
-            there = (path.parent / f"{first}.py").exists() or (path.parent / first).is_dir()
-            yield line, first if there else "__init__"
+    """(line, dotted name beneath tuxpy) of the modules that a module imports of its own package."""
+    for node in _running(tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = (path.parents[node.level - 1]).relative_to(ROOT / "tuxpy").parts
+            named = (*base, *(node.module or "").split(".")) if node.module else base
+            for alias in node.names:
+                yield node.lineno, _module_of((*named, alias.name))
+
+
+def _module_of(parts: tuple[str, ...]) -> str:
+    """The module that holds this name: itself, or what stands before it."""
+    while parts and not (ROOT / "tuxpy").joinpath(*parts).with_suffix(".py").exists():
+        parts = parts[:-1]
+        if parts and parts[0] == "atoms":
+            return "atoms"
+    return ".".join(parts) or "__init__"
 
 
 def circles(graph: dict[str, list[tuple[Path, int, str]]]) -> Iterator[Fault]:
@@ -130,18 +133,24 @@ def circles(graph: dict[str, list[tuple[Path, int, str]]]) -> Iterator[Fault]:
 
 def test_python_imports_go_down() -> None:
     floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+
+    def floor(name: str) -> int | None:
+        return floor_of.get(name, floor_of.get(name.partition(".")[0] + ".*"))
+
     faults: list[Fault] = []
     graph: dict[str, list[tuple[Path, int, str]]] = {}
-    for path in sorted((ROOT / "tuxpy").glob("*.py")):
-        name = path.stem
-        if name not in floor_of:
+    for path in files((".py",), ["tuxpy"]):
+        name = ".".join(path.relative_to(ROOT / "tuxpy").with_suffix("").parts)
+        own = floor(name)
+        if own is None:
             faults.append((path, 1, f"{name} has no floor: give it one in FLOORS of tests/test_house.py"))
-            continue
-        for line, target in neighbours(path):
-            graph.setdefault(name, []).append((path, line, target))
-            if floor_of.get(target, 0) > floor_of[name]:
-                what = f"floor {floor_of[name]} imports {target} of floor {floor_of[target]}"
-                faults.append((path, line, f"{what}: hand it in as a value, or move one of them"))
+        elif not name.startswith("atoms.") and path.name != "__init__.py":
+            for line, target in neighbours(path):
+                graph.setdefault(name, []).append((path, line, target))
+                below = floor(target) or 0
+                if below > own:
+                    what = f"floor {own} imports {target} of floor {below}"
+                    faults.append((path, line, f"{what}: hand it in as a value, or move one of them"))
     report(faults)
     report(circles(graph))
 
@@ -153,8 +162,9 @@ def test_python_imports_of_chains_go_down_and_know_neither_http_nor_the_engine()
             faults.append((path, 1, f"{path.stem} has no place: give it one in ATOMS of tests/test_house.py"))
             continue
         place = ATOMS.index(path.stem)
-        for line, target in neighbours(path):
-            if target != "__init__" and ATOMS.index(target) >= place:
+        for line, level, target in imports(path):
+            target = target if level == 1 and target in ATOMS else ""
+            if target and ATOMS.index(target) >= place:
                 faults.append((path, line, f"{path.stem} stands below {target}: import downward only"))
         for line, level, name in imports(path):
             if (level > 1 and name != "errors") or name.partition(".")[0] in ("h11", "http", "cffi", "tuxpy"):

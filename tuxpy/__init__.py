@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .config import Address, Config
+    from .config.settings import Address, Config
     from .errors import ConfigError, EngineError, PeerError, TuxError
     from .server import Server
 
@@ -17,8 +17,8 @@ __version__ = "0.1.0"  # as in pyproject.toml; a test compares
 __all__ = ["Address", "Config", "ConfigError", "EngineError", "PeerError", "Server", "TuxError", "__version__"]
 
 _HOMES = {
-    "Address": "config",
-    "Config": "config",
+    "Address": "config.settings",
+    "Config": "config.settings",
     "ConfigError": "errors",
     "EngineError": "errors",
     "PeerError": "errors",

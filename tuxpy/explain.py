@@ -12,16 +12,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from . import httpdate
 from .atoms import Frozen, Kind, lifecycle
 from .atoms import text as drawing
 from .errors import ConfigError
+from .http import httpdate
 from .inline import OPEN_CHAIN, opener
 from .judge import judge_head
 from .model import Answer, Decision, Request, Serve, Witness, refuse, text
-from .policy import Policy
-from .respond import BODY_IN_MEMORY_MAX, announces_body, respond
-from .site import Site, fact
+from .rules.policy import Policy
+from .site.respond import BODY_IN_MEMORY_MAX, announces_body, respond
+from .site.site import Site, fact
 
 _URL = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
 _UNSENDABLE = re.compile(rb"[\x00-\x20\x7f-\xff]")

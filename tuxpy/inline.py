@@ -15,7 +15,7 @@ from typing import Any, Final
 from .atoms import Cell, Chain, Completion, Frozen, Kind, Reason
 from .atoms.check import SHARED_MAX
 from .native import ffi, lib, load, load_bytes, must, param_values
-from .site import OPEN_FLAGS, OpenBeneath, walk_beneath
+from .site.site import OPEN_FLAGS, OpenBeneath, walk_beneath
 
 log = logging.getLogger("tuxpy")
 

@@ -11,11 +11,11 @@ import errno
 import logging
 
 from .engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
+from .http.parse import parse, refuse_long_head, refuse_slow_head
 from .model import Answer, Decision, Refuse, Request, text
-from .parse import parse, refuse_long_head, refuse_slow_head
-from .resolve import resolve
-from .respond import respond
-from .site import FileChanged, Site
+from .site.resolve import resolve
+from .site.respond import respond
+from .site.site import FileChanged, Site
 
 log = logging.getLogger("tuxpy")
 

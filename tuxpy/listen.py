@@ -7,7 +7,7 @@ import os
 import socket
 from typing import Any, Final
 
-from .config import Address
+from .config.settings import Address
 from .errors import ConfigError
 
 BACKLOG: Final = 1024  # clients the kernel holds while no run is parked at accept

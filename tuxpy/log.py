@@ -15,7 +15,7 @@ import traceback
 from typing import TYPE_CHECKING, Final, TextIO
 
 from . import __version__
-from .config import Address, local_addresses
+from .config.settings import Address, local_addresses
 
 if TYPE_CHECKING:
     from .server import Server

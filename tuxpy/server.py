@@ -22,13 +22,13 @@ from types import FrameType
 from typing import Any, Final
 
 from .atoms import COUNTER, Frozen, lifecycle
-from .config import Config
+from .config.settings import Config
 from .engine import Engine, Limits, Miss
 from .errors import ConfigError, EngineError
 from .inline import opener
 from .judge import judge_miss
 from .listen import listen
-from .site import Site
+from .site.site import Site
 
 log = logging.getLogger("tuxpy")
 

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 import tuxpy
-from tuxpy.cli import cli, main
-from tuxpy.config import Config
+from tuxpy.cli.main import cli, main
+from tuxpy.config.settings import Config
 
 from .processes import REPOSITORY, Run, command, environment
 

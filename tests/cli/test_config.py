@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tuxpy.config import (
+from tuxpy.config.settings import (
     Address,
     Config,
     addresses,
@@ -120,7 +120,7 @@ def test_workers_follow_affinity_and_every_quota_above(monkeypatch: pytest.Monke
         "/proc/self/cgroup": "1:cpu:/old\n0::/system.slice/tuxpy.service\n",
         "/sys/fs/cgroup/system.slice/cpu.max": "300000 100000\n",
     }
-    monkeypatch.setattr("tuxpy.config._content", lambda path: files.get(path, ""))
+    monkeypatch.setattr("tuxpy.config.settings._content", lambda path: files.get(path, ""))
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     assert workers_auto() == 3
     files["/sys/fs/cgroup/system.slice/tuxpy.service/cpu.max"] = "20000 100000\n"

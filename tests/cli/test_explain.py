@@ -10,7 +10,7 @@ import pytest
 from tuxpy.atoms import Frozen, lifecycle
 from tuxpy.errors import ConfigError
 from tuxpy.explain import CHAINS, chains, drawn, explain, head_of
-from tuxpy.site import Site
+from tuxpy.site.site import Site
 
 NOW = 1_700_000_000.0
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from tuxpy import log
-from tuxpy.config import Address, Config, parse_bind
+from tuxpy.config.settings import Address, Config, parse_bind
 
 if TYPE_CHECKING:
     from tuxpy.server import Server

@@ -127,7 +127,7 @@ def without_rights() -> list[str]:
     """A tuxpy whose process is nobody's, with everything imported before the rights are gone."""
     script = (
         "import difflib, encodings.idna, os, sys, tuxpy.log, tuxpy.server\n"
-        "from tuxpy.cli import main\n"
+        "from tuxpy.cli.main import main\n"
         "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "sys.exit(main())"
     )

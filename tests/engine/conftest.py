@@ -9,7 +9,7 @@ import pytest
 from support.poll import until
 from support.running import BACKENDS, refusal, taken
 
-from tuxpy.config import Backend
+from tuxpy.config.settings import Backend
 
 from .rig import Rig
 

@@ -25,7 +25,7 @@ from tuxpy.engine import Engine, Limits, Miss
 from tuxpy.inline import opener
 from tuxpy.judge import judge_miss
 from tuxpy.server import ENDLESS
-from tuxpy.site import Site
+from tuxpy.site.site import Site
 
 HOST: Final = "127.0.0.1"
 _DESCRIPTORS: Final = Path("/proc/self/fd")

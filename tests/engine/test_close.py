@@ -19,7 +19,7 @@ from support.client import Client, get
 from support.running import Running
 
 from tuxpy.atoms import COUNTER, Chain, Reason, flags
-from tuxpy.config import Backend
+from tuxpy.config.settings import Backend
 from tuxpy.engine import METRICS
 
 from .crowd import STATES, Address, crowd, visit

@@ -21,7 +21,7 @@ WITHOUT_THE_ATOM = """
 import sys
 import tuxpy.server
 from tuxpy.atoms import lifecycle
-from tuxpy.cli import main
+from tuxpy.cli.main import main
 from engine.surgery import without
 
 tuxpy.server.lifecycle = lambda: without(lifecycle(), "nodelay")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final
 
-from tuxpy import httpdate
+from tuxpy.http import httpdate
 
 TIMEOUT_S: Final = 10.0
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) ([\t -~]*)")

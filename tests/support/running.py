@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from tuxpy.config import Address, Backend, Config
+from tuxpy.config.settings import Address, Backend, Config
 from tuxpy.engine import Engine, Limits
 from tuxpy.errors import EngineError
 from tuxpy.server import Server

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tuxpy.respond import BODY_IN_MEMORY_MAX, UNSETTLED_S
+from tuxpy.site.respond import BODY_IN_MEMORY_MAX, UNSETTLED_S
 
 MODIFIED_S: Final = 784111777  # Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110 5.6.7
 MODIFIED: Final = b"Sun, 06 Nov 1994 08:49:37 GMT"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tuxpy.site import OpenBeneath, Site, walk_beneath
+from tuxpy.site.site import OpenBeneath, Site, walk_beneath
 
 from . import odd_tree, openers
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy.access import (
+from tuxpy.errors import ConfigError
+from tuxpy.rules.access import (
     HIDDEN_RULES,
     AddressRules,
     HiddenPolicy,
@@ -20,7 +21,6 @@ from tuxpy.access import (
     is_hidden,
     parse_networks,
 )
-from tuxpy.errors import ConfigError
 
 
 def hidden(path: str, policy: HiddenPolicy | None = None) -> bool:

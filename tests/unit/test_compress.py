@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy import compress
-from tuxpy.compress import BODY_MAX, BODY_MIN, CODINGS
 from tuxpy.errors import ConfigError
-from tuxpy.mediatypes import media_type
-from tuxpy.negotiate import IDENTITY, acceptable, choose
+from tuxpy.http.mediatypes import media_type
+from tuxpy.http.negotiate import IDENTITY, acceptable, choose
+from tuxpy.site import compress
+from tuxpy.site.compress import BODY_MAX, BODY_MIN, CODINGS
 
 Decoder = Callable[[bytes], bytes]
 MODULES = {b"br": ("brotli",), b"zstd": ("compression.zstd", "zstandard"), b"gzip": ("gzip",)}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy import conditional, httpdate
+from tuxpy.http import conditional, httpdate
 from tuxpy.model import FileFact, Request
 
 TAG = b'"a-1-2"'

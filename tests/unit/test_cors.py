@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy.cors import CorsRule, preflight, simple
 from tuxpy.errors import ConfigError
+from tuxpy.rules.cors import CorsRule, preflight, simple
 
 ONE = b"https://app.example.org"
 LISTED = CorsRule.parse(["https://app.example.org", "https://*.example.com", "null"], expose=["ETag"])

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tuxpy.errors import ConfigError
-from tuxpy.fields import (
+from tuxpy.model import NOSNIFF, Field
+from tuxpy.rules.fields import (
     DEFAULT_RULES,
     IMMUTABLE,
     REVALIDATE,
@@ -18,9 +19,8 @@ from tuxpy.fields import (
     for_not_modified,
     merged,
 )
-from tuxpy.hashed import has_hashed_name
-from tuxpy.model import NOSNIFF, Field
-from tuxpy.patterns import Pattern
+from tuxpy.rules.hashed import has_hashed_name
+from tuxpy.rules.patterns import Pattern
 
 OWN: tuple[Field, ...] = (
     (b"Content-Type", b"text/html"),

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tuxpy.errors import ConfigError
-from tuxpy.hosts import HostTable, directory_of, is_name, name_of
-from tuxpy.target import valid_authority
+from tuxpy.http.target import valid_authority
+from tuxpy.rules.hosts import HostTable, directory_of, is_name, name_of
 
 TABLE = HostTable(
     [

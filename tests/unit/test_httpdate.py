@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tuxpy import httpdate
+from tuxpy.http import httpdate
 
 THE_EXAMPLE = 784111777  # 1994-11-06T08:49:37Z, the RFC's own
 SECONDS = st.integers(0, httpdate.LATEST_S)

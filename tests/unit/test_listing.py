@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuxpy.inline import opener
-from tuxpy.listing import Entry, Sort, etag, json, ordered, parse_sort, read, wants_json
-from tuxpy.listing_page import POLICY, html, human_size, readable
 from tuxpy.model import FileFact
-from tuxpy.site import IsDirectory, OpenBeneath, Site, release
+from tuxpy.site.listing import Entry, Sort, etag, json, ordered, parse_sort, read, wants_json
+from tuxpy.site.listing_page import POLICY, html, human_size, readable
+from tuxpy.site.site import IsDirectory, OpenBeneath, Site, release
 
 from . import odd_tree
 

@@ -11,9 +11,9 @@ import pytest
 
 from tuxpy.inline import opener
 from tuxpy.model import Decision, Redirect, Refuse, Request, Serve
-from tuxpy.policy import Policy
-from tuxpy.resolve import resolve
-from tuxpy.site import Site, release
+from tuxpy.rules.policy import Policy
+from tuxpy.site.resolve import resolve
+from tuxpy.site.site import Site, release
 
 FILES = (
     *("index.html", "about.html", "both", "both.html", "app/index.html", "app/main.js"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy.mediatypes import media_type
+from tuxpy.http.mediatypes import media_type
 
 GENERATOR = Path(__file__).resolve().parents[2] / "conf" / "mediatypes_gen.py"
 

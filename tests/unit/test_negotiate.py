@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tuxpy.negotiate import IDENTITY, MEMBERS_MAX, acceptable, choose, ranked
+from tuxpy.http.negotiate import IDENTITY, MEMBERS_MAX, acceptable, choose, ranked
 
 SIZES = {IDENTITY: 400, b"br": 120, b"zstd": 140, b"gzip": 150}
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import pytest
 
-from tuxpy import pages
+from tuxpy.http import pages
 
 # Renamed since the standard library's table was made (RFC 9110 15.5.14, 15.5.15; RFC 6585 has no other word).
 NEW_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable"}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tuxpy.http.parse import TARGET_BYTES_MAX, parse, refuse_long_head, refuse_slow_head
 from tuxpy.model import SIGNIFICANT, Refuse, Request
-from tuxpy.parse import TARGET_BYTES_MAX, parse, refuse_long_head, refuse_slow_head
 
 GET = b"GET / HTTP/1.1"
 HOST = b"Host: a"

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tuxpy import passwords
 from tuxpy.errors import ConfigError
-from tuxpy.passwords import Credentials, Htpasswd, PasswordFile, challenge, parse_authorization
+from tuxpy.rules import passwords
+from tuxpy.rules.passwords import Credentials, Htpasswd, PasswordFile, challenge, parse_authorization
 
 # From the self-tests of crypt_blowfish and of the reference implementation of argon2.
 BCRYPT = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"  # U*U

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tuxpy.errors import ConfigError
-from tuxpy.patterns import ALTERNATIVES_MAX, NOTHING, PATTERN_BYTES_MAX, Pattern, fill, literal
+from tuxpy.rules.patterns import ALTERNATIVES_MAX, NOTHING, PATTERN_BYTES_MAX, Pattern, fill, literal
 
 
 def match(pattern: str, path: str, *, splat: bool = False, either_slash: bool = False) -> dict[str, str] | None:

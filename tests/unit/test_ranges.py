@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy import httpdate, ranges
 from tuxpy.compile import PARTS_MAX
-from tuxpy.ranges import ASKED_MAX, GAP_MAX, RANGES_MAX, UNSATISFIABLE, Slice, select
+from tuxpy.http import httpdate, ranges
+from tuxpy.http.ranges import ASKED_MAX, GAP_MAX, RANGES_MAX, UNSATISFIABLE, Slice, select
 
 SIZE = 10_000
 ETAG = b'"a-1-2"'

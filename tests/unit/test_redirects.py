@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tuxpy.errors import ConfigError
-from tuxpy.redirects import REDIRECTS, TARGET_BYTES_MAX, RedirectRule, RedirectTable, find
+from tuxpy.rules.redirects import REDIRECTS, TARGET_BYTES_MAX, RedirectRule, RedirectTable, find
 
 
 def location(rule: RedirectRule, path: str, query: str | None = None) -> str | None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy import conditional
+from tuxpy.http import conditional
 from tuxpy.model import WITNESSES_MAX, Decision, NotModified, Redirect, Refuse, Request, Serve
-from tuxpy.policy import Policy
-from tuxpy.resolve import resolve
-from tuxpy.site import OpenBeneath, Site, release
+from tuxpy.rules.policy import Policy
+from tuxpy.site.resolve import resolve
+from tuxpy.site.site import OpenBeneath, Site, release
 
 Ask = Callable[..., Decision]
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy import conditional, httpdate, pages
+from tuxpy.http import conditional, httpdate, pages
 from tuxpy.model import Answer, Decision, FileFact, NotModified, Redirect, Refuse, Request, Serve, refuse
-from tuxpy.respond import BODY_IN_MEMORY_MAX, UNSETTLED_S, announces_body, respond
-from tuxpy.site import FileChanged, Site
+from tuxpy.site.respond import BODY_IN_MEMORY_MAX, UNSETTLED_S, announces_body, respond
+from tuxpy.site.site import FileChanged, Site
 
 NOW = 1_800_000_000.75
 GET = Request(b"GET", b"/", b"1.1", ((b"host", b"a"),))

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tuxpy.fields import merged
 from tuxpy.model import Field
-from tuxpy.redirects import find
-from tuxpy.rulesfiles import (
+from tuxpy.rules.fields import merged
+from tuxpy.rules.redirects import find
+from tuxpy.rules.rulesfiles import (
     BLOCKS_MAX,
     DIALECTS,
     FILE_BYTES_MAX,

@@ -16,9 +16,9 @@ import pytest
 import tuxpy
 from tuxpy.atoms import lifecycle
 from tuxpy.model import Request, Serve
-from tuxpy.resolve import resolve
-from tuxpy.respond import BODY_IN_MEMORY_MAX
-from tuxpy.site import Site, release
+from tuxpy.site.resolve import resolve
+from tuxpy.site.respond import BODY_IN_MEMORY_MAX
+from tuxpy.site.site import Site, release
 
 SAMPLE = Path(tuxpy.__file__).parent / "sample"
 GENERATOR = Path(__file__).resolve().parents[2] / "conf" / "sample_gen.py"

@@ -13,7 +13,7 @@ import pytest
 
 from tuxpy.errors import ConfigError
 from tuxpy.model import FileFact
-from tuxpy.site import (
+from tuxpy.site.site import (
     Absent,
     Denied,
     FileChanged,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tuxpy.http.target import Target, directory_location, read_target, valid_authority
 from tuxpy.model import Refuse
-from tuxpy.target import Target, directory_location, read_target, valid_authority
 
 
 def read(raw: bytes) -> Target:

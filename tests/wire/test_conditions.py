@@ -8,7 +8,7 @@ from support.fixtures import Ask
 from support.running import Running
 from support.webroot import CONTENT
 
-from tuxpy import httpdate
+from tuxpy.http import httpdate
 
 OTHER = '"other"'
 EARLIER = "Sun, 06 Nov 1994 08:49:36 GMT"

@@ -6,8 +6,8 @@ import pytest
 from support.client import get
 from support.fixtures import Connect, Serve
 
-from tuxpy.cors import CorsRule
-from tuxpy.policy import Policy
+from tuxpy.rules.cors import CorsRule
+from tuxpy.rules.policy import Policy
 
 LISTED, OTHER = "https://app.example.org", "https://evil.example"
 POLICY = Policy(cors=CorsRule.parse([LISTED], request_headers=["x-token"]))

@@ -13,7 +13,7 @@ from support.poll import until
 from support.running import Running
 from support.webroot import MODIFIED
 
-from tuxpy import httpdate
+from tuxpy.http import httpdate
 
 ANSWERS = {
     "200": get("/notes.txt"),

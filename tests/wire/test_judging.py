@@ -21,7 +21,7 @@ from tuxpy import server as server_module
 from tuxpy.inline import open_beneath
 from tuxpy.judge import judge_head
 from tuxpy.model import SIGNIFICANT
-from tuxpy.site import Site
+from tuxpy.site.site import Site
 
 INERT = ("User-Agent", "Cookie", "Referer", "Accept", "Accept-Language", "X-Forwarded-For", "Cache-Control", "DNT")
 

@@ -8,8 +8,8 @@ import pytest
 from support.client import get
 from support.fixtures import Connect, Serve
 
-from tuxpy.fields import EVERYTHING, FieldRule, field
-from tuxpy.policy import Policy
+from tuxpy.rules.fields import EVERYTHING, FieldRule, field
+from tuxpy.rules.policy import Policy
 
 RULES = Policy(rules=(FieldRule(EVERYTHING, set=(field("X-Frame-Options", "DENY"),), where="a test"),))
 

@@ -36,8 +36,8 @@ from json import dumps
 from typing import Final, Literal, get_args
 from urllib.parse import quote_from_bytes
 
-from .httpdate import LATEST_S
-from .model import text
+from ..http.httpdate import LATEST_S
+from ..model import text
 from .site import OpenBeneath
 
 SortKey = Literal["name", "size", "date"]

@@ -19,8 +19,8 @@ from html import escape
 from typing import Final
 from urllib.parse import quote_from_bytes
 
+from ..model import text
 from .listing import Entry, Sort, SortKey, modified, ordered
-from .model import text
 
 MEDIA_TYPE: Final = b"text/html; charset=utf-8"
 

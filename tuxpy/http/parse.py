@@ -20,7 +20,7 @@ from collections.abc import Collection
 
 import h11
 
-from .model import SIGNIFICANT, Refuse, Request, refuse
+from ..model import SIGNIFICANT, Refuse, Request, refuse
 from .target import valid_authority
 
 TARGET_BYTES_MAX = 8192  # RFC 9112 3 wants at least 8000; nginx has 8192

@@ -28,7 +28,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from itertools import chain
 from typing import Final, Generic, TypeVar
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 # Hidden names.
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-from .errors import ConfigError
-from .policy import Policy
+from ..errors import ConfigError
+from ..rules.policy import Policy
 
 Backend = Literal["auto", "uring", "epoll"]
 LogLevel = Literal["debug", "info", "warning", "error"]

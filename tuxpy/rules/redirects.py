@@ -30,9 +30,9 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from .errors import ConfigError
+from ..errors import ConfigError
+from ..http.target import valid_authority
 from .patterns import PLACEHOLDER, SPLAT, Pattern, literal
-from .target import valid_authority
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 REWRITES: Final = (200, 404)

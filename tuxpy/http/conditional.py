@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
+from ..model import FileFact, Request
 from . import httpdate
-from .model import FileFact, Request
 
 _ETAGC = rb'"[\x21\x23-\x7e\x80-\xff]*"'
 _MEMBER = re.compile(rb"(W/)?(" + _ETAGC + rb")")

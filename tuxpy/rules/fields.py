@@ -31,9 +31,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote_from_bytes
 
-from .errors import ConfigError
+from ..errors import ConfigError
+from ..model import NOSNIFF, Field, text
 from .hashed import has_hashed_name
-from .model import NOSNIFF, Field, text
 from .patterns import NOTHING, Pattern, fill
 
 VALUE_BYTES_MAX: Final = 8192

@@ -19,7 +19,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Final
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 # Best first: the order in which equals are chosen. The words are those of the registry (8.4.1), not of the files.
 CODINGS: Final = (b"br", b"zstd", b"gzip")

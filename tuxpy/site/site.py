@@ -23,9 +23,9 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .errors import ConfigError
-from .model import SIGNIFICANT, FileFact, Witness
-from .policy import Policy
+from ..errors import ConfigError
+from ..model import SIGNIFICANT, FileFact, Witness
+from ..rules.policy import Policy
 
 OpenBeneath = Callable[[int, bytes], int]
 

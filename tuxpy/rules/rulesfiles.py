@@ -25,9 +25,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple, get_args
 
-from .errors import ConfigError
+from ..errors import ConfigError
+from ..model import Field, text
 from .fields import FieldRule
-from .model import Field, text
 from .patterns import Pattern
 from .redirects import REWRITES, RedirectRule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from .model import WITNESSES_MAX, Witness, text
+from ..model import WITNESSES_MAX, Witness, text
 from .site import Absent, Denied, IsDirectory
 
 

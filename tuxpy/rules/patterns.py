@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 PATTERN_BYTES_MAX: Final = 2048
 ALTERNATIVES_MAX: Final = 64  # of one pattern, written out

@@ -31,8 +31,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Final
 
-from .errors import ConfigError
-from .model import Field
+from ..errors import ConfigError
+from ..model import Field
 
 REMEMBERED_MAX: Final = 4096  # of the good and of the bad, 32 bytes each
 _BCRYPT_BYTES_MAX: Final = 72  # no form of bcrypt looks further

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
-from .errors import ConfigError
+from ..errors import ConfigError
+from ..model import Field, text
 from .hosts import LABELS, is_name
-from .model import Field, text
 
 MAX_AGE_S: Final = 7200  # the most that Chromium keeps; Firefox keeps 86400
 _MAX_AGE_S_MAX: Final = 86400

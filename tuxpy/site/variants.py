@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from . import compress, conditional, negotiate
-from .model import Field, FileFact, Request, text
+from ..http import conditional, negotiate
+from ..model import Field, FileFact, Request, text
+from . import compress
 from .site import Site, read_slices, release
 from .trail import Trail
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from ipaddress import IPv6Address
 from typing import Final, Generic, TypeVar
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 T = TypeVar("T")
 

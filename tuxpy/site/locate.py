@@ -15,15 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..http.mediatypes import media_type
+from ..http.target import Target, directory_location
+from ..model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Request, Serve, text
+from ..rules.access import hidden_by
+from ..rules.fields import REVALIDATE
+from ..rules.policy import Policy
 from . import listing, listing_page
-from .access import hidden_by
-from .fields import REVALIDATE
-from .mediatypes import media_type
-from .model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Request, Serve, text
-from .policy import Policy
 from .represent import represent
 from .site import Denied, IsDirectory, Site
-from .target import Target, directory_location
 from .trail import Trail
 
 

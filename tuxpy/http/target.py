@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from .model import Refuse, refuse
+from ..model import Refuse, refuse
 
 # uri-host [ ":" port ] of RFC 3986 3.2.2; the host may be empty (RFC 9110 7.2).
 _AUTHORITY = re.compile(

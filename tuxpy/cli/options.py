@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from .cors import CorsRule
-from .errors import ConfigError
-from .fields import EVERYTHING, FieldRule, field
-from .model import Field
-from .policy import Policy
+from ..errors import ConfigError
+from ..model import Field
+from ..rules.cors import CorsRule
+from ..rules.fields import EVERYTHING, FieldRule, field
+from ..rules.policy import Policy
 
 
 class SectionOption(click.Option):

@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from . import cors
-from .fields import for_not_modified, merged
+from ..http.target import Target, read_target
+from ..model import Decision, Field, NoContent, NotModified, Refuse, Request, text
+from ..rules import cors
+from ..rules.fields import for_not_modified, merged
 from .locate import locate
-from .model import Decision, Field, NoContent, NotModified, Refuse, Request, text
 from .site import ASKED_HEADERS, ASKED_METHOD, Site
-from .target import Target, read_target
 
 SERVED_METHODS = (b"GET", b"HEAD", b"OPTIONS")
 # RFC 9110 9.3 and RFC 5789; whatever else is unknown here (RFC 9110 9.1: 501).

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from . import __version__
-from .cli_options import SectionCommand, Verbs, policy_of, serve_option, site_options
-from .config import BACKENDS, CONNECTIONS_MAX, HOST, LOG_LEVELS, PORT, WORKERS_MAX
-from .errors import ConfigError, TuxError
+from .. import __version__
+from ..config.settings import BACKENDS, CONNECTIONS_MAX, HOST, LOG_LEVELS, PORT, WORKERS_MAX
+from ..errors import ConfigError, TuxError
+from .options import SectionCommand, Verbs, policy_of, serve_option, site_options
 
 if TYPE_CHECKING:
-    from .config import Backend, LogLevel
+    from ..config.settings import Backend, LogLevel
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -67,7 +67,7 @@ def _directories(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 
 def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from .explain import CHAINS
+    from ..explain import CHAINS
 
     return [name for name in CHAINS if name.startswith(incomplete)]
 
@@ -160,8 +160,8 @@ def serve(
     """Serve the files beneath DIR (this directory if left out) until told to stop.
 
     One line on standard error says where, with how many engines and by which back-end; the log follows it there."""
-    from . import config as c
-    from . import log
+    from .. import log
+    from ..config import settings as c
 
     colored = log.wants_color(color, sys.stderr)
     config = c.Config(
@@ -174,7 +174,7 @@ def serve(
         policy=policy_of(**site),
     )
     log.set_up(log_level, colored)
-    from .server import Server  # now that everything is understood: it brings the engine along
+    from ..server import Server  # now that everything is understood: it brings the engine along
 
     with Server(config) as server:
         for number in (signal.SIGTERM, signal.SIGINT):  # run() does the same; but whoever reads the line may signal
@@ -223,7 +223,7 @@ def explain(
     """Say what would be answered to a request for TARGET, a URL or a path, and why.
 
     No server is needed: the request is judged here, by what judges in the server."""
-    from . import explain as x
+    from .. import explain as x
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
     with x.site(_servable(root), policy_of(**options)) as site:
@@ -237,7 +237,7 @@ def explain(
 @click.option("--dump", is_flag=True, help="Print the exact text form instead of a drawing.")
 def chain(name: str | None, listed: bool, ascii_only: bool, dump: bool) -> None:
     """Draw the chain NAME as the server runs it; without NAME, list the chains."""
-    from . import explain as x
+    from .. import explain as x
 
     if name is None or listed:
         click.echo("\n".join(f"{known:12}{about}" for known, (about, _) in x.CHAINS.items()))

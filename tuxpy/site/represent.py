@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import conditional, ranges, variants
-from .fields import DEFAULT_RULES, for_not_modified, merged
-from .mediatypes import media_type
-from .model import Decision, FileFact, NotModified, Refuse, Request, Serve, text
+from ..http import conditional, ranges
+from ..http.mediatypes import media_type
+from ..model import Decision, FileFact, NotModified, Refuse, Request, Serve, text
+from ..rules.fields import DEFAULT_RULES, for_not_modified, merged
+from . import variants
 from .site import Site, release
 from .trail import Trail
 

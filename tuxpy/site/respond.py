@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from . import httpdate, pages
-from .compile import Part, compile_parts
-from .model import (
+from ..compile import Part, compile_parts
+from ..http import httpdate, pages
+from ..model import (
     NOSNIFF,
     Answer,
     Decision,

@@ -1,0 +1,1 @@
+"""What the operator asked for: words to values, refused in one sentence that names the remedy."""

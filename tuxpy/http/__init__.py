@@ -1,0 +1,1 @@
+"""HTTP as the RFCs have it: text to values and back. Pure; no file, no policy, no socket."""

@@ -1,0 +1,1 @@
+"""What an operator may lay down for a site: names, fields, redirects, access. Values that are checked when made."""
