@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .config.settings import Address, Config
+    from .config.sites import SiteConfig
     from .errors import ConfigError, EngineError, PeerError, TuxError
     from .server import Server
 
 __version__ = "0.1.0"  # as in pyproject.toml; a test compares
 
-__all__ = ["Address", "Config", "ConfigError", "EngineError", "PeerError", "Server", "TuxError", "__version__"]
+__all__ = [
+    "Address", "Config", "ConfigError", "EngineError", "PeerError", "Server", "SiteConfig", "TuxError", "__version__",
+]
 
 _HOMES = {
     "Address": "config.settings",
@@ -23,6 +26,7 @@ _HOMES = {
     "EngineError": "errors",
     "PeerError": "errors",
     "Server": "server",
+    "SiteConfig": "config.sites",
     "TuxError": "errors",
 }
 

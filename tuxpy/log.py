@@ -34,7 +34,7 @@ _COLORS: Final = {
 def announcement(server: Server, color: bool = False) -> list[str]:
     """Where, what, with how many engines and why so; then what may surprise about an address."""
     places = " and ".join(f"\x1b[1m{url}\x1b[0m" if color else url for url in server.urls)
-    root, count = _one_line(server.config.root), f"{server.engines} engine{'' if server.engines == 1 else 's'}"
+    root, count = _one_line(server.config.sites[0].root), f"{server.engines} engine{'' if server.engines == 1 else 's'}"
     dual = all(":" in bind.host for bind in server.config.binds)  # else IPv6 listens beside IPv4, not for both
     lines = [f"tuxpy {__version__} serves {root} at {places} ({count}, {server.backend}: {server.why})"]
     for bind, url in zip(server.config.binds, server.urls, strict=True):

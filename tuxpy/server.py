@@ -73,7 +73,7 @@ class Server:
 
     def _open(self) -> None:
         config = self.config
-        self._site = Site(config.root, opener(), config.policy)
+        self._site = Site(config.sites[0].root, opener(), config.sites[0].policy)
         alone = all(":" in bind.host for bind in config.binds)
         self._listeners = [listen(bind, config.workers, alone) for bind in config.binds]
         self.urls = tuple(_url(sockets[0]) for sockets in self._listeners)

@@ -153,7 +153,8 @@ def test_config_is_frozen_and_has_the_documented_defaults() -> None:
     config = Config(workers=2)
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.workers = 3  # type: ignore[misc]
-    assert (config.root, config.binds, config.backend, config.max_connections) == (".", (Address(),), "auto", 4096)
+    assert (config.sites[0].root, config.binds) == (".", (Address(),))
+    assert (config.backend, config.max_connections) == ("auto", 4096)
     assert (config.head_timeout_s, config.idle_timeout_s, config.send_timeout_s, config.drain_timeout_s) == (
         10.0, 60.0, 30.0, 30.0,
     )

@@ -14,6 +14,7 @@ import pytest
 
 from tuxpy import log
 from tuxpy.config.settings import Address, Config, parse_bind
+from tuxpy.config.sites import SiteConfig
 
 if TYPE_CHECKING:
     from tuxpy.server import Server
@@ -113,7 +114,7 @@ def test_a_standard_error_that_is_gone_stops_nobody() -> None:
 
 def lines_of(urls: str, *binds: Address, engines: int = 1, color: bool = False) -> list[str]:
     """What is said at the start, of a server that is only described."""
-    config = Config(root="/srv/www", workers=1, binds=binds or (Address(),))
+    config = Config(sites=(SiteConfig("/srv/www"),), workers=1, binds=binds or (Address(),))
     server = SimpleNamespace(
         config=config, urls=tuple(urls.split()), engines=engines, backend="uring", why="Linux 6.18 has it"
     )

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from tuxpy.config.settings import Address, Backend, Config
+from tuxpy.config.sites import SiteConfig
 from tuxpy.engine import Engine, Limits
 from tuxpy.errors import EngineError
+from tuxpy.rules.policy import Policy
 from tuxpy.server import Server
 
 from .client import Client
@@ -73,12 +75,14 @@ def _unread(fd: int) -> bool:
 class Running:
     """One server, judging in its own thread until close()."""
 
-    def __init__(self, root: Path, backend: Backend, **options: float) -> None:
+    def __init__(self, root: Path, backend: Backend, **options: Any) -> None:
         self.before = taken()
         self.forgiven: set[str] = set()  # counters of trouble that the test has made on purpose
         settings: Any = {"workers": 1, "max_connections": 256, **options}
         bind = Address("127.0.0.1", 0, True)
-        self.server = Server(Config(root=str(root), binds=(bind,), backend=backend, **settings))
+        site = SiteConfig(str(root), settings.pop("policy", Policy()))
+        settings.setdefault("sites", (site,))
+        self.server = Server(Config(binds=(bind,), backend=backend, **settings))
         self.server.open()
         self.result: int | None = None
         self.failure: BaseException | None = None

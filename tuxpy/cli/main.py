@@ -162,16 +162,16 @@ def serve(
     One line on standard error says where, with how many engines and by which back-end; the log follows it there."""
     from .. import log
     from ..config import settings as c
+    from ..config.sites import SiteConfig
 
     colored = log.wants_color(color, sys.stderr)
     config = c.Config(
-        root=_servable(directory),
+        sites=(SiteConfig(_servable(directory), policy_of(**site)),),
         binds=c.addresses(bind, host, None if port is None else c.parse_port(port)),
         workers=c.parse_workers(workers),
         backend=backend,
         max_connections=max_connections,
         log_level=log_level,
-        policy=policy_of(**site),
     )
     log.set_up(log_level, colored)
     from ..server import Server  # now that everything is understood: it brings the engine along

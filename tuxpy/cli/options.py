@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ConfigError
-from ..model import Field
-from ..rules.cors import CorsRule
-from ..rules.fields import EVERYTHING, FieldRule, field
-from ..rules.policy import Policy
+
+if TYPE_CHECKING:
+    from ..model import Field
+    from ..rules.policy import Policy
 
 
 class SectionOption(click.Option):
@@ -88,6 +88,10 @@ def policy_of(
     listing: bool, spa: str | None, clean_urls: bool, header: tuple[str, ...], no_compress: bool, cors: tuple[str, ...]
 ) -> Policy:
     """The policy that these options ask for."""
+    from ..rules.cors import CorsRule
+    from ..rules.fields import EVERYTHING, FieldRule
+    from ..rules.policy import Policy
+
     if spa is not None and (not spa.strip("/") or ".." in spa.split("/")):
         raise ConfigError(f"{spa!r} is no file beneath the root: give a name such as index.html to --spa")
     fallback = None if spa is None else os.fsencode(spa.strip("/"))
@@ -100,6 +104,8 @@ def policy_of(
 
 def _field(given: str) -> Field:
     """FIELD: VALUE."""
+    from ..rules.fields import field
+
     name, colon, value = given.partition(":")
     if not colon:
         raise ConfigError(f"{given!r} is no field: give name, colon and value, as in 'X-Frame-Options: DENY'")

@@ -15,10 +15,12 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from ..errors import ConfigError
-from ..rules.policy import Policy
+
+if TYPE_CHECKING:
+    from .sites import SiteConfig
 
 Backend = Literal["auto", "uring", "epoll"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -55,7 +57,7 @@ class Address:
 class Config:
     """All settings of one server. Raises ConfigError for what cannot work."""
 
-    root: str = "."
+    sites: tuple[SiteConfig, ...] = field(default_factory=lambda: (_here(),))
     binds: tuple[Address, ...] = (Address(),)
     workers: int = field(default_factory=lambda: workers_auto())
     backend: Backend = "auto"
@@ -65,9 +67,10 @@ class Config:
     send_timeout_s: float = 30.0  # without a byte taken by the peer
     drain_timeout_s: float = 30.0  # from the signal to the end
     log_level: LogLevel = "info"
-    policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:
+        if not self.sites:
+            raise ConfigError("there is no site to serve: give at least one")
         if not self.binds:
             raise ConfigError("there is no address to listen at: give at least one")
         addresses = [(bind.host, bind.port) for bind in self.binds if bind.port]
@@ -86,6 +89,13 @@ class Config:
             raise ConfigError(f"there is no back-end {self.backend!r}: choose from {', '.join(BACKENDS)}")
         if self.log_level not in LOG_LEVELS:
             raise ConfigError(f"there is no log level {self.log_level!r}: choose from {', '.join(LOG_LEVELS)}")
+
+
+def _here() -> SiteConfig:
+    """This directory. The rules of sites are loaded by whoever has a site, not by whoever asks for help."""
+    from .sites import SiteConfig
+
+    return SiteConfig()
 
 
 # Addresses.

@@ -2,35 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, get_args
 
+from ..http.mediatypes import MediaType
 from .access import HIDDEN, HiddenPolicy
 from .cors import CorsRule
 from .fields import FieldRule
+from .gates import Gate
+from .redirects import RedirectRule
+from .rulesfiles import Dialect
+from .tries import TryRule
+
+Tag = Literal["file", "time", "content"]
+Links = Literal["inside", "all", "none"]
+
+TAGS: Final[tuple[Tag, ...]] = get_args(Tag)
+LINKS: Final[tuple[Links, ...]] = get_args(Links)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How names become answers.
 
-    index      names that stand for a directory, best first
-    listing    a directory without any of them shows what it holds
-    clean      /about is also about.html, if there is no file or directory of that name
-    fallback   what is served in place of a page that is not there, for applications that read the address themselves;
-               a name with the extension of a script, style, image or the like stays a 404
-    not_found  the name of pages that are sent with a 404: the nearest one, from the target's directory upwards
-    hidden     names that are never served
-    compress   types that shrink are sent compressed to whoever accepts that
-    rules      fields of answers, by path
-    cors       which pages of other origins may read what is served; None: the browser's own rule
+    index        names that stand for a directory, best first
+    listing      a directory without any of them shows what it holds
+    clean        /about is also about.html, if there is no file or directory of that name
+    tries        paths for which other names are looked at than these; the first rule that matches decides
+    fallback     what is served in place of a page that is not there, for applications that read the address themselves;
+                 a name with the extension of a script, style, image or the like stays a 404
+    not_found    the name of pages that are sent with a 404: the nearest one, from the target's directory upwards
+    error_pages  files beneath the root that are sent with these statuses in place of our own small page
+    hidden       names that are never served
+    gates        who may see what, by address and by password
+    types        types by extension (lower case, no dot), before our own table
+    compress     types that shrink are sent compressed to whoever accepts that
+    rules        fields of answers, by path
+    redirects    where paths lead; the first rule that matches decides
+    rules_files  _headers and _redirects at the top of the root are read so; None: they are not read
+    cors         which pages of other origins may read what is served; None: the browser's own rule
+    tag          what an entity tag is made of: the facts of the file with its inode, without it (several machines with
+                 the same times agree), or its content (several machines with the same bytes agree)
+    links        symbolic links that are followed: those that stay inside the root, all, or none
     """
 
     index: tuple[bytes, ...] = (b"index.html",)
     listing: bool = False
     clean: bool = False
+    tries: tuple[TryRule, ...] = ()
     fallback: bytes | None = None
     not_found: bytes | None = b"404.html"
+    error_pages: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
     hidden: HiddenPolicy = HIDDEN
-    cors: CorsRule | None = None
+    gates: tuple[Gate, ...] = ()
+    types: Mapping[bytes, MediaType] = field(default_factory=lambda: MappingProxyType({}))
     compress: bool = True
     rules: tuple[FieldRule, ...] = ()
+    redirects: tuple[RedirectRule, ...] = ()
+    rules_files: Dialect | None = "netlify"
+    cors: CorsRule | None = None
+    tag: Tag = "file"
+    links: Links = "inside"
