@@ -63,17 +63,10 @@ void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
     port->changed = false;
 }
 
-static bool is_within(const u8 address[16], const struct tux_network *network)
-{
-    unsigned whole = network->bits / 8, rest = network->bits % 8;
-    if (whole > 16 || memcmp(address, network->address, whole) != 0) return false;
-    return rest == 0 || whole == 16 || (address[whole] ^ network->address[whole]) >> (8 - rest) == 0;
-}
-
 /* Rules may tell clients apart by address. The key then holds the class of the address: never more is needed. */
 static u32 class_of(const struct tux_engine *e, int fd)
 {
-    if (e->options.network_count == 0) return 0;
+    if (e->options.class_count == 0) return 0;
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
@@ -85,9 +78,13 @@ static u32 class_of(const struct tux_engine *e, int fd)
     if (peer.any.sa_family == AF_INET) memcpy(address + 12, &peer.v4.sin_addr, 4);
     else if (peer.any.sa_family == AF_INET6) memcpy(address, &peer.v6.sin6_addr, 16);
     else return 0;
-    for (u32 i = 0; i < e->options.network_count; i++)
-        if (is_within(address, &e->networks[i])) return e->networks[i].class_number;
-    return 0;
+    u32 low = 0, high = e->options.class_count; /* the answer is before high, and at low or behind it */
+    while (high - low > 1) {
+        u32 middle = low + (high - low) / 2;
+        if (memcmp(e->classes[middle].first, address, sizeof address) <= 0) low = middle;
+        else high = middle;
+    }
+    return memcmp(e->classes[low].first, address, sizeof address) <= 0 ? e->classes[low].number : 0;
 }
 
 static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const struct tux_atom *atom, i64 fd)

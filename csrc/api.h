@@ -8,7 +8,7 @@ enum tux_reason {
 enum tux_miss_flags { TUX_MISS_HEAD_TOO_LONG = 1, TUX_MISS_HEAD_TIMEOUT = 2 };
 
 /* Addresses that rules tell apart: the first `bits` of a 16-byte IPv6 address (IPv4 ones are mapped, RFC 4291). */
-struct tux_network { uint8_t address[16]; uint8_t bits; uint16_t class_number; };
+struct tux_class { uint8_t first[16]; uint16_t number; };
 
 struct tux_options {
     uint32_t slots;             /* runs alive at once, at most; also the length of the completion ring */
@@ -22,8 +22,8 @@ struct tux_options {
     const char *backend;        /* "auto", "uring" or "epoll" */
     const char *const *significant; /* lower-case field names of the key */
     uint32_t significant_count;
-    const struct tux_network *networks; /* the most specific ones first; none: every client is of class 0 */
-    uint32_t network_count;
+    const struct tux_class *classes; /* of client addresses, each up to the next one's first; none: all are class 0 */
+    uint32_t class_count;
     uint8_t secret[16];         /* of the keyed hash */
 };
 

@@ -53,7 +53,7 @@ struct tux_engine {
     pthread_t thread;
     struct tux_significant significant;
     tux_perform calls[TUX_CALLS_MAX];
-    struct tux_network *networks;
+    struct tux_class *classes;
     struct tux_run *runs;
     struct tux_conn *conns;
     struct tux_job *cold; /* by slot: the job of a run that is with a worker */

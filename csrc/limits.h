@@ -16,7 +16,7 @@
 /* Engine. */
 #define TUX_SLOTS_MAX (1u << 20)
 #define TUX_PORTS_MAX 8
-#define TUX_NETWORKS_MAX 256
+#define TUX_CLASSES_MAX 65536    /* intervals of client addresses that are told apart */
 #define TUX_WORKERS_MAX 64
 #define TUX_SHARED_MAX 16
 #define TUX_GENERATION_MASK 0xFFFFFFu /* so much of a generation travels through the kernel and back */

@@ -178,7 +178,10 @@ static void take_commands(struct tux_engine *e)
             if (e->drain_turns == 0) e->drain_turns = 1;
             for (u32 i = 0; i < e->port_count; i++) e->ports[i]->changed = true;
             break;
-        case TUX_COMMAND_FORGET: tux_decisions_forget(&e->decisions); break;
+        case TUX_COMMAND_FORGET:
+            tux_serve_answers(e); /* what was judged before this command is to be forgotten, too */
+            tux_decisions_forget(&e->decisions);
+            break;
         case TUX_COMMAND_STOP: e->stop = true; break;
         }
     }

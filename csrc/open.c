@@ -17,7 +17,7 @@ static int check_options(const struct tux_options *o, char *why)
     else if (o->head_bytes_max < 256 || o->head_bytes_max > TUX_HEAD_BYTES_MAX) fault = "head_bytes_max";
     else if (o->cache_entries_max == 0 || o->cache_bytes_max == 0) fault = "cache_entries_max, cache_bytes_max";
     else if (!o->head_ms || !o->idle_ms || !o->send_ms || !o->linger_ms) fault = "head_ms, idle_ms, send_ms, linger_ms";
-    else if (o->network_count > TUX_NETWORKS_MAX) fault = "network_count";
+    else if (o->class_count > TUX_CLASSES_MAX) fault = "class_count";
     else if (!o->backend) fault = "backend";
     if (!fault) return 0;
     snprintf(why, TUX_ERROR_BYTES, "an engine cannot be opened so: %s is out of range", fault);
@@ -37,7 +37,7 @@ static void give_back(struct tux_engine *e)
     if (e->knock_fd >= 0) close(e->knock_fd);
     pthread_cond_destroy(&e->opened);
     pthread_mutex_destroy(&e->lock);
-    free(e->networks);
+    free(e->classes);
     free(e->runs);
     free(e->conns);
     free(e->cold);
@@ -60,10 +60,10 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
         e->runs[i].slot = i;
         tux_list_push(e, &e->unused, &e->runs[i]);
     }
-    if (o->network_count > 0) {
-        e->networks = calloc(o->network_count, sizeof *e->networks);
-        if (!e->networks) return -ENOMEM;
-        memcpy(e->networks, o->networks, o->network_count * sizeof *e->networks);
+    if (o->class_count > 0) {
+        e->classes = calloc(o->class_count, sizeof *e->classes);
+        if (!e->classes) return -ENOMEM;
+        memcpy(e->classes, o->classes, o->class_count * sizeof *e->classes);
     }
     int failed = tux_ring_open(&e->misses, sizeof(struct tux_miss), o->slots);
     if (!failed) failed = tux_ring_open(&e->answers, sizeof(struct tux_answer), o->slots);

@@ -64,9 +64,17 @@ class Engine:
     """One thread with one ring and all its runs. Use in `with`, or close()."""
 
     def __init__(
-        self, limits: Limits, notify_fd: int, backend: str = "auto", significant: Sequence[bytes] = SIGNIFICANT
+        self,
+        limits: Limits,
+        notify_fd: int,
+        backend: str = "auto",
+        significant: Sequence[bytes] = SIGNIFICANT,
+        classes: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Opens and starts it. notify_fd: an eventfd that becomes readable when misses or completions wait.
+
+        classes: of client addresses, as (first address, number), in order; addresses are numbers of 128 bits, IPv4 in
+        its mapped form, and each class reaches up to the next one's first.
 
         Raises EngineError, whose message says what this machine refuses.
         """
@@ -79,6 +87,10 @@ class Engine:
         names = [ffi.new("char[]", name) for name in significant]
         table = ffi.new("char *[]", names)
         options.backend, options.significant, options.significant_count = word, table, len(names)
+        intervals = ffi.new("struct tux_class[]", max(1, len(classes)))
+        for interval, (first, number) in zip(intervals, classes, strict=False):
+            interval.first, interval.number = first.to_bytes(16, "big"), number
+        options.classes, options.class_count = intervals, len(classes)
         ffi.memmove(options.secret, os.urandom(16), 16)
         out, why = ffi.new("struct tux_engine **"), ffi.new("char[]", ERROR_BYTES)
         failed = lib.tux_engine_open(options, out, why)

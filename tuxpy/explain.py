@@ -14,14 +14,15 @@ from typing import Final
 
 from .atoms import Frozen, Kind, lifecycle
 from .atoms import text as drawing
+from .config.sites import SiteConfig
 from .errors import ConfigError
 from .http import httpdate
 from .inline import OPEN_CHAIN, opener
 from .judge import judge_head
 from .model import Answer, Decision, Request, Serve, Witness, refuse, text
-from .rules.policy import Policy
 from .site.respond import BODY_IN_MEMORY_MAX, announces_body, respond
 from .site.site import Site, fact
+from .site.sites import Sites
 
 _URL = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
 _UNSENDABLE = re.compile(rb"[\x00-\x20\x7f-\xff]")
@@ -59,24 +60,30 @@ def _field(line: str) -> bytes:
 # The explanation.
 
 
-def site(root: str, policy: Policy | None = None) -> Site:
-    """The root, opened as the server opens it: symbolic links lead about inside and never out."""
-    return Site(root, opener(), policy or Policy())
+def sites(configs: Sequence[SiteConfig]) -> Sites:
+    """The sites, opened as the server opens them."""
+    return Sites(configs, opener)
 
 
-def explain(site: Site, head: bytes, now: float, ascii_only: bool = False) -> str:
-    """The whole story of one head, in paragraphs with headings."""
-    request, decision, answer = judge_head(site, head, now)
+def explain(sites: Sites | Site, head: bytes, now: float, ascii_only: bool = False, client: int = 0) -> str:
+    """The whole story of one head, in paragraphs with headings. client: the class of the client's address."""
+    request, decision, answer = judge_head(sites, head, now, client)
     if answer.file >= 0:
         os.close(answer.file)
     story = {
-        "Request": [text(line) for line in head.split(b"\r\n") if line],
+        "Request": [_shown(line) for line in head.split(b"\r\n") if line],
         "Reasons": _numbered([*_form(request, head), *answer.why]),
         "Answer": [*_answer_head(answer), _body(decision, answer)],
         "Remembered": list(_remembered(request, decision, answer)),
         "Chain": drawing.draw(answer.chain, ascii=ascii_only).splitlines(),
     }
     return "\n".join(f"{title}\n{_indented(lines)}" for title, lines in story.items())
+
+
+def _shown(line: bytes) -> str:
+    """A line of a head; what a password is in stays between the client and us."""
+    name, colon, _ = line.partition(b":")
+    return f"{text(name)}: (not shown)" if colon and name.lower() == b"authorization" else text(line)
 
 
 def _indented(lines: Iterable[str]) -> str:
@@ -121,7 +128,7 @@ def _remembered(request: Request | None, decision: Decision, answer: Answer) -> 
     yield "yes: from the second request on, the engine answers whatever has this key by itself"
     yield f"  {text(request.method)} {text(request.target)} HTTP/{text(request.version)}"
     for name, value in request.fields:
-        yield f"  {text(name)}: {text(value)}"
+        yield f"  {_shown(name + b': ' + value)}"
     if answer.witnesses:
         yield "as long as"
     for witness in answer.witnesses:

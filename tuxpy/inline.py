@@ -8,19 +8,25 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, MutableSequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from struct import pack
 from typing import Any, Final
 
 from .atoms import Cell, Chain, Completion, Frozen, Kind, Reason
 from .atoms.check import SHARED_MAX
 from .native import ffi, lib, load, load_bytes, must, param_values
-from .site.site import OPEN_FLAGS, OpenBeneath, walk_beneath
+from .rules.policy import Links
+from .site.opening import OPEN_FLAGS, OpenBeneath, open_anywhere, walk_beneath
 
 log = logging.getLogger("tuxpy")
 
 _NO_CELL: Final = 0xFFFF
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_BENEATH = 0x02, 0x08  # openat2(2)
+_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08  # openat2(2): RESOLVE_...
+_RESOLVE: Final[dict[Links, int]] = {
+    "inside": _BENEATH | _NO_MAGICLINKS,
+    "none": _BENEATH | _NO_MAGICLINKS | _NO_SYMLINKS,
+    "all": _NO_MAGICLINKS,
+}
 
 
 def run_inline(
@@ -60,26 +66,26 @@ def _held(cell: Cell, value: int, buffers: Any, numbers: Any) -> int | bytes:
 # Opening a file: the smallest chain there is.
 
 
-def open_chain(path: bytes) -> Frozen:
+def open_chain(path: bytes, links: Links = "inside") -> Frozen:
     """One openat2 atom: `path` beneath the directory that is given as a param."""
     c = Chain("open")
-    how = c.data(pack("=QQQ", OPEN_FLAGS, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS), "how")
+    how = c.data(pack("=QQQ", OPEN_FLAGS, 0, _RESOLVE[links]), "how")
     root, name, file = c.param("root"), c.data(path + b"\0", "path"), c.fd("file")
     c.openat2(root, name, how, how.size, ret=file)
     return c.freeze()
 
 
 @lru_cache(maxsize=1024)
-def _open_template(length: int) -> tuple[bytes, int]:
+def _open_template(length: int, links: Links) -> tuple[bytes, int]:
     """The encoded chain for any path of this length, up to where the path begins; and the cell of the file."""
-    frozen = open_chain(b"x" * length)
+    frozen = open_chain(b"x" * length, links)
     file = next(cell.number for cell in frozen.cells if cell.kind is Kind.FD)
     return frozen.encode()[: -length - 1], file
 
 
-def open_beneath(root_fd: int, path: bytes) -> int:
+def open_beneath(root_fd: int, path: bytes, links: Links = "inside") -> int:
     """A descriptor of `path` beneath root_fd, by the chain above. Raises OSError as open(2) does."""
-    template, file = _open_template(len(path))
+    template, file = _open_template(len(path), links)
     chain = load_bytes("open", template + path + b"\0", http=False)
     try:
         root, out = ffi.new("struct tux_param *", (0, 0)), ffi.new("struct tux_completion *")
@@ -96,14 +102,20 @@ OPEN_CHAIN: Final = open_chain(b"index.html")
 _ROOT_CELL: Final = OPEN_CHAIN.params[0].number
 
 
-def opener() -> OpenBeneath:
-    """openat2 as a one-atom chain; where the kernel has none (before 5.6, or refused), the walk by hand."""
+def opener(links: Links = "inside") -> OpenBeneath:
+    """openat2 as a one-atom chain; where the kernel has none (before 5.6, or refused), the walk by hand.
+
+    links: the symbolic links that are followed. With all of them, names may lead anywhere that links lead.
+    """
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.close(open_beneath(root, b"."))
     except OSError as error:
-        log.warning("openat2 is refused here (%s): symbolic links are not followed", error.strerror)
+        if links == "all":
+            return open_anywhere
+        if links == "inside":
+            log.warning("openat2 is refused here (%s): symbolic links are not followed", error.strerror)
         return walk_beneath
     finally:
         os.close(root)
-    return open_beneath
+    return partial(open_beneath, links=links)

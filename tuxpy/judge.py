@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import errno
 import logging
+from dataclasses import replace
 
 from .engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
 from .http.parse import parse, refuse_long_head, refuse_slow_head
 from .model import Answer, Decision, Refuse, Request, text
+from .site.errands import Later
 from .site.resolve import resolve
 from .site.respond import respond
 from .site.site import FileChanged, Site
+from .site.sites import Sites
 
 log = logging.getLogger("tuxpy")
 
@@ -24,14 +27,27 @@ _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _TRIES = 3
 _RESTLESS = Refuse(status=503, cacheable=False, why=(f"the file changed while it was read, {_TRIES} times in a row",))
 _EXHAUSTED = Refuse(status=503, keep=False, cacheable=False, why=("no descriptor or memory is left for the file",))
+_BUSY = Refuse(
+    status=503, cacheable=False, fields=((b"Retry-After", b"1"),), why=("too much slow work is waiting already",)
+)
 _FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server failed; its log says why",))
 
 
-def judge_head(site: Site, head: bytes, now: float) -> tuple[Request | None, Decision, Answer]:
-    """Everything about one complete head; `now` in unix time. The answer owns its file."""
-    parsed = parse(head, site.significant)
+def judge_head(
+    sites: Sites | Site, head: bytes, now: float, client: int = 0
+) -> tuple[Request | None, Decision, Answer]:
+    """Everything about one complete head; `now` in unix time, `client` the class of its address.
+
+    The answer owns its file. Raises Later when slow work has to be done first; then judge again.
+    """
+    parsed = parse(head, sites.significant)
     if isinstance(parsed, Refuse):
         return None, parsed, respond(parsed, None, now)
+    if client:
+        parsed = replace(parsed, client=client)
+    site = sites.find(parsed)
+    if isinstance(site, Refuse):
+        return parsed, site, respond(site, parsed, now)
     for _ in range(_TRIES):
         decision = resolve(parsed, site, int(now))
         try:
@@ -41,25 +57,37 @@ def judge_head(site: Site, head: bytes, now: float) -> tuple[Request | None, Dec
     return parsed, _RESTLESS, respond(_RESTLESS, parsed, now)
 
 
-def judge_miss(site: Site, miss: Miss, now: float) -> Answer:
-    """The answer to a miss. Never raises."""
+def judge_miss(sites: Sites | Site, miss: Miss, now: float) -> Answer:
+    """The answer to a miss. Raises nothing but Later."""
     try:
         if miss.flags & HEAD_TIMEOUT:
             return respond(refuse_slow_head(miss.head), None, now)
         if miss.flags & HEAD_TOO_LONG:
             return respond(refuse_long_head(miss.head), None, now)
-        return judge_head(site, miss.head, now)[2]
+        return judge_head(sites, miss.head, now, miss.class_number)[2]
+    except Later:
+        raise
     except OSError as error:
         if error.errno not in _SHORTAGES:
             return _failed(miss, now)
         log.warning("a request was refused: %s; raise the limit (ulimit -n, LimitNOFILE=)", error.strerror)
-        return respond(_EXHAUSTED, None, now)
+        return _closing(_EXHAUSTED, miss, now)
     except Exception:
         return _failed(miss, now)
+
+
+def too_busy(miss: Miss, now: float) -> Answer:
+    """The answer to a miss that cannot even wait."""
+    return _closing(_BUSY, miss, now)
+
+
+def _closing(refusal: Refuse, miss: Miss, now: float) -> Answer:
+    """An answer to what was not judged to its end. A HEAD gets the head alone (RFC 9110 9.3.2)."""
+    return respond(replace(refusal, silent=miss.head.lstrip(b"\r\n").startswith(b"HEAD ")), None, now)
 
 
 def _failed(miss: Miss, now: float) -> Answer:
     """Called while the exception is handled: it goes into the log."""
     first_line = miss.head[:200].split(b"\r\n", 1)[0]
     log.exception("a request could not be judged: %s", text(first_line))
-    return respond(_FAILED, None, now)
+    return _closing(_FAILED, miss, now)

@@ -43,12 +43,16 @@ NOSNIFF: Field = (b"X-Content-Type-Options", b"nosniff")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as far as it may matter: names in lower case, SIGNIFICANT ones only, in order."""
+    """A request as far as it may matter: names in lower case, SIGNIFICANT ones only, in order.
+
+    client is the class of the client's address: more of it is never known here (rules/access.py).
+    """
 
     method: bytes
     target: bytes
     version: bytes
     fields: tuple[Field, ...] = ()
+    client: int = 0
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of every line of this field, in order."""
@@ -120,14 +124,16 @@ class Serve(_Judgement):
     parts        what the body is made of, in order: bytes as they are, and (offset, count) of the representation;
                  empty: all of it
     etag         b"" for what has no version of its own, such as the page of an error: it has no validators
-    modified_ns  for Last-Modified; None: the time of the file
+    modified_s   for Last-Modified, in unix time; None: there is no date that means anything
+    changed_ns   when the file was changed of which `content` was made; None: it was made of none
     """
 
     etag: bytes
     file: FileFact | None = None
     content: bytes = b""
     parts: tuple[bytes | tuple[int, int], ...] = ()
-    modified_ns: int | None = None
+    modified_s: int | None = None
+    changed_ns: int | None = None
     status: int = 200
 
     @property
@@ -153,7 +159,7 @@ class NotModified(_Judgement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect(_Judgement):
-    """Elsewhere on this server; `location` is a path-absolute reference, fully encoded."""
+    """Elsewhere; `location` is fully encoded, and a path-absolute reference unless a rule has written a host."""
 
     location: bytes
     status: int = 301
@@ -161,7 +167,7 @@ class Redirect(_Judgement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse(_Judgement):
-    """Any answer that is only a status and a sentence.
+    """Any answer that is only a status and a sentence; by its status, sometimes with a page of the site in its place.
 
     silent: the request was recognisably a HEAD, so the page is announced but not sent
     (RFC 9110 9.3.2); needed because a refused head leaves no Request to ask.

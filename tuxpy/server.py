@@ -26,14 +26,17 @@ from .config.settings import Config
 from .engine import Engine, Limits, Miss
 from .errors import ConfigError, EngineError
 from .inline import opener
-from .judge import judge_miss
+from .judge import judge_miss, too_busy
 from .listen import listen
-from .site.site import Site
+from .site.errands import Errands, Later
+from .site.sites import Sites
 
 log = logging.getLogger("tuxpy")
 
 ENDLESS: Final = 1 << 62  # connections; more than any machine will see
+_RENEW_S: Final = 0.5  # between two looks at roots and files of rules: what changes there is seen within one second
 _SPARE_FILES: Final = 64  # descriptors for everything that is neither connection nor cached file
+_ERRAND_THREADS: Final = 4
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
@@ -47,7 +50,9 @@ class Server:
         self.urls: tuple[str, ...] = ()
         self.backend = self.why = ""
         self.engines = 0
-        self._site: Site | None = None
+        self._sites: Sites | None = None
+        self._errands: Errands[tuple[Engine, Miss]] = Errands(_ERRAND_THREADS, self._knock)
+        self._renew_at = 0.0
         self._listeners: list[list[socket.socket]] = []  # by address, then by engine
         self._engines: list[Engine] = []
         self._alive = 0  # runs that have not completed
@@ -73,7 +78,7 @@ class Server:
 
     def _open(self) -> None:
         config = self.config
-        self._site = Site(config.sites[0].root, opener(), config.sites[0].policy)
+        self._sites = Sites(config.sites, opener, self._errands)
         alone = all(":" in bind.host for bind in config.binds)
         self._listeners = [listen(bind, config.workers, alone) for bind in config.binds]
         self.urls = tuple(_url(sockets[0]) for sockets in self._listeners)
@@ -85,9 +90,10 @@ class Server:
         self.backend, self.why = self._engines[0].backend, self._engines[0].why
 
     def _start_engine(self, number: int, limits: Limits) -> None:
-        assert self._site is not None
+        assert self._sites is not None
+        sites = self._sites
         try:
-            engine = Engine(limits, self._notify, self.config.backend, self._site.significant)
+            engine = Engine(limits, self._notify, self.config.backend, sites.significant, sites.classes)
         except EngineError as error:
             raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
         self._engines.append(engine)
@@ -115,6 +121,10 @@ class Server:
         """Drain; asked a second time, end at once. From any thread, or from a signal handler."""
         self._signals += 1
         self._last_signal = number
+        self._knock()
+
+    def _knock(self) -> None:
+        """Let the loop look around."""
         if self._notify >= 0:
             os.eventfd_write(self._notify, 1)
 
@@ -131,6 +141,7 @@ class Server:
             if self._drain_until is not None and self._drained():
                 return 0
             poll.poll(self._patience_ms())
+            self._renew()
             try:
                 os.eventfd_read(self._notify)
             except BlockingIOError:
@@ -139,7 +150,8 @@ class Server:
 
     def judge(self) -> None:
         """Answer every miss and count every completion that is there now."""
-        assert self._site is not None
+        for engine, miss in self._errands.returned():
+            self._answer(engine, miss, time.time())
         for engine in self._engines:
             while misses := engine.misses():
                 now = time.time()
@@ -149,12 +161,31 @@ class Server:
                 self._alive -= len(done)
 
     def _answer(self, engine: Engine, miss: Miss, now: float) -> None:
-        assert self._site is not None
+        assert self._sites is not None
         try:
-            engine.answer(miss, judge_miss(self._site, miss, now))
+            engine.answer(miss, judge_miss(self._sites, miss, now))
+        except Later as later:
+            if not self._errands.put_off(later, (engine, miss)):
+                engine.answer(miss, too_busy(miss, now))
         except EngineError:  # the engine distrusts what we compiled: a fault of ours, and this client's alone
             log.exception("an answer was refused; its connection is closed")
             engine.answer(miss, None)
+
+    def _renew(self) -> None:
+        """Follow roots and read rules that have changed; what was decided by the old ones is forgotten."""
+        now = time.monotonic()
+        if now < self._renew_at:
+            return
+        assert self._sites is not None
+        try:
+            changed = self._sites.renew()
+        except Exception:
+            log.exception("the rules could not be read again; those that were read before stay")
+            changed = False
+        if changed:
+            for engine in self._engines:
+                engine.forget()
+        self._renew_at = time.monotonic() + _RENEW_S
 
     def drain(self) -> None:
         """Take the counter down to zero: every run ends after the connection it has, parked ones at once."""
@@ -172,10 +203,9 @@ class Server:
             log.warning("%d connections were not done in time and are cut off", self._open_connections())
         return late
 
-    def _patience_ms(self) -> float | None:
-        if self._drain_until is None:
-            return None
-        return max(0.0, self._drain_until - time.monotonic()) * 1000 + 1
+    def _patience_ms(self) -> float:
+        until = self._renew_at if self._drain_until is None else min(self._renew_at, self._drain_until)
+        return max(0.0, until - time.monotonic()) * 1000 + 1
 
     def _open_connections(self) -> int:
         return self.metrics().get("connections", 0)
@@ -193,6 +223,7 @@ class Server:
 
     def close(self) -> None:
         """End what is left, close everything. Any number of times."""
+        self._errands.close()
         for engine in self._engines:
             engine.close()
         self._engines.clear()
@@ -200,9 +231,9 @@ class Server:
             for one in sockets:
                 one.close()
         self._listeners.clear()
-        if self._site is not None:
-            self._site.close()
-            self._site = None
+        if self._sites is not None:
+            self._sites.close()
+            self._sites = None
         if self._notify >= 0:
             os.close(self._notify)
             self._notify = -1

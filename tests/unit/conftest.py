@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tuxpy.site.site import OpenBeneath, Site, walk_beneath
+from tuxpy.site.opening import OpenBeneath, walk_beneath
+from tuxpy.site.site import Site
 
 from . import odd_tree, openers
 

@@ -8,7 +8,7 @@ import os
 import struct
 from pathlib import Path
 
-from tuxpy.site.site import OPEN_FLAGS
+from tuxpy.site.opening import OPEN_FLAGS
 
 _OPENAT2 = 437  # the same on every architecture
 _NO_MAGICLINKS, _BENEATH = 0x02, 0x08

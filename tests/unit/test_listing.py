@@ -20,7 +20,8 @@ from tuxpy.inline import opener
 from tuxpy.model import FileFact
 from tuxpy.site.listing import Entry, Sort, etag, json, ordered, parse_sort, read, wants_json
 from tuxpy.site.listing_page import POLICY, html, human_size, readable
-from tuxpy.site.site import IsDirectory, OpenBeneath, Site, release
+from tuxpy.site.opening import OpenBeneath
+from tuxpy.site.site import IsDirectory, Site, release
 
 from . import odd_tree
 

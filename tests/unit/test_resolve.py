@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tuxpy.http import conditional
 from tuxpy.model import WITNESSES_MAX, Decision, NotModified, Redirect, Refuse, Request, Serve
 from tuxpy.rules.policy import Policy
+from tuxpy.site.opening import OpenBeneath
 from tuxpy.site.resolve import resolve
-from tuxpy.site.site import OpenBeneath, Site, release
+from tuxpy.site.site import Site, release
 
 Ask = Callable[..., Decision]
 

@@ -224,10 +224,11 @@ def explain(
 
     No server is needed: the request is judged here, by what judges in the server."""
     from .. import explain as x
+    from ..config.sites import SiteConfig
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
-    with x.site(_servable(root), policy_of(**options)) as site:
-        click.echo(x.explain(site, head, time.time(), ascii_only or _plain_output()), nl=False)
+    with x.sites([SiteConfig(_servable(root), policy_of(**options))]) as sites:
+        click.echo(x.explain(sites, head, time.time(), ascii_only or _plain_output()), nl=False)
 
 
 @cli.command(cls=SectionCommand, short_help="Draw a chain.")

@@ -24,13 +24,15 @@ def etag(file: FileFact) -> bytes:
     return b'"%x-%x-%x"' % (file.mtime_ns, file.size, file.ino)
 
 
-def evaluate(request: Request, tag: bytes, modified_s: int) -> tuple[int, str]:
-    """(200 | 304 | 412, a sentence). For GET and HEAD on something that exists."""
+def evaluate(request: Request, tag: bytes, modified_s: int | None) -> tuple[int, str]:
+    """(200 | 304 | 412, a sentence). For GET and HEAD on something that exists.
+
+    Conditions by date are ignored for what has none (RFC 9110 13.1.3, 13.1.4)."""
     condition = request.get(b"if-match")
     if condition is not None:
         if not _names(condition, tag, weak=False):
             return 412, f"If-Match does not name {tag.decode()}"
-    elif (condition := request.get(b"if-unmodified-since")) is not None:
+    elif modified_s is not None and (condition := request.get(b"if-unmodified-since")) is not None:
         date = httpdate.parse(condition)
         if date is not None and modified_s > date:
             return 412, "the file was modified after the date in If-Unmodified-Since"
@@ -41,7 +43,7 @@ def evaluate(request: Request, tag: bytes, modified_s: int) -> tuple[int, str]:
             return 304, f"If-None-Match names {tag.decode()}"
         return 200, f"If-None-Match does not name {tag.decode()}"
     condition = request.get(b"if-modified-since")
-    if condition is not None:
+    if condition is not None and modified_s is not None:
         date = httpdate.parse(condition)
         if date is None:
             return 200, "If-Modified-Since is not a date and is ignored"

@@ -9,7 +9,10 @@ The table is generated: conf/mime.types is its source, conf/mediatypes_gen.py it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 # begin table (conf/mime.types)
 _TYPES = {
@@ -150,12 +153,13 @@ class MediaType:
 _UNKNOWN = "application/octet-stream"
 
 
-def _value(name: str) -> bytes:
+def value_of(name: str) -> bytes:
+    """Content-Type for a type: text says its charset."""
     return f"{name}; charset=utf-8".encode() if name.startswith("text/") else name.encode()
 
 
 _BY_EXTENSION = {
-    extension.encode(): MediaType(_value(name), f"the name ends in .{extension}")
+    extension.encode(): MediaType(value_of(name), f"the name ends in .{extension}")
     for name, extensions in _TYPES.items()
     for extension in extensions.split()
 }
@@ -163,9 +167,16 @@ _NO_EXTENSION = MediaType(_UNKNOWN.encode(), "the name has no extension")
 _NOT_LISTED = MediaType(_UNKNOWN.encode(), "the extension of the name is not in the table")
 
 
-def media_type(path: bytes) -> MediaType:
-    """The type of a file by the last extension of its name; a leading dot begins no extension."""
+NONE: Final[Mapping[bytes, MediaType]] = MappingProxyType({})
+
+
+def media_type(path: bytes, own: Mapping[bytes, MediaType] = NONE) -> MediaType:
+    """The type of a file by the last extension of its name; a leading dot begins no extension.
+
+    own: types of a site by extension, in lower case, looked at first; b"" is for names without an extension.
+    """
     stem, _, extension = path.rpartition(b"/")[2].rpartition(b".")
-    if not stem:
-        return _NO_EXTENSION
-    return _BY_EXTENSION.get(extension.lower(), _NOT_LISTED)
+    extension = extension.lower() if stem else b""
+    if extension in own:
+        return own[extension]
+    return _BY_EXTENSION.get(extension, _NOT_LISTED) if stem else _NO_EXTENSION

@@ -17,7 +17,7 @@ Order of the rules; everything later looks only at what comes out:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..model import Refuse, refuse
@@ -46,6 +46,22 @@ class Target:
     def path(self) -> bytes:
         """Beneath the root: no slash in front, none behind."""
         return b"/".join(self.segments)
+
+    @property
+    def asked(self) -> bytes:
+        """As rules compare it: a slash in front, and behind when it asks for a directory."""
+        path = b"/" + b"/".join(self.segments)
+        return path + b"/" if self.directory and self.segments else path
+
+    def as_directory(self) -> Target:
+        """The same place with a slash behind."""
+        return replace(self, directory=True)
+
+
+def target_of(path: bytes) -> Target:
+    """A decoded path without dot segments, as a rule has made it."""
+    segments = tuple(segment for segment in path.split(b"/") if segment)
+    return Target(None, segments, path.endswith(b"/"), None)
 
 
 def valid_authority(value: bytes) -> bool:

@@ -4,7 +4,6 @@
   check  Htpasswd.verify: hashing takes a tenth of a second on purpose, so call it on a worker thread; many may call at
          once, as nothing but its own memory is touched. Htpasswd.recall never hashes.
   ask    challenge: the field of a 401
-  renew  PasswordFile: reads the file again when it has changed
 
 Only bcrypt and argon2id are read. Their libraries leave the interpreter free while they hash; the older forms are
 guessed too fast, and SHA crypt has no library that does the same.
@@ -18,12 +17,10 @@ from __future__ import annotations
 
 import base64
 import hmac
-import os
 import re
 import secrets
 import shlex
 import threading
-import time
 import unicodedata
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -39,7 +36,6 @@ _BCRYPT_BYTES_MAX: Final = 72  # no form of bcrypt looks further
 _BCRYPT_COST: Final = range(4, 18)  # htpasswd -C allows the same; each step doubles the time, 17 is some ten seconds
 _ARGON2_KIB_MAX: Final = 1 << 20
 _ARGON2_PASSES_MAX: Final = 64
-_UNSETTLED_S: Final = 0.02  # so young a file may change once more within the same tick of the file system
 
 _BASIC = re.compile(rb"(?i:basic) +([A-Za-z0-9+/]+=*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -179,6 +175,10 @@ class Htpasswd:
     def __len__(self) -> int:
         return len(self._hashes)
 
+    def fingerprint(self, user: str, password: str) -> bytes:
+        """Something to know the two by that tells nothing about them, and means nothing in another process."""
+        return self._digest(user, password)
+
     def recall(self, user: str, password: str) -> bool | None:
         """What is known without hashing; None when `verify` would have to."""
         with self._lock:
@@ -243,58 +243,3 @@ def _need(library: str, where: str) -> None:
         import_module(library)
     except ImportError:
         raise ConfigError(f"{where}: no library for {library} is installed: pip install 'tuxpy-server[auth]'") from None
-
-
-# The file.
-
-Stat = Callable[[str], os.stat_result]
-
-
-class PasswordFile:
-    """A password file that may change while we run. Safe to share between threads.
-
-    At the start a file that cannot be read is refused. Later the last good version stays in force, since an editor that
-    saves, or one slip of the pen, must not lock everybody out; `fault` says what is wrong until it is mended.
-    `generation` grows with each version: an answer that rests on a password holds for its own generation only.
-    """
-
-    def __init__(self, path: str, stat: Stat = os.stat, clock: Callable[[], float] = time.time) -> None:
-        self.path = path
-        self.fault: str | None = None
-        self.generation = 0
-        self._stat, self._clock = stat, clock
-        self._lock = threading.Lock()
-        self._version: tuple[int, ...] | None = None
-        self._content: str | None = None
-        self._users = Htpasswd({})
-        self._renew()
-
-    def users(self) -> Htpasswd:
-        """The users as of now; one stat when nothing has changed."""
-        with self._lock:
-            try:
-                self._renew()
-            except ConfigError as error:
-                self.fault = str(error)
-            return self._users
-
-    def _renew(self) -> None:
-        try:
-            found = self._stat(self.path)
-            version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-            if version == self._version:
-                return
-            # The version is older than the content: what is written in between is seen the next time.
-            with open(self.path, encoding="utf-8") as file:
-                content = file.read()
-        except (OSError, UnicodeDecodeError) as error:
-            self._version = None
-            because = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            remedy = f"write it with htpasswd -Bc {shlex.quote(self.path)} USER, or make it readable"
-            raise ConfigError(f"cannot read the password file {self.path!r}: {because}: {remedy}") from error
-        self._version = version if abs(self._clock() - found.st_ctime) >= _UNSETTLED_S else None
-        if content != self._content or self.fault is not None:
-            users = Htpasswd.parse(content, self.path)
-            if content != self._content:
-                self._users, self._content, self.generation = users, content, self.generation + 1
-            self.fault = None

@@ -38,7 +38,7 @@ from urllib.parse import quote_from_bytes
 
 from ..http.httpdate import LATEST_S
 from ..model import text
-from .site import OpenBeneath
+from .opening import OpenBeneath
 
 SortKey = Literal["name", "size", "date"]
 SORT_KEYS: Final[tuple[SortKey, ...]] = get_args(SortKey)

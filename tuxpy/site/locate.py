@@ -1,111 +1,178 @@
-"""From the target to what answers it: a file, a directory's index or listing, a fallback, or a 404 (RFC 9110 15.5.5).
+"""From the target to what answers it: a file, a directory's index or listing, a redirect, a fallback, or a 404.
 
-Names that are hidden (access.py) are not looked at. Else, in this order, the first that is there:
+In this order, the first that has an answer gives it (RFC 9110 3.3):
 
+  gates           who may not see the path is refused (admit.py)
+  forced rules    redirects and rewrites that are written to win over files
   the name        a file as it is; a directory without its slash is redirected to it, with the query kept
   index names     of a directory, or its listing where the policy has one
   name.html       for a name without a slash behind, where the policy has clean addresses
+                  (a try list of the policy stands in the place of these three)
+  other rules     redirects and rewrites
   the fallback    where the policy has one, and the name could be a page
   the nearest 404.html, from the target's directory upwards; else our own small page
 
+Names that are hidden (access.py) are not looked at: they are as if they were not there. What answers in the place of
+another path has to pass the gates of its own path, too.
 Everything that was looked at is in the trail, what was absent too: a kept answer ends when it appears.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ..http.mediatypes import media_type
-from ..http.target import Target, directory_location
+from ..http.target import Target, directory_location, target_of
 from ..model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Request, Serve, text
 from ..rules.access import hidden_by
-from ..rules.fields import REVALIDATE
-from ..rules.policy import Policy
-from . import listing, listing_page
+from ..rules.redirects import Match
+from ..rules.tries import TryRule
+from . import listed
+from .admit import admit
 from .represent import represent
-from .site import Denied, IsDirectory, Site
+from .site import Denied, Found, IsDirectory, Site
 from .trail import Trail
 
 
 def locate(request: Request, target: Target, site: Site, now_s: int) -> Decision:
-    """The decision for a target that may be served."""
-    slash = "/" if target.directory and target.segments else ""
-    trail = Trail([f"the target decodes to /{text(target.path)}{slash}"])
-    hidden = hidden_by(target.segments, site.policy.hidden)
-    if hidden is not None:  # the answer is that of any name that is not there
-        trail.why.append(f"it is not served: {hidden.why} ({text(hidden.pattern)})")
-        return _not_found(request, target, site, trail, now_s)
-    for name in _names(target, site.policy):
-        found = site.open(name)
-        if isinstance(found, FileFact):
-            return represent(request, found, site, trail, now_s)
-        if isinstance(found, IsDirectory) and not target.directory and name == target.path:
-            return _to_slash(target, found, trail)
-        trail.passed_over(name, found)
-        if isinstance(found, Denied):
-            return Refuse(status=403, **trail.terms())
-    shown = target.directory and site.policy.listing
-    if shown and isinstance(site.open(target.path or b"."), IsDirectory):
-        return _list(request, target, site, trail)
-    return _not_found(request, target, site, trail, now_s)
+    """The decision for a target that may be served. Raises errands.Later, site.FileChanged."""
+    trail = Trail([f"the target decodes to {text(target.asked)}"])
+    search = _Search(request, site, trail, now_s)
+    refusal = admit(request, target.asked, site, trail)
+    if refusal is not None:
+        return refusal
+    match = site.rules.redirects.find(target.asked, target.query)
+    if match is not None and match.force:
+        return search.led(match, target)
+    found = search.found(target)
+    if found is not None:
+        return found
+    return search.missing(target) if match is None else search.led(match, target)
 
 
-def _names(target: Target, policy: Policy) -> Iterator[bytes]:
-    """Where to look, best first."""
-    if target.directory:
-        prefix = target.path + b"/" if target.segments else b""
-        for name in policy.index:
-            yield prefix + name
-        return
-    yield target.path
-    if policy.clean:
-        yield target.path + b".html"
+@dataclass(slots=True)
+class _Search:
+    """One request looking for its answer."""
+
+    request: Request
+    site: Site
+    trail: Trail
+    now_s: int
+
+    def found(self, target: Target, *, rewritten: bool = False) -> Decision | None:
+        """What is there by the names that the target stands for; None: nothing."""
+        if self._is_hidden(target):
+            return None
+        rule = next((rule for rule in self.site.policy.tries if rule.pattern.match(target.asked) is not None), None)
+        for name in self._names(target, rule):
+            found = self._open(name, target)
+            if isinstance(found, Refuse):
+                return found
+            if isinstance(found, FileFact):
+                return represent(self.request, found, self.site, self.trail, self.now_s)
+            if isinstance(found, IsDirectory) and name == target.path and not target.directory and _takes_slash(rule):
+                if rewritten:  # the browser stays where it is, so there is nobody to send on
+                    return self.found(target.as_directory())
+                return self._to_slash(target, found)
+            self.trail.passed_over(name, found)
+            if isinstance(found, Denied):
+                return Refuse(status=403, **self.trail.terms())
+        shown = target.directory and rule is None and self.site.policy.listing
+        if shown and isinstance(self.site.open(target.path or b"."), IsDirectory):
+            return listed.decide(self.request, target, self.site, self.trail)
+        return None
+
+    def _is_hidden(self, target: Target) -> bool:
+        hidden = hidden_by(target.segments, self.site.policy.hidden)
+        if hidden is None:
+            return False
+        self.trail.why.append(f"it is not served: {hidden.why} ({text(hidden.pattern)})")
+        return True
+
+    def _names(self, target: Target, rule: TryRule | None) -> Iterator[bytes]:
+        """Where to look, best first."""
+        policy = self.site.policy
+        if rule is not None:
+            self.trail.why.append(f"names are tried by rule ({rule.where or rule.pattern.text})")
+            yield from rule.candidates(target.path, policy.index)
+        elif target.directory:
+            prefix = target.path + b"/" if target.segments else b""
+            for name in policy.index:
+                yield prefix + name
+        else:
+            yield target.path
+            if policy.clean:
+                yield target.path + b".html"
+
+    def _open(self, name: bytes, target: Target) -> Found | Refuse:
+        """The file of a name, if the client may see it: that the target may be seen was asked before."""
+        if self.site.policy.gates and name != target.path:
+            refusal = admit(self.request, b"/" + name, self.site, self.trail)
+            if refusal is not None:
+                return refusal
+        return self.site.open(name)
+
+    def _to_slash(self, target: Target, found: IsDirectory) -> Redirect:
+        """Relative links in the index must resolve inside the directory (RFC 3986 5.2)."""
+        self.trail.why.append("it is a directory, so its name takes a slash at the end")
+        self.trail.witnesses.append(found.witness)
+        return Redirect(location=directory_location(target), **self.trail.terms())
+
+    # Rules that lead elsewhere.
+
+    def led(self, match: Match, target: Target) -> Decision:
+        """What a redirect or rewrite makes of the request."""
+        rule = f"the rule {match.rule.pattern.text} to {match.rule.to}"
+        self.trail.why.append(f"{rule}{f' ({match.rule.where})' if match.rule.where else ''} says {match.status}")
+        if match.location is not None:
+            return Redirect(location=match.location, status=match.status, **self.trail.terms())
+        assert match.path is not None
+        new = target_of(match.path)
+        refusal = admit(self.request, new.asked, self.site, self.trail)
+        if refusal is not None:
+            return refusal
+        if match.status == 404:
+            return self._page(404, (new.path,)) or self.missing(target)
+        found = self.found(new, rewritten=True)
+        return self.missing(target) if found is None else found
+
+    # Nothing is there.
+
+    def missing(self, target: Target) -> Decision:
+        """The fallback, or a 404 with the nearest page for it."""
+        fallback = self.site.policy.fallback
+        if fallback is not None and _may_be_a_page(target):
+            found = self._open(fallback, target)
+            if isinstance(found, Refuse):
+                return found
+            if isinstance(found, FileFact):
+                self.trail.why.append("nothing is there, so the fallback answers")
+                return represent(self.request, found, self.site, self.trail, self.now_s)
+            self.trail.passed_over(fallback, found)
+        page = self._page(404, _pages_upwards(target, self.site.policy.not_found))
+        return page or Refuse(status=404, **self.trail.terms())
+
+    def _page(self, status: int, names: Iterator[bytes] | tuple[bytes, ...]) -> Serve | None:
+        """The first of these files, sent with this status; it is not what was asked for, so it has no validators."""
+        for name in names:
+            found = self.site.open(name)
+            if isinstance(found, FileFact):
+                self.trail.why.append(f"nothing is there; the page for that is {text(name)}")
+                self.trail.witnesses.append(self.site.witness(found))
+                fields = page_fields(name, self.site)
+                return Serve(status=status, file=found, etag=b"", fields=fields, **self.trail.terms())
+            self.trail.passed_over(name, found)
+        return None
 
 
-def _to_slash(target: Target, found: IsDirectory, trail: Trail) -> Redirect:
-    """Relative links in the index must resolve inside the directory (RFC 3986 5.2)."""
-    trail.why.append("it is a directory, so its name takes a slash at the end")
-    trail.witnesses.append(found.witness)
-    return Redirect(location=directory_location(target), **trail.terms())
+def page_fields(name: bytes, site: Site) -> tuple[Field, ...]:
+    """The fields of a file that is sent as the page of an error."""
+    return (b"Content-Type", media_type(name, site.policy.types).value), NOSNIFF
 
 
-def _list(request: Request, target: Target, site: Site, trail: Trail) -> Decision:
-    """What the directory holds. Never kept: a file that grows changes the listing and not the directory."""
-
-    def is_hidden(name: bytes) -> bool:
-        return hidden_by((*target.segments, name), site.policy.hidden) is not None
-
-    entries, truncated = listing.read(site.root_fd, target.path, site.open_beneath, is_hidden)
-    trail.why.append(f"it is a directory of {len(entries)} names{' and more' * truncated}, which the policy shows")
-    trail.cacheable = False
-    if listing.wants_json(request.get(b"accept"), target.query):
-        body, kind = listing.json(target.segments, entries, truncated), listing.JSON_TYPE
-    else:
-        sort = listing.parse_sort(target.query)
-        body, kind = listing_page.html(target.segments, entries, truncated, sort), listing_page.MEDIA_TYPE
-    fields: tuple[Field, ...] = ((b"Content-Type", kind), NOSNIFF, (b"Cache-Control", REVALIDATE), (b"Vary", b"Accept"))
-    fields = (*fields, (b"Content-Security-Policy", listing_page.POLICY))
-    return Serve(content=body, etag=listing.etag(body), fields=fields, **trail.terms())
-
-
-def _not_found(request: Request, target: Target, site: Site, trail: Trail, now_s: int) -> Decision:
-    """The fallback, or a 404 with the nearest page for it."""
-    fallback = site.policy.fallback
-    if fallback is not None and _may_be_a_page(target):
-        found = site.open(fallback)
-        if isinstance(found, FileFact):
-            trail.why.append("nothing is there, so the fallback answers")
-            return represent(request, found, site, trail, now_s)
-        trail.passed_over(fallback, found)
-    for name in _pages_upwards(target, site.policy):
-        found = site.open(name)
-        if isinstance(found, FileFact):
-            trail.why.append(f"nothing is there; the page for that is {text(name)}")
-            trail.witnesses.append(site.witness(found))
-            fields: tuple[Field, ...] = ((b"Content-Type", media_type(name).value), NOSNIFF)
-            return Serve(status=404, file=found, etag=b"", fields=fields, **trail.terms())
-        trail.passed_over(name, found)
-    return Refuse(status=404, **trail.terms())
+def _takes_slash(rule: TryRule | None) -> bool:
+    return rule is None or (True, b"/") in rule.names
 
 
 def _may_be_a_page(target: Target) -> bool:
@@ -114,9 +181,9 @@ def _may_be_a_page(target: Target) -> bool:
     return b"." not in last or media_type(last).value.startswith(b"text/html")
 
 
-def _pages_upwards(target: Target, policy: Policy) -> Iterator[bytes]:
-    if policy.not_found is None:
+def _pages_upwards(target: Target, not_found: bytes | None) -> Iterator[bytes]:
+    if not_found is None:
         return
     segments = target.segments if target.directory else target.segments[:-1]
     for depth in range(len(segments), -1, -1):
-        yield b"/".join((*segments[:depth], policy.not_found))
+        yield b"/".join((*segments[:depth], not_found))

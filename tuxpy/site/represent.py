@@ -13,7 +13,7 @@ from ..http import conditional, ranges
 from ..http.mediatypes import media_type
 from ..model import Decision, FileFact, NotModified, Refuse, Request, Serve, text
 from ..rules.fields import DEFAULT_RULES, for_not_modified, merged
-from . import variants
+from . import tags, variants
 from .site import Site, release
 from .trail import Trail
 
@@ -39,15 +39,15 @@ def _decide(
 ) -> Decision:
     trail.why.append(f"the file is {text(file.path)}, {file.size} bytes")
     trail.witnesses.append(site.witness(file))
-    kind = media_type(file.path)
+    kind = media_type(file.path, site.policy.types)
     trail.why.append(f"the type is {kind.value.decode()} because {kind.because}")
     variant = variants.choose(request, file, site, kind.value, trail)
     if variant is None:
         return Refuse(status=406, fields=(variants.VARY,), **trail.terms())
     if variant.file is not None and variant.file is not file:
         opened.append(variant.file)
-    modified_ns = (variant.file or file).mtime_ns
-    status, because = conditional.evaluate(request, variant.etag, modified_ns // 10**9)
+    modified_s = tags.modified_s(variant.file or file, site)
+    status, because = conditional.evaluate(request, variant.etag, modified_s)
     trail.why.append(because)
     own = ((b"Content-Type", kind.value), *variant.fields)
     fields = merged(own, DEFAULT_RULES, b"/" + file.path, status)
@@ -57,9 +57,11 @@ def _decide(
         return Refuse(status=status, fields=variant.fields[:1], **trail.terms())
     if variant.file is None:  # no parts of what exists for this answer alone
         return Serve(
-            content=variant.content, etag=variant.etag, fields=fields, modified_ns=modified_ns, **trail.terms()
+            content=variant.content, changed_ns=file.ctime_ns, etag=variant.etag, modified_s=modified_s, fields=fields,
+            **trail.terms(),
         )
-    whole = Serve(file=variant.file, etag=variant.etag, fields=(*fields, ACCEPT_RANGES), **trail.terms())
+    fields = (*fields, ACCEPT_RANGES)
+    whole = Serve(file=variant.file, etag=variant.etag, modified_s=modified_s, fields=fields, **trail.terms())
     return _cut(request, whole, kind.value, trail, now_s)
 
 
@@ -69,7 +71,7 @@ def _cut(request: Request, whole: Serve, kind: bytes, trail: Trail, now_s: int) 
     if wanted is None or request.method != b"GET":
         return whole
     guard = request.get(b"if-range")
-    modified_s = whole.file.mtime_ns // 10**9 if whole.file else -1
+    modified_s = -1 if whole.modified_s is None else whole.modified_s
     if guard is not None and not ranges.if_range_holds(guard, whole.etag, modified_s, now_s):
         trail.why.append("If-Range is of another version, so Range is not looked at")
         return replace(whole, **trail.terms())

@@ -8,10 +8,10 @@ The stages run in the order of their tuple; the first that has an opinion decide
   expectation 417 for anything but 100-continue, which is answered by the final status at once
               (RFC 9110 10.1.1)
   target      read by the rules of target.py
-  fields      fields.py: what the policy's rules add, on every answer
-  origin      cors.py, where the policy has a rule: its fields are on every answer
-  name        locate.py: hidden, file, index, listing, fallback, 404
+  name        locate.py: gates, redirects, file, index, listing, fallback, 404
   content     represent.py: conditions, ranges
+  page        a page of the site in the place of ours, where the policy has one for a refusal
+  fields      fields.py: what rules add, on every answer; cors.py, where the policy has a rule: the same
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..http.target import Target, read_target
-from ..model import Decision, Field, NoContent, NotModified, Refuse, Request, text
+from ..model import Decision, Field, FileFact, NoContent, NotModified, Refuse, Request, Serve, text
 from ..rules import cors
 from ..rules.fields import for_not_modified, merged
-from .locate import locate
-from .site import ASKED_HEADERS, ASKED_METHOD, Site
+from .locate import locate, page_fields
+from .site import ASKED_HEADERS, ASKED_METHOD, Site, release
+from .trail import Trail
 
 SERVED_METHODS = (b"GET", b"HEAD", b"OPTIONS")
 # RFC 9110 9.3 and RFC 5789; whatever else is unknown here (RFC 9110 9.1: 501).
@@ -42,15 +43,43 @@ def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
     """
     target = read_target(request.target)
     decision = _decide(request, target, site, now_s)
-    policy = site.policy
-    fields = decision.fields
-    if policy.rules and isinstance(target, Target):
-        fields = merged(fields, policy.rules, b"/" + target.path, decision.status)
+    try:
+        if isinstance(decision, Refuse) and decision.status in site.policy.error_pages and not decision.linger:
+            decision = _with_page(decision, site)
+        fields = _fields(decision, request, target, site)
+    except BaseException:  # a Serve owns its file until somebody else takes it
+        if isinstance(decision, Serve) and decision.file is not None:
+            release(decision.file)
+        raise
+    return decision if fields is decision.fields else replace(decision, fields=fields)
+
+
+def _with_page(refusal: Refuse, site: Site) -> Refuse | Serve:
+    """The page that the policy has for this status, with the refusal's own fields; without it, the refusal."""
+    name = site.policy.error_pages[refusal.status]
+    found = site.open(name)
+    trail = Trail(list(refusal.why), list(refusal.witnesses), refusal.cacheable)
+    if not isinstance(found, FileFact):
+        trail.passed_over(name, found)
+        return replace(refusal, **trail.terms())
+    trail.why.append(f"the page for it is {text(name)}")
+    trail.witnesses.append(site.witness(found))
+    fields = (*page_fields(name, site), *refusal.fields)
+    return Serve(
+        status=refusal.status, file=found, etag=b"", fields=fields, keep=refusal.keep, **trail.terms()
+    )
+
+
+def _fields(decision: Decision, request: Request, target: Target | Refuse, site: Site) -> tuple[Field, ...]:
+    """The fields of an answer after all rules."""
+    fields, rules, policy = decision.fields, site.rules.fields, site.policy
+    if rules and isinstance(target, Target):
+        fields = merged(fields, rules, target.asked, decision.status)
         if isinstance(decision, NotModified):
             fields = for_not_modified(fields)
     if policy.cors is not None and not isinstance(decision, NoContent):
         fields = _one_vary((*fields, *cors.simple(policy.cors, request.get(b"origin"))))
-    return decision if fields is decision.fields else replace(decision, fields=fields)
+    return fields
 
 
 def _one_vary(fields: tuple[Field, ...]) -> tuple[Field, ...]:

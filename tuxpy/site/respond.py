@@ -121,7 +121,7 @@ def _serve(serve: Serve, course: _Course, now: float, head_only: bool) -> Answer
             answer = _finish(serve, course, int(now), own, wanted, serve.file)
             moved = True
             return answer
-        changed_ns = serve.file.ctime_ns if serve.file else serve.modified_ns
+        changed_ns = serve.file.ctime_ns if serve.file else serve.changed_ns
         if changed_ns is not None and abs(now - changed_ns / 10**9) < UNSETTLED_S:
             serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
         return _finish(serve, course, int(now), own, parts)
@@ -149,9 +149,8 @@ def _in_memory(serve: Serve, wanted: Sequence[Part]) -> Sequence[Part] | None:
 def _own_fields(serve: Serve, date_s: int, length: int) -> tuple[Field, ...]:
     """Validators and length. Last-Modified is never later than Date (RFC 9110 8.8.2.1)."""
     fields: tuple[Field, ...] = ((b"ETag", serve.etag),) if serve.etag else ()
-    modified_ns = serve.file.mtime_ns if serve.file and serve.modified_ns is None else serve.modified_ns
-    if serve.etag and modified_ns is not None and modified_ns >= 0:
-        fields += ((b"Last-Modified", httpdate.format(min(modified_ns // 10**9, date_s))),)
+    if serve.modified_s is not None and serve.modified_s >= 0:
+        fields += ((b"Last-Modified", httpdate.format(min(serve.modified_s, date_s))),)
     return (*fields, (b"Content-Length", b"%d" % length))
 
 

@@ -1,11 +1,10 @@
 """The document root: names resolved beneath one descriptor, and facts about what is found.
 
-The only module of the judge that touches the file system. A Site holds the root as a descriptor
-from start to end, so nobody can swap it by renaming. Names reach the kernel through the function
+A Site holds the root as a descriptor from start to end; witnesses name it by its number, so that stays the same when
+the root's name leads to another directory (`renew`). Names reach the kernel through the function
 `open_beneath(root_fd, path)` that is given to it: in service it is a chain of one openat2 atom
 (RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS, O_RDONLY, O_NONBLOCK, O_CLOEXEC, O_NOCTTY), so
-symbolic links may lead about inside the root and never out of it. `walk_beneath` does the same
-by hand where the kernel has no openat2, more strictly: it follows no symbolic link at all.
+symbolic links may lead about inside the root and never out of it (or as the policy has it).
 
 What open() answers
   FileFact      a regular file; its descriptor now belongs to the caller
@@ -18,23 +17,25 @@ Any other failure (no descriptor left, a broken disk) is raised as the OSError i
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ..errors import ConfigError
-from ..model import SIGNIFICANT, FileFact, Witness
+from ..model import SIGNIFICANT, FileFact, Request, Witness
 from ..rules.policy import Policy
+from .errands import Errands
+from .opening import OpenBeneath, walk_beneath
+from .rulebook import Rulebook
 
-OpenBeneath = Callable[[int, bytes], int]
+log = logging.getLogger("tuxpy")
+
+T = TypeVar("T")
 
 _PLAIN = Policy()
-
-# O_NONBLOCK: opening a fifo or a device must not wait for its other side.
-OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-_PATH_BYTES_MAX = 4096  # PATH_MAX of limits.h, its NUL included
-_STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _RACES_MAX = 8  # openat2(2): EAGAIN when a rename races with the look-up; try again
 
@@ -78,41 +79,6 @@ _OUTCOMES: dict[int, Absent | Denied] = {
 }
 
 
-def walk_beneath(root_fd: int, path: bytes) -> int:
-    """Open `path` component by component, following no symbolic link (ELOOP if there is one).
-
-    For kernels before 5.6, and as the partner that openat2 is tested against.
-    Raises OSError as open does; EXDEV for "..".
-    """
-    if len(path) >= _PATH_BYTES_MAX:  # the kernel's rule for whole paths, which steps alone would escape
-        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
-    *steps, name = [part for part in path.split(b"/") if part not in (b"", b".")] or [b"."]
-    if b".." in steps or name == b"..":
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
-    at = root_fd
-    try:
-        for step in steps:
-            below = _step(at, step)
-            if at != root_fd:
-                os.close(at)
-            at = below
-        wants_directory = os.O_DIRECTORY if path.endswith(b"/") else 0
-        return os.open(name, OPEN_FLAGS | os.O_NOFOLLOW | wants_directory, dir_fd=at)
-    finally:
-        if at != root_fd:
-            os.close(at)
-
-
-def _step(at: int, name: bytes) -> int:
-    """One directory down; a symbolic link is ELOOP (the kernel itself would say ENOTDIR)."""
-    try:
-        return os.open(name, _STEP_FLAGS, dir_fd=at)
-    except NotADirectoryError:
-        if stat.S_ISLNK(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name) from None
-        raise
-
-
 ASKED_METHOD, ASKED_HEADERS = b"access-control-request-method", b"access-control-request-headers"
 
 
@@ -127,23 +93,65 @@ def significant_for(policy: Policy) -> tuple[bytes, ...]:
 
 
 class Site:
-    """One document root. Close it (or use it in `with`) when no answer refers to it any more."""
+    """One document root. Close it (or use it in `with`) when no answer refers to it any more.
+
+    admitted   for each class of client addresses, whether the gates of the policy, in their order, are open to it
+    """
 
     def __init__(
         self,
         root: str,
         open_beneath: OpenBeneath = walk_beneath,
         policy: Policy = _PLAIN,
+        errands: Errands[Any] | None = None,
     ) -> None:
-        """Raises ConfigError, naming the remedy, when the root cannot be entered."""
-        try:
-            self.root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            remedy = _ROOT_REMEDIES.get(error.errno or 0, _ROOT_OTHER)
-            raise ConfigError(remedy.format(root=root, error=error.strerror)) from error
+        """Raises ConfigError, naming the remedy, when the root cannot be entered or a password file is no good."""
+        self.root = root
         self.policy = policy
         self.significant = significant_for(policy)
         self.open_beneath = open_beneath
+        self.errands: Errands[Any] = errands or Errands()
+        self.admitted: Mapping[int, tuple[bool, ...]] = {}
+        self.rules = Rulebook(policy)
+        try:
+            self.root_fd = os.open(root, _ROOT_FLAGS)
+        except OSError as error:
+            remedy = _ROOT_REMEDIES.get(error.errno or 0, _ROOT_OTHER)
+            raise ConfigError(remedy.format(root=root, error=error.strerror)) from error
+        self._root_id = _identity(os.fstat(self.root_fd))
+        self._lost = False
+        self.rules.renew(self)
+
+    def find(self, request: Request) -> Site:
+        """The site that a request means: this one. So one site can stand for all sites of a server."""
+        del request
+        return self
+
+    def renew(self) -> bool:
+        """Follow the root's name and read changed rules; whether anything is not as it was. Asked twice a second."""
+        moved = self._follow()
+        return self.rules.renew(self) or moved
+
+    def _follow(self) -> bool:
+        """The usual deploy: the root is a symbolic link that is led elsewhere. Meanwhile the old place is served."""
+        try:
+            there = _identity(os.stat(self.root))  # noqa: PTH116 (the error names no path of ours)
+            if there == self._root_id:
+                self._lost = False
+                return False
+            opened = os.open(self.root, _ROOT_FLAGS)
+        except OSError as error:
+            if not self._lost:
+                # Who has given up rights may not see the way to the root any more: nothing is wrong with that.
+                level = logging.INFO if error.errno == errno.EACCES else logging.WARNING
+                log.log(level, "%s: %s; what was there is served on", self.root, error.strerror)
+            self._lost = True
+            return False
+        os.dup2(opened, self.root_fd, inheritable=False)
+        os.close(opened)
+        self._root_id, self._lost = _identity(os.fstat(self.root_fd)), False
+        log.info("%s is another directory now", self.root)
+        return True
 
     def close(self) -> None:
         if self.root_fd >= 0:
@@ -180,6 +188,18 @@ class Site:
             return IsDirectory(self.witness(file))
         return Absent("it is neither a regular file nor a directory", self.witness(file))
 
+    def with_file(self, file: FileFact, use: Callable[[FileFact], T]) -> T:
+        """What `use` makes of the same version of a file, opened again. Raises FileChanged when it is another one."""
+        found = self.open(file.path)
+        if not isinstance(found, FileFact):
+            raise FileChanged
+        try:
+            if replace(found, fd=file.fd) != file:
+                raise FileChanged
+            return use(found)
+        finally:
+            release(found)
+
     def witness(self, file: FileFact) -> Witness:
         """What must still be found at the file's name for an answer made from it to hold."""
         return Witness(
@@ -193,6 +213,13 @@ class Site:
             except BlockingIOError:
                 continue
         return self.open_beneath(self.root_fd, path)
+
+
+_ROOT_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 _ROOT_OTHER = "cannot open the directory {root!r}: {error}"

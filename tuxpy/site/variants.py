@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from ..http import conditional, negotiate
+from ..http import negotiate
 from ..model import Field, FileFact, Request, text
-from . import compress
+from . import compress, tags
 from .site import Site, read_slices, release
 from .trail import Trail
 
@@ -23,6 +23,7 @@ log = logging.getLogger("tuxpy")
 
 VARY: Final[Field] = (b"Vary", b"Accept-Encoding")
 _KEPT_BYTES_MAX: Final = 32 << 20
+_AT_ONCE_BYTES: Final = 4096  # so much is compressed while it is judged, in less time than another thread needs to wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +43,27 @@ class Coded:
         self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
         self._bytes, self._bytes_max = 0, bytes_max
 
-    def body(self, file: FileFact, coding: bytes) -> bytes:
-        """The file in this coding. Raises site.FileChanged."""
+    def body(self, file: FileFact, coding: bytes, site: Site) -> bytes:
+        """The file in this coding. Raises FileChanged, errands.Later."""
         key = (file.dev, file.ino, file.size, file.mtime_ns, file.ctime_ns, coding)
         if key in self._bodies:
             self._bodies.move_to_end(key)
             return self._bodies[key]
-        (original,) = read_slices(file, [(0, file.size)])
-        made = compress.encode(coding, original)
+        if file.size <= _AT_ONCE_BYTES:
+            made = _encoded(file, coding)
+        else:
+            made = site.errands.fetch(key, lambda: site.with_file(file, lambda again: _encoded(again, coding)))
         self._bodies[key] = made
         self._bytes += len(made)
         while self._bytes > self._bytes_max or len(self._bodies) > 10_000:
             _, oldest = self._bodies.popitem(last=False)
             self._bytes -= len(oldest)
         return made
+
+
+def _encoded(file: FileFact, coding: bytes) -> bytes:
+    (original,) = read_slices(file, [(0, file.size)])
+    return compress.encode(coding, original)
 
 
 _CODED: Final = Coded()  # one for the process: the key is the version of the file, whatever site it is of
@@ -69,7 +77,7 @@ def _say_stale(name: str, original: str, _version: tuple[int, int, int]) -> None
 
 def choose(request: Request, file: FileFact, site: Site, kind: bytes, trail: Trail) -> Variant | None:
     """The variant to send; None when none is acceptable (406). Whoever gets a sibling owns its descriptor too."""
-    tag = conditional.etag(file)
+    tag = tags.etag(file, site)
     if not site.policy.compress or not compress.compressible(kind):
         return Variant(tag, (), file)
     preferences = negotiate.acceptable(request.get(b"accept-encoding"))
@@ -80,12 +88,12 @@ def choose(request: Request, file: FileFact, site: Site, kind: bytes, trail: Tra
         coding = negotiate.choose(preferences, sizes)
         if siblings and coding in siblings:
             trail.why.append(f"it is sent as {text(siblings[coding].path)}, which its author has compressed")
-            chosen = siblings.pop(coding)
-            return Variant(conditional.etag(chosen), (VARY, (b"Content-Encoding", coding)), chosen)
+            tag = tags.etag(siblings[coding], site)
+            return Variant(tag, (VARY, (b"Content-Encoding", coding)), siblings.pop(coding))
     finally:
         for sibling in siblings.values():
             release(sibling)
-    made = None if siblings or request.get(b"range") else _made(file, kind, preferences, trail)
+    made = None if siblings or request.get(b"range") else _made(file, kind, preferences, site, trail)
     if made is not None:
         coding, body = made
         return Variant(compress.variant_etag(tag, coding), (VARY, (b"Content-Encoding", coding)), None, body)
@@ -117,7 +125,7 @@ def _siblings(file: FileFact, site: Site, wanted: tuple[bytes, ...], trail: Trai
 
 
 def _made(
-    file: FileFact, kind: bytes, preferences: negotiate.Preferences, trail: Trail
+    file: FileFact, kind: bytes, preferences: negotiate.Preferences, site: Site, trail: Trail
 ) -> tuple[bytes, bytes] | None:
     """The most welcome coding that can be made here, and the body in it; None when identity is as welcome or better."""
     welcome = negotiate.ranked(preferences, compress.available())
@@ -127,7 +135,7 @@ def _made(
     coding = welcome[0]
     if preferences.weight(coding) < preferences.weight(negotiate.IDENTITY):
         return None
-    body = _CODED.body(file, coding)
+    body = _CODED.body(file, coding, site)
     if not must and not compress.worthwhile(file.size, len(body)):
         trail.why.append(f"{coding.decode()} does not make it clearly smaller")
         return None

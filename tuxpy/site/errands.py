@@ -1,0 +1,83 @@
+"""Slow work on behalf of judgements: hashing a password, reading a directory, compressing, reading all of a file.
+
+The judge is one thread for everybody, so it waits for nothing. A judgement that needs slow work asks for its result
+with `fetch`; when it is not there yet, Later goes up, the work is done on another thread, and the request is judged
+again, from the beginning, with the result at hand. What is wanted by several requests is worked out once.
+
+Whoever judges alone (tuxpy explain, a test) has Errands without workers: there the work is done at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+T = TypeVar("T")
+Who = TypeVar("Who")
+
+PENDING_MAX: Final = 256  # pieces of work that wait or are done; whoever asks for more is told to come back
+
+
+class Later(Exception):
+    """Judge again when `work` has been done. Work owns whatever it uses: the judgement's descriptors are closed."""
+
+    def __init__(self, key: Hashable, work: Callable[[], object]) -> None:
+        super().__init__("this needs work that is done elsewhere")
+        self.key, self.work = key, work
+
+
+class Errands(Generic[Who]):
+    """Who: whatever the server needs to judge a request again. All methods are for the judge's thread."""
+
+    def __init__(self, workers: int = 0, knock: Callable[[], None] = lambda: None) -> None:
+        """knock: called from a worker when something has come back."""
+        self._workers, self._knock = workers, knock
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: dict[Hashable, list[Who]] = {}
+        self._back: deque[tuple[Hashable, Future[Any]]] = deque()  # written by workers
+        self._at_hand: tuple[Hashable, Future[Any]] | None = None
+
+    def fetch(self, key: Hashable, work: Callable[[], T]) -> T:
+        """What `work` returns or raises. Raises Later when it has to be done first."""
+        if self._workers == 0:
+            return work()
+        if self._at_hand is None or self._at_hand[0] != key:
+            raise Later(key, work)
+        result: T = self._at_hand[1].result()
+        return result
+
+    def put_off(self, later: Later, who: Who) -> bool:
+        """Have the work done; `who` is in `returned` afterwards. False when too much is waiting."""
+        if later.key in self._waiting:
+            self._waiting[later.key].append(who)
+            return True
+        if len(self._waiting) >= PENDING_MAX:
+            return False
+        if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # most servers never need it
+
+            self._pool = ThreadPoolExecutor(self._workers, "errand")
+        self._waiting[later.key] = [who]
+        self._pool.submit(later.work).add_done_callback(lambda done: self._came_back(later.key, done))
+        return True
+
+    def _came_back(self, key: Hashable, done: Future[Any]) -> None:
+        self._back.append((key, done))
+        self._knock()
+
+    def returned(self) -> Iterator[Who]:
+        """Everybody whose work is done; while one is dealt with, its result can be fetched."""
+        while self._back:
+            self._at_hand = self._back.popleft()
+            yield from self._waiting.pop(self._at_hand[0])
+        self._at_hand = None
+
+    def close(self) -> None:
+        """Wait for what is being done, drop what is not begun. Any number of times."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None

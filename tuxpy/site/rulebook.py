@@ -1,0 +1,117 @@
+"""The rules in force for a site: those of its policy, and those of files that are read again when they change.
+
+  _headers, _redirects   at the top of the root (rules/rulesfiles.py); gone with the file, kept when it cannot be read
+  password files         the last good version stays in force (rules/passwords.py)
+
+The operator has the last word: rules of files come before those of the policy where the last one wins (fields), and
+behind them where the first one does (redirects).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ..model import FileFact
+from ..rules.fields import FieldRule
+from ..rules.password_file import PasswordFile
+from ..rules.policy import Policy
+from ..rules.redirects import RedirectTable
+from ..rules.rulesfiles import FILE_BYTES_MAX, parse_headers, parse_redirects
+
+if TYPE_CHECKING:
+    from .site import Site
+
+log = logging.getLogger("tuxpy")
+
+HEADERS: Final = b"_headers"
+REDIRECTS: Final = b"_redirects"
+
+_Version: TypeAlias = "tuple[int, ...] | None"
+
+
+@dataclass(slots=True)
+class _Read:
+    """A rules file as it was read last; `version` None: there is none."""
+
+    version: _Version = None
+    content: bytes = b""
+
+
+class Rulebook:
+    """What holds now. `renew` says whether that has changed. Raises ConfigError for a password file that is no good."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.passwords: dict[str, PasswordFile] = {}
+        for gate in policy.gates:
+            if gate.login is not None and gate.login.path not in self.passwords:
+                self.passwords[gate.login.path] = PasswordFile(gate.login.path)
+        self._generations = self._generations_now()
+        self._faults: dict[str, str | None] = {}
+        self._files = {HEADERS: _Read(), REDIRECTS: _Read()}
+        self.fields: tuple[FieldRule, ...] = policy.rules
+        self.redirects = RedirectTable(policy.redirects)
+
+    def renew(self, site: Site) -> bool:
+        """Look at all files; read those that have changed. Problems go into the log, once."""
+        changed = self._renew_passwords()
+        if self._policy.rules_files is not None:
+            read = [self._renew_file(site, name) for name in self._files]
+            if any(read):
+                self._apply(site)
+                changed = True
+        return changed
+
+    # Passwords.
+
+    def _generations_now(self) -> dict[str, int]:
+        return {path: file.generation for path, file in self.passwords.items()}
+
+    def _renew_passwords(self) -> bool:
+        for path, file in self.passwords.items():
+            file.users()
+            if file.fault is not None and self._faults.get(path) != file.fault:
+                log.error("%s; the users that were read before stay", file.fault)
+            self._faults[path] = file.fault
+        now = self._generations_now()
+        changed, self._generations = now != self._generations, now
+        return changed
+
+    # _headers and _redirects.
+
+    def _renew_file(self, site: Site, name: bytes) -> bool:
+        """Whether the file has another content than before."""
+        known = self._files[name]
+        try:
+            found = os.stat(name, dir_fd=site.root_fd)
+            version: _Version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        except OSError:
+            version = None
+        if version == known.version:
+            return False
+        content = b"" if version is None else self._content(site, name)
+        changed = content is not None and content != known.content
+        self._files[name] = _Read(version, known.content if content is None else content)
+        return changed
+
+    def _content(self, site: Site, name: bytes) -> bytes | None:
+        """What is in the file, as far as it may be; None when it cannot be read."""
+        found = site.open(name)
+        if not isinstance(found, FileFact):
+            log.error("%s: %s; the rules that were read before stay", name.decode(), found.why)
+            return None
+        with open(found.fd, "rb") as file:
+            return file.read(FILE_BYTES_MAX + 1)
+
+    def _apply(self, site: Site) -> None:
+        dialect = self._policy.rules_files
+        assert dialect is not None
+        headers = parse_headers(self._files[HEADERS].content, HEADERS.decode(), dialect)
+        redirects = parse_redirects(self._files[REDIRECTS].content, REDIRECTS.decode(), dialect)
+        for problem in (*headers.problems, *redirects.problems):
+            log.warning("%s/%s", site.root.rstrip("/"), problem)
+        self.fields = (*headers.rules, *self._policy.rules)
+        self.redirects = RedirectTable((*self._policy.redirects, *redirects.rules))

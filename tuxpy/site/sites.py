@@ -1,0 +1,166 @@
+"""All sites of a server, and which of them a request means (RFC 9110 7.2; rules/hosts.py has the rules).
+
+The name is the authority of an absolute-form target, else the value of Host (RFC 9112 3.2.2). A request that means
+nobody gets 421 (RFC 9110 15.5.20). Also here, since the engines have one table of them: the classes of client
+addresses, as few as tell the decisions of all gates apart.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from ..config.sites import MassHosting, SiteConfig
+from ..model import SIGNIFICANT, Refuse, Request
+from ..rules.access import Classifier, classes_of
+from ..rules.hosts import HostTable, directory_of
+from ..rules.policy import Links, Policy
+from .errands import Errands
+from .opening import OpenBeneath
+from .site import Site, significant_for
+
+log = logging.getLogger("tuxpy")
+
+Opener = Callable[[Links], OpenBeneath]
+
+MASS_SITES_MAX: Final = 1024  # hosts of one mass-hosting directory that are open at once: a descriptor each
+_MISDIRECTED: Final = Refuse(status=421, why=("no site of this server has the name that the request was sent to",))
+_AUTHORITY = re.compile(rb"(?i:https?)://([^/?]*)")
+
+
+class Sites:
+    """Opens all sites. Raises ConfigError; close it, or use it in `with`."""
+
+    def __init__(self, configs: Sequence[SiteConfig], opener: Opener, errands: Errands[Any] | None = None) -> None:
+        self.errands: Errands[Any] = errands or Errands()
+        self.significant = _united(significant_for(config.policy) for config in configs)
+        rules = [gate.addresses for config in configs for gate in config.policy.gates if gate.addresses is not None]
+        self._classes: Classifier[tuple[bool, ...]] = classes_of(rules)
+        self._opened: list[Site | _Mass] = []
+        hosts: list[tuple[str, Site | _Mass]] = []
+        try:
+            first = 0
+            for config in configs:
+                site = self._open(config, opener)
+                self._opened.append(site)
+                site.admitted, first = _admitted(self._classes, config.policy, first)
+                hosts += [(host, site) for host in config.hosts]
+            self._table = HostTable(hosts)
+        except BaseException:
+            self.close()
+            raise
+        alone = self._opened[0] if len(hosts) == 1 and hosts[0][0] == "_" else None
+        self._alone = alone if isinstance(alone, Site) else None
+
+    def _open(self, config: SiteConfig, opener: Opener) -> Site | _Mass:
+        open_beneath = opener(config.policy.links)
+        site = Site(config.root, open_beneath, config.policy, self.errands)
+        return site if config.mass is None else _Mass(site, config.mass)
+
+    @property
+    def classes(self) -> list[tuple[int, int]]:
+        """(first address, number) of the classes of client addresses; empty when no gate looks at them."""
+        if len(self._classes.outcomes) < 2:
+            return []
+        return list(zip(self._classes.starts, self._classes.numbers, strict=True))
+
+    def class_of(self, address: str) -> int:
+        """The class of a client's address; ValueError when it is none."""
+        return self._classes.classify(address)
+
+    def find(self, request: Request) -> Site | Refuse:
+        """The site that the request means."""
+        if self._alone is not None:
+            return self._alone
+        absolute = _AUTHORITY.match(request.target)
+        host = absolute[1] if absolute else request.get(b"host")
+        found = self._table.find(host)
+        if isinstance(found, _Mass):
+            return found.find(host) or replace(_MISDIRECTED, cacheable=False)  # it may get a directory
+        return found or _MISDIRECTED
+
+    def renew(self) -> bool:
+        """Follow roots, read changed rules; whether anything is not as it was."""
+        changed = [site.renew() for site in self._opened]  # every one of them, whatever the first says
+        return any(changed)
+
+    def close(self) -> None:
+        self.errands.close()
+        for site in self._opened:
+            site.close()
+        self._opened.clear()
+
+    def __enter__(self) -> Sites:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Mass:
+    """A directory a host. Hosts are opened when they are asked for; making a directory adds one."""
+
+    def __init__(self, above: Site, how: MassHosting) -> None:
+        self._above, self._how = above, how
+        self._hosts: OrderedDict[bytes, Site] = OrderedDict()
+        self._crowded = False
+        self.admitted = above.admitted
+
+    def find(self, host: bytes | None) -> Site | None:
+        """The site of a host; None when it has no directory."""
+        name = directory_of(host, self._how.strip_www, self._how.hash_level)
+        if name is None:
+            return None
+        if name in self._hosts:
+            self._hosts.move_to_end(name)
+            return self._hosts[name]
+        root = os.path.join(self._above.root, os.fsdecode(name))  # noqa: PTH118 (a name of any bytes)
+        if not os.path.isdir(root):  # noqa: PTH112
+            return None
+        if len(self._hosts) >= MASS_SITES_MAX:
+            self._hosts.popitem(last=False)[1].close()
+            self._crowded = True
+        site = Site(root, self._above.open_beneath, self._above.policy, self._above.errands)
+        site.admitted = self.admitted
+        self._hosts[name] = site
+        return site
+
+    def renew(self) -> bool:
+        """Hosts without a directory are closed: whoever asks gets the answer for hosts that there are not."""
+        gone = [name for name, site in self._hosts.items() if not os.path.isdir(site.root)]  # noqa: PTH112
+        for name in gone:
+            self._hosts.pop(name).close()
+        changed = [self._above.renew(), *(site.renew() for site in self._hosts.values()), bool(gone), self._crowded]
+        self._crowded = False
+        return any(changed)
+
+    def close(self) -> None:
+        for site in self._hosts.values():
+            site.close()
+        self._hosts.clear()
+        self._above.close()
+
+
+def _united(lists: Iterator[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    """The names of all lists, each once: first those that every site has."""
+    return tuple(dict.fromkeys((*SIGNIFICANT, *(name for names in lists for name in names))))
+
+
+def _admitted(
+    classes: Classifier[tuple[bool, ...]], policy: Policy, first: int
+) -> tuple[dict[int, tuple[bool, ...]], int]:
+    """For each class, the answers of this policy's gates; `first` is the place of its first rule in the outcomes."""
+    numbers: list[int | None] = []
+    for gate in policy.gates:
+        numbers.append(None if gate.addresses is None else first)
+        first += gate.addresses is not None
+    table = {
+        number: tuple(place is None or outcome[place] for place in numbers)
+        for number, outcome in enumerate(classes.outcomes)
+    }
+    return table, first
