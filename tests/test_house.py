@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rules.*", "compile", "native"),
     ("config.*", "engine"),
     ("site.*", "inline", "listen", "log"),
-    ("judge", "explain", "server"),
+    ("judge", "chains", "explain", "server"),
     ("cli.*", "__main__"),
 )
 # In here the order is strict: each imports only from what stands before it.

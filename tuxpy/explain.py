@@ -1,27 +1,29 @@
-"""What would be answered to a request, and why, in words for a human being.
+"""What would be answered to a request, and why, for a human being or as JSON.
 
 The head is judged by the very function that judges for the server, so the explanation cannot differ from what happens.
-Nothing is sent and nothing is kept. Also here: the chains that `tuxpy chain` knows, each made by the code that makes
-it in service.
+Nothing is sent and nothing is kept. `Story` holds all there is to tell; `as_text` and `as_json` only write it down.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from .atoms import Frozen, Kind, lifecycle
+from .atoms import Frozen, Kind
 from .atoms import text as drawing
 from .config.sites import SiteConfig
 from .errors import ConfigError
 from .http import httpdate
-from .inline import OPEN_CHAIN, opener
+from .http.target import Target, read_target
+from .inline import opener
 from .judge import judge_head
-from .model import Answer, Decision, Request, Serve, Witness, refuse, text
-from .site.respond import BODY_IN_MEMORY_MAX, announces_body, respond
-from .site.site import Site, fact
+from .model import Answer, Decision, NotModified, Request, Serve, Witness, text
+from .rules.fields import DEFAULT_RULES, FieldRule
+from .site.respond import announces_body
+from .site.site import Site
 from .site.sites import Sites
 
 _URL = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
@@ -65,19 +67,77 @@ def sites(configs: Sequence[SiteConfig]) -> Sites:
     return Sites(configs, opener)
 
 
-def explain(sites: Sites | Site, head: bytes, now: float, ascii_only: bool = False, client: int = 0) -> str:
-    """The whole story of one head, in paragraphs with headings. client: the class of the client's address."""
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One head and what became of it.
+
+    request   None: the head was refused before anything was looked up
+    root      of the site that the request means; None: it means none
+    reasons   in the order in which they came up: what was chosen, and what was passed over
+    rules     (where it was written, what it says) of the rules for fields that are for this answer, in their order
+    """
+
+    head: bytes
+    request: Request | None
+    root: str | None
+    decision: Decision
+    answer: Answer
+    reasons: tuple[str, ...]
+    rules: tuple[tuple[str, str], ...]
+
+
+def tell(sites: Sites | Site, head: bytes, now: float, client: int = 0) -> Story:
+    """Judge a head; `now` in unix time, `client` the class of the client's address."""
     request, decision, answer = judge_head(sites, head, now, client)
     if answer.file >= 0:
         os.close(answer.file)
-    story = {
-        "Request": [_shown(line) for line in head.split(b"\r\n") if line],
-        "Reasons": _numbered([*_form(request, head), *answer.why]),
-        "Answer": [*_answer_head(answer), _body(decision, answer)],
-        "Remembered": list(_remembered(request, decision, answer)),
-        "Chain": drawing.draw(answer.chain, ascii=ascii_only).splitlines(),
+    site = None if request is None else sites.find(request)
+    if request is None or not isinstance(site, Site):
+        return Story(head, request, None, decision, answer, answer.why, ())
+    return Story(head, request, site.root, decision, answer, answer.why, tuple(_rules(request, decision, site)))
+
+
+def _rules(request: Request, decision: Decision, site: Site) -> Iterator[tuple[str, str]]:
+    """The rules that had a say in the fields (rules/fields.py): first those for the file, then those for the target."""
+    target = read_target(request.target)
+    # The first witness that is there is the file, also when what is sent was made of it.
+    file = next((witness.path for witness in decision.witnesses if witness.ino), None)
+    if isinstance(decision, Serve | NotModified) and decision.etag and file is not None:
+        yield from _that_match(DEFAULT_RULES, b"/" + file, decision.status)
+    if isinstance(target, Target):
+        yield from _that_match(site.rules.fields, target.asked, decision.status)
+
+
+def _that_match(rules: Iterable[FieldRule], path: bytes, status: int) -> Iterator[tuple[str, str]]:
+    for rule in rules:
+        if (not rule.statuses or status in rule.statuses) and rule.pattern.match(path) is not None:
+            told = [*(f"removes {text(name)}" for name in rule.remove), *(f"sets {_line(line)}" for line in rule.set)]
+            yield rule.where or "a rule", ", ".join([*told, *(f"appends {_line(line)}" for line in rule.append)])
+
+
+def _line(field: tuple[bytes, bytes]) -> str:
+    return f"{text(field[0])}: {text(field[1])}"
+
+
+# As text.
+
+
+def explain(sites: Sites | Site, head: bytes, now: float, ascii_only: bool = False, client: int = 0) -> str:
+    """The whole story of one head, in paragraphs with headings."""
+    return as_text(tell(sites, head, now, client), ascii_only)
+
+
+def as_text(story: Story, ascii_only: bool = False) -> str:
+    """Paragraphs with headings; the chain is drawn."""
+    paragraphs: dict[str, Sequence[str]] = {
+        "Request": [_shown(line) for line in story.head.split(b"\r\n") if line],
+        "Reasons": _numbered([*_form(story), *story.reasons]),
+        "Rules for fields": [f"{where}: {what}" for where, what in story.rules],
+        "Answer": [*_answer_head(story.answer), f"({_body(story)})"],
+        "Remembered": list(_remembered(story)),
+        "Chain": drawing.draw(story.answer.chain, ascii=ascii_only).splitlines(),
     }
-    return "\n".join(f"{title}\n{_indented(lines)}" for title, lines in story.items())
+    return "\n".join(f"{title}\n{_indented(lines)}" for title, lines in paragraphs.items() if lines)
 
 
 def _shown(line: bytes) -> str:
@@ -94,14 +154,14 @@ def _numbered(sentences: Iterable[str]) -> list[str]:
     return [f"{number}. {sentence}" for number, sentence in enumerate(sentences, 1)]
 
 
-def _form(request: Request | None, head: bytes) -> Iterator[str]:
+def _form(story: Story) -> Iterator[str]:
     """What parsing found; a refused head says itself what is wrong with it."""
-    if request is None:
+    if story.request is None:
         yield "the head is refused before anything is looked up"
         return
-    count = head.count(b"\r\n") - 2
-    fields = f"{count} field{'' if count == 1 else 's'}, {len(request.fields)} of significance"
-    yield f"the head is sound HTTP/{request.version.decode()} with {fields}"
+    count = story.head.count(b"\r\n") - 2
+    fields = f"{count} field{'' if count == 1 else 's'}, {len(story.request.fields)} of significance"
+    yield f"the head is sound HTTP/{story.request.version.decode()} with {fields}"
 
 
 def _answer_head(answer: Answer) -> list[str]:
@@ -112,18 +172,24 @@ def _data(answer: Answer) -> bytes:
     return next((cell.content for cell in answer.chain.cells if cell.kind is Kind.DATA), b"")
 
 
-def _body(decision: Decision, answer: Answer) -> str:
+def _body(story: Story) -> str:
     """How the body travels."""
+    decision, answer = story.decision, story.answer
     if isinstance(decision, Serve) and decision.file and answer.file >= 0:
-        return f"(and {decision.file.size} bytes of {text(decision.file.path)}, by sendfile)"
+        return f"and {_sent_from_file(answer.chain)} bytes of {text(decision.file.path)}, by sendfile"
     body = _data(answer).partition(b"\r\n\r\n")[2]
-    return f"(and {len(body)} bytes of body, in the same send)" if body else "(and no body)"
+    return f"and {len(body)} bytes of body, in the same send" if body else "and no body"
 
 
-def _remembered(request: Request | None, decision: Decision, answer: Answer) -> Iterator[str]:
+def _sent_from_file(chain: Frozen) -> int:
+    return sum(cell.value for cell in chain.cells if cell.kind is Kind.CONST and cell.name == "count")
+
+
+def _remembered(story: Story) -> Iterator[str]:
     """Whether the engine may give this answer again by itself; if so for which key and how long."""
+    request, answer = story.request, story.answer
     if request is None or not answer.cacheable:
-        yield f"no: {_why_not(request, decision)}"
+        yield f"no: {_why_not(story)}"
         return
     yield "yes: from the second request on, the engine answers whatever has this key by itself"
     yield f"  {text(request.method)} {text(request.target)} HTTP/{text(request.version)}"
@@ -135,12 +201,14 @@ def _remembered(request: Request | None, decision: Decision, answer: Answer) -> 
         yield f"  {_holds(witness)}"
 
 
-def _why_not(request: Request | None, decision: Decision) -> str:
-    if request is None:
+def _why_not(story: Story) -> str:
+    if story.request is None:
         return "a head that is refused has no key"
-    if announces_body(request):
+    if announces_body(story.request):
         return "a request that announces a body is always judged anew"
-    if not decision.cacheable:
+    if story.decision.status == 401:
+        return "the answer to a wrong password is worth no place"
+    if not story.decision.cacheable:
         return "what the answer rests on cannot be watched by name"
     return "the connection ends with it"
 
@@ -153,44 +221,42 @@ def _holds(witness: Witness) -> str:
     return f"{name} stays as it is: inode {witness.ino}, {witness.size} bytes, changed {changed}"
 
 
-# The chains that can be drawn.
+# As JSON.
 
 
-def _response_chains() -> tuple[Frozen, ...]:
-    """A small and a large answer, compiled by respond as in service; the files exist in memory only."""
-    request = Request(b"GET", b"/", b"1.1", ((b"host", b"localhost"),))
-    return tuple(_response_chain(request, size) for size in (1024, 16 * BODY_IN_MEMORY_MAX))
+def as_json(story: Story) -> str:
+    """The same for programs. Bytes that are no text are written as \\xNN, as in the text; times are in nanoseconds."""
+    request, answer, decision = story.request, story.answer, story.decision
+    told = {
+        "request": None if request is None else _request(request),
+        "root": story.root,
+        "reasons": story.reasons,
+        "rules": [{"where": where, "says": what} for where, what in story.rules],
+        "answer": {
+            "status": answer.status,
+            "fields": [_pair(line) for line in _answer_head(answer)[1:]],
+            "file": text(decision.file.path) if isinstance(decision, Serve) and decision.file else None,
+            "body": _body(story).removeprefix("and "),
+            "connection": "kept" if answer.keep else "closed",
+        },
+        "remembered": None if request is None or not answer.cacheable else [_watched(w) for w in answer.witnesses],
+        "not_remembered_because": None if request and answer.cacheable else _why_not(story),
+        "chain": drawing.dump(answer.chain).splitlines(),
+    }
+    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 
-def _response_chain(request: Request, size: int) -> Frozen:
-    fd = os.memfd_create("example")
-    os.truncate(fd, size)
-    answer = respond(Serve(file=fact(fd, b"example"), etag=b'"example"'), request, 0.0)
-    if answer.file >= 0:
-        os.close(answer.file)
-    return answer.chain
+def _request(request: Request) -> dict[str, object]:
+    fields = [_pair(_shown(name + b": " + value)) for name, value in request.fields]
+    return {"method": text(request.method), "target": text(request.target), "version": text(request.version),
+            "significant_fields": fields}
 
 
-def _refusal_chains() -> tuple[Frozen, ...]:
-    return (respond(refuse(400, "an example"), None, 0.0).chain,)
+def _pair(line: str) -> list[str]:
+    name, _, value = line.partition(": ")
+    return [name, value]
 
 
-CHAINS: Final[dict[str, tuple[str, Callable[[], tuple[Frozen, ...]]]]] = {
-    "lifecycle": ("a connection, from accept to accept", lambda: (lifecycle(),)),
-    "response": ("an answer: a small file from memory, a large one by sendfile", _response_chains),
-    "refusal": ("an answer that ends the connection", _refusal_chains),
-    "open": ("a name looked up beneath the root", lambda: (OPEN_CHAIN,)),
-}
-
-
-def chains(name: str) -> tuple[Frozen, ...]:
-    """The chains of this name, made anew."""
-    if name not in CHAINS:
-        raise ConfigError(f"there is no chain {name!r}: choose from {', '.join(CHAINS)}")
-    return CHAINS[name][1]()
-
-
-def drawn(name: str, ascii_only: bool = False, dump: bool = False) -> str:
-    """The chains of this name as a drawing, or in the form that can be loaded again."""
-    pictures = (drawing.dump(c) if dump else drawing.draw(c, ascii=ascii_only) for c in chains(name))
-    return "\n".join(picture.rstrip("\n") + "\n" for picture in pictures)
+def _watched(witness: Witness) -> dict[str, object]:
+    known = {"inode": witness.ino, "size": witness.size, "mtime_ns": witness.mtime_ns, "ctime_ns": witness.ctime_ns}
+    return {"name": text(witness.path), "there": witness.ino != 0, **(known if witness.ino else {})}

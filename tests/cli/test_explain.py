@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tuxpy.atoms import Frozen, lifecycle
+from tuxpy.chains import CHAINS, chains, drawn
 from tuxpy.errors import ConfigError
-from tuxpy.explain import CHAINS, chains, drawn, explain, head_of
+from tuxpy.explain import as_json, explain, head_of, tell
 from tuxpy.site.site import Site
 
 NOW = 1_700_000_000.0
@@ -37,7 +39,8 @@ def story(site: Site, target: str, *fields: str, method: str = "GET", version: s
             found["Chain"] += [title, *lines]
         else:
             found[title] = [line[2:] for line in lines]
-    assert list(found) == ["Request", "Reasons", "Answer", "Remembered", "Chain"]
+    found.setdefault("Rules for fields", [])
+    assert set(found) == {"Request", "Reasons", "Rules for fields", "Answer", "Remembered", "Chain"}
     return found
 
 
@@ -83,6 +86,35 @@ def test_a_small_file(site: Site) -> None:
     assert key[3] == "as long as"
     assert "index.html stays as it is" in key[4]
     assert any("send(" in line for line in said["Chain"])
+
+
+def test_the_rules_for_fields_are_told_with_their_places(site: Site) -> None:
+    said = story(site, "/")
+    assert said["Rules for fields"] == [
+        "the defaults: sets X-Content-Type-Options: nosniff",
+        "the defaults: sets Cache-Control: no-cache",
+    ]
+    assert story(site, "/nothing")["Rules for fields"] == []
+
+
+def test_a_password_is_not_shown(site: Site) -> None:
+    said = explain(site, head_of("/", fields=["Authorization: Basic c2VjcmV0"]), NOW)
+    assert "c2VjcmV0" not in said
+    assert "Authorization: (not shown)" in said
+
+
+def test_json_tells_the_same(site: Site) -> None:
+    head = head_of("/big.bin", fields=["Range: bytes=0-99999", "Authorization: x"])
+    told = json.loads(as_json(tell(site, head, NOW)))
+    assert told["request"]["target"] == "/big.bin"
+    assert ["authorization", "(not shown)"] in told["request"]["significant_fields"]
+    assert (told["answer"]["status"], told["answer"]["file"]) == (206, "big.bin")
+    assert told["answer"]["body"] == "100000 bytes of big.bin, by sendfile"
+    assert ["Content-Range", "bytes 0-99999/200000"] in told["answer"]["fields"]
+    assert [watched["name"] for watched in told["remembered"]] == ["big.bin"]
+    refused = json.loads(as_json(tell(site, head_of("/", fields=["Host: a", "Host: b"]), NOW)))
+    assert refused["request"] is None
+    assert refused["not_remembered_because"] == "a head that is refused has no key"
 
 
 def test_a_large_file(site: Site) -> None:

@@ -67,7 +67,7 @@ def _directories(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 
 def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from ..explain import CHAINS
+    from ..chains import CHAINS
 
     return [name for name in CHAINS if name.startswith(incomplete)]
 
@@ -238,7 +238,7 @@ def explain(
 @click.option("--dump", is_flag=True, help="Print the exact text form instead of a drawing.")
 def chain(name: str | None, listed: bool, ascii_only: bool, dump: bool) -> None:
     """Draw the chain NAME as the server runs it; without NAME, list the chains."""
-    from .. import explain as x
+    from .. import chains as x
 
     if name is None or listed:
         click.echo("\n".join(f"{known:12}{about}" for known, (about, _) in x.CHAINS.items()))
