@@ -271,8 +271,9 @@ def main() -> None:
             provide(program)
     except Unavailable as reason:
         sys.exit(f"nothing can be measured: {reason}")
-    with suppress(Unavailable):  # the report will say that there is nothing to compare with
-        provide("nginx")
+    for program in ("nginx",) if arguments.quick else ("nginx", "h2o", "lighttpd"):
+        with suppress(Unavailable):  # the report will say that there is nothing to compare with
+            provide(program)
     plan = _plan(arguments)
     # without this the servers would outlive a bench that is told to end
     for number in (signal.SIGTERM, signal.SIGINT):

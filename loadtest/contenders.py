@@ -1,4 +1,4 @@
-"""Who is measured: nginx, tuxpy and the limit probe, each started alone on one processor.
+"""Who is measured: nginx, h2o, lighttpd, tuxpy and the limit probe, each started alone on one processor.
 
 `start` gives a running process that has answered one request well, or raises Unavailable with the reason, which the
 report then prints instead of a figure.
@@ -6,6 +6,7 @@ report then prints instead of a figure.
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import subprocess
@@ -79,23 +80,33 @@ def _probe(backend: str) -> Callable[[Job], list[str]]:
     return command
 
 
+def _filled(job: Job, name: str, **marks: str) -> Path:
+    """The configuration of a peer with everything filled in, among the files of this run."""
+    text = (_HERE / "peers" / name).read_text()
+    for mark, value in {"RUN": str(job.run), "ROOT": str(job.root), "PORT": str(job.port), **marks}.items():
+        text = text.replace(f"@{mark}@", value)
+    configuration = job.run / name
+    configuration.write_text(text)
+    return configuration
+
+
 def _nginx(sending: str) -> Callable[[Job], list[str]]:
     def command(job: Job) -> list[str]:
-        text = (_HERE / "peers" / "nginx.conf").read_text()
-        filled = {
-            "@USER@": "user root;" if os.geteuid() == 0 else "",
-            "@RUN@": str(job.run),
-            "@ROOT@": str(job.root),
-            "@PORT@": str(job.port),
-            "@SENDING@": sending,
-        }
-        for mark, value in filled.items():
-            text = text.replace(mark, value)
-        configuration = job.run / "nginx.conf"
-        configuration.write_text(text)
+        user = "user root;" if os.geteuid() == 0 else ""
+        configuration = _filled(job, "nginx.conf", USER=user, SENDING=sending)
         return [find("nginx"), "-p", str(job.run), "-e", "stderr", "-c", str(configuration)]
 
     return command
+
+
+def _h2o(job: Job) -> list[str]:
+    configuration = _filled(job, "h2o.yaml", USER_NAME=getpass.getuser(), LOG="")
+    return [find("h2o"), "-m", "worker", "-c", str(configuration)]
+
+
+def _lighttpd(job: Job) -> list[str]:
+    configuration = _filled(job, "lighttpd.conf", MODULES="", LOG="")
+    return [find("lighttpd"), "-D", "-f", str(configuration)]
 
 
 def _tuxpy(backend: str) -> Callable[[Job], list[str]]:
@@ -109,6 +120,8 @@ def _tuxpy(backend: str) -> Callable[[Job], list[str]]:
 CONTENDERS = (
     Contender("nginx", _nginx("sendfile on; tcp_nopush on;")),
     Contender("nginx-copy", _nginx("sendfile off; output_buffers 2 1m;"), quick=False),
+    Contender("h2o", _h2o, quick=False),
+    Contender("lighttpd", _lighttpd, quick=False),
     Contender("tuxpy-uring", _tuxpy("uring")),
     Contender("tuxpy-epoll", _tuxpy("epoll")),
     Contender("probe-uring", _probe("uring"), probe=True),
@@ -116,7 +129,7 @@ CONTENDERS = (
 )
 
 
-_PACKAGES = {"nginx": "nginx-light", "wrk": "wrk", "taskset": "util-linux"}
+_PACKAGES = {"nginx": "nginx-light", "wrk": "wrk", "taskset": "util-linux", "h2o": "h2o", "lighttpd": "lighttpd"}
 
 
 def provide(program: str) -> None:

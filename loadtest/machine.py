@@ -27,6 +27,8 @@ def describe() -> dict[str, Any]:
         "irq_time_apart": _irq_time_apart(),
         "python": platform.python_version(),
         "nginx": _version("nginx", r"nginx/(\S+)"),
+        "h2o": _version("h2o", r"h2o version (\S+)"),
+        "lighttpd": _version("lighttpd", r"lighttpd/(\S+)"),
         "wrk": _version("wrk", r"wrk (\S+)"),
     }
 

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 _REFERENCE = "nginx"
+_PROGRAMS = ("nginx", "h2o", "lighttpd", "wrk", "python")
 Results = dict[str, Any]
 Values = dict[int, float]
 
@@ -42,7 +43,7 @@ def _head(results: Results) -> str:
     processors = f"{machine['processor']}, {machine['processors']} processors ({kind})"
     lines = [
         f"{machine['date']}, Linux {machine['kernel']}, {processors}, load {machine['load']} before it began",
-        f"nginx {machine['nginx']}, wrk {machine['wrk']}, Python {machine['python']}; server and wrk pinned apart",
+        f"{', '.join(f'{name} {machine[name]}' for name in _PROGRAMS if machine.get(name))}; server and wrk pinned apart",
         f"{results['rounds']} interleaved rounds of {results['seconds']} s, medians",
     ]
     if machine["irq_time_apart"]:
