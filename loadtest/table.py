@@ -41,9 +41,10 @@ def _head(results: Results) -> str:
     machine = results["machine"]
     kind = "virtual machine" if machine["virtual"] else "bare machine"
     processors = f"{machine['processor']}, {machine['processors']} processors ({kind})"
+    programs = ", ".join(f"{name} {machine[name]}" for name in _PROGRAMS if machine.get(name))
     lines = [
         f"{machine['date']}, Linux {machine['kernel']}, {processors}, load {machine['load']} before it began",
-        f"{', '.join(f'{name} {machine[name]}' for name in _PROGRAMS if machine.get(name))}; server and wrk pinned apart",
+        f"{programs}; server and wrk pinned apart",
         f"{results['rounds']} interleaved rounds of {results['seconds']} s, medians",
     ]
     if machine["irq_time_apart"]:
