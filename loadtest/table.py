@@ -18,18 +18,18 @@ Values = dict[int, float]
 
 def render(results: Results) -> str:
     parts = [_head(results), "", "Server CPU in microseconds per request (ratio to nginx ± spread)"]
-    parts.append(_grid(results, _servers(results), _cpu_cell))
-    real = [name for name in _servers(results) if name not in results["probes"]]
-    if len(real) < len(_servers(results)):
+    parts.append(_grid(results, servers(results), _cpu_cell))
+    real = [name for name in servers(results) if name not in results["probes"]]
+    if len(real) < len(servers(results)):
         parts += ["", "The same as a ratio to the limit probe, the cheaper of its loops in each round"]
         parts.append(_grid(results, real, _limit_cell))
     parts += [
         "",
         "Server and wrk together, microseconds of CPU per request (ratio to nginx ± spread)",
     ]
-    parts.append(_grid(results, _servers(results), _both_cell))
+    parts.append(_grid(results, servers(results), _both_cell))
     parts += ["", "Requests per second / 99th percentile of latency in ms / load of the server's processor"]
-    parts.append(_grid(results, _servers(results), _rate_cell))
+    parts.append(_grid(results, servers(results), _rate_cell))
     if results["facts"]:
         parts += ["", "At rest", _facts(results)]
     notes = [f"{name}: not measured: {why}" for name, why in results["missing"].items()]
@@ -64,7 +64,8 @@ def _lost(results: Results) -> list[str]:
     ]
 
 
-def _servers(results: Results) -> list[str]:
+def servers(results: Results) -> list[str]:
+    """Those of which there is a figure, in their order."""
     measured = {sample["server"] for sample in results["samples"]}
     return [name for name in results["servers"] if name in measured]
 
@@ -86,12 +87,20 @@ def _limits(results: Results, scenario: str) -> Values:
     return limits
 
 
+def ratios(results: Results, scenario: str, server: str) -> list[float]:
+    """What a request costs this server as a ratio to nginx, for each round that has both."""
+    mine, other = (_values(results, scenario, name, "cpu_us") for name in (server, _REFERENCE))
+    return _ratios(mine, other)
+
+
+def _ratios(mine: Values, other: Values) -> list[float]:
+    return [mine[turn] / other[turn] for turn in mine if other.get(turn)]
+
+
 def _ratio(mine: Values, other: Values) -> str:
     """Median and spread over the rounds that have both; empty when there is none."""
-    ratios = [mine[turn] / other[turn] for turn in mine if other.get(turn)]
-    if not ratios:
-        return ""
-    return f"{median(ratios):.2f} ±{(max(ratios) - min(ratios)) / 2:.2f}"
+    found = _ratios(mine, other)
+    return f"{median(found):.2f} ±{(max(found) - min(found)) / 2:.2f}" if found else ""
 
 
 # --- cells ---------------------------------------------------------------------------------------
