@@ -49,9 +49,11 @@ def judge_head(
     if isinstance(site, Refuse):
         return parsed, site, respond(site, parsed, now)
     for _ in range(_TRIES):
-        decision = resolve(parsed, site, int(now))
         try:
-            return parsed, decision, respond(decision, parsed, now)
+            decision = resolve(parsed, site, int(now))
+            answer = respond(decision, parsed, now)
+            if decision.status != 404 or answer.file >= 0 or not site.left_behind():
+                return parsed, decision, answer
         except FileChanged:  # between look-up and reading: what is there now counts
             continue
     return parsed, _RESTLESS, respond(_RESTLESS, parsed, now)

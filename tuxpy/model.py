@@ -40,6 +40,8 @@ Field = tuple[bytes, bytes]
 
 NOSNIFF: Field = (b"X-Content-Type-Options", b"nosniff")
 
+PAGE_FIELDS: tuple[Field, ...] = ((b"Content-Type", b"text/html; charset=utf-8"), NOSNIFF)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -83,6 +85,11 @@ class FileFact:
     mtime_ns: int
     ctime_ns: int
     mode: int
+
+    def same_version(self, other: FileFact) -> bool:
+        """The same bytes, as far as one can tell. Not by ctime: that changes too when a name comes or goes."""
+        mine = (self.dev, self.ino, self.size, self.mtime_ns)
+        return mine == (other.dev, other.ino, other.size, other.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +166,14 @@ class NotModified(_Judgement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect(_Judgement):
-    """Elsewhere; `location` is fully encoded, and a path-absolute reference unless a rule has written a host."""
+    """Elsewhere; `location` is fully encoded, and a path-absolute reference unless a rule has written a host.
+
+    page: the fields of our own small page, until rules have been applied to them: then they are among `fields`.
+    """
 
     location: bytes
     status: int = 301
+    page: tuple[Field, ...] = PAGE_FIELDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +182,11 @@ class Refuse(_Judgement):
 
     silent: the request was recognisably a HEAD, so the page is announced but not sent
     (RFC 9110 9.3.2); needed because a refused head leaves no Request to ask.
+    page: as in Redirect.
     """
 
     silent: bool = False
+    page: tuple[Field, ...] = PAGE_FIELDS
 
 
 Decision = Serve | NoContent | NotModified | Redirect | Refuse

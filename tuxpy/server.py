@@ -37,6 +37,7 @@ ENDLESS: Final = 1 << 62  # connections; more than any machine will see
 _RENEW_S: Final = 0.5  # between two looks at roots and files of rules: what changes there is seen within one second
 _SPARE_FILES: Final = 64  # descriptors for everything that is neither connection nor cached file
 _ERRAND_THREADS: Final = 4
+_ROUNDS_MAX: Final = 8  # a password, a digest and a coding make three
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
@@ -51,7 +52,7 @@ class Server:
         self.backend = self.why = ""
         self.engines = 0
         self._sites: Sites | None = None
-        self._errands: Errands[tuple[Engine, Miss]] = Errands(_ERRAND_THREADS, self._knock)
+        self._errands: Errands[tuple[Engine, Miss, int]] = Errands(_ERRAND_THREADS, self._knock)
         self._renew_at = 0.0
         self._listeners: list[list[socket.socket]] = []  # by address, then by engine
         self._engines: list[Engine] = []
@@ -150,8 +151,8 @@ class Server:
 
     def judge(self) -> None:
         """Answer every miss and count every completion that is there now."""
-        for engine, miss in self._errands.returned():
-            self._answer(engine, miss, time.time())
+        for engine, miss, rounds in self._errands.returned():
+            self._answer(engine, miss, time.time(), rounds + 1)
         for engine in self._engines:
             while misses := engine.misses():
                 now = time.time()
@@ -160,12 +161,13 @@ class Server:
             while done := engine.completions():
                 self._alive -= len(done)
 
-    def _answer(self, engine: Engine, miss: Miss, now: float) -> None:
+    def _answer(self, engine: Engine, miss: Miss, now: float, rounds: int = 0) -> None:
+        """rounds: how often it was put off already; a file that never rests must not keep us busy for ever."""
         assert self._sites is not None
         try:
             engine.answer(miss, judge_miss(self._sites, miss, now))
         except Later as later:
-            if not self._errands.put_off(later, (engine, miss)):
+            if rounds >= _ROUNDS_MAX or not self._errands.put_off(later, (engine, miss, rounds)):
                 engine.answer(miss, too_busy(miss, now))
         except EngineError:  # the engine distrusts what we compiled: a fault of ours, and this client's alone
             log.exception("an answer was refused; its connection is closed")

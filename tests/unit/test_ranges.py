@@ -173,10 +173,10 @@ def test_14_2_no_byte_is_sent_twice() -> None:
     assert spans(b"bytes=0-, 5-, 1-2, -7, 0-9999") == [(0, 9999)]
 
 
-def test_14_2_more_slices_than_a_chain_has_room_for_are_ignored() -> None:
+def test_15_3_7_of_more_slices_than_a_chain_has_room_for_the_first_are_served() -> None:
     apart = [b"%d-%d" % (i * 1000, i * 1000) for i in range(RANGES_MAX + 1)]
     assert len(spans(b"bytes=" + b",".join(apart[:-1]))) == RANGES_MAX
-    assert select(b"bytes=" + b",".join(apart), SIZE) is None
+    assert spans(b"bytes=" + b",".join(apart)) == spans(b"bytes=" + b",".join(apart[:-1]))
     assert 2 * RANGES_MAX + 1 <= PARTS_MAX
 
 
@@ -221,15 +221,12 @@ def test_15_3_7_2_slices_are_what_was_asked_with_small_gaps_closed(specs: list[S
     if not ordered:
         assert selected is UNSATISFIABLE
         return
-    if selected is None:
-        assert sum(byte - 1 not in asked for byte in asked) > RANGES_MAX
-        return
     assert isinstance(selected, tuple)
     assert 1 <= len(selected) <= RANGES_MAX
     assert all(part.length > 0 and part.offset >= 0 and part.last < size for part in selected)
     sent = [byte for part in selected for byte in range(part.offset, part.offset + part.length)]
     assert len(sent) == len(set(sent)) <= size
-    assert set(sent) == asked
+    assert set(sent) == asked if len(selected) < RANGES_MAX else set(sent) <= asked
     # The order is that of the first range that went into each slice.
     starts = [min(wanted(spec, size), default=-1) for spec in specs]
     first_asked = [
@@ -342,7 +339,7 @@ def test_14_6_a_multipart_body_to_the_byte() -> None:
     slices = (Slice(8, 2), Slice(0, 3))
     frame = ranges.multipart(slices, 10, b"text/plain", ETAG)
     assert framed(frame, slices, b"0123456789").replace(frame.boundary, b"SEP") == (
-        b"--SEP\r\nContent-Type: text/plain\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n"
+        b"\r\n--SEP\r\nContent-Type: text/plain\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n"
         b"--SEP\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-2/10\r\n\r\n012\r\n"
         b"--SEP--\r\n"
     )
@@ -365,7 +362,7 @@ def test_14_6_the_length_is_that_of_the_bytes_and_they_read_back(content: bytes,
     assert len(body) == frame.length
     assert body.endswith(frame.closing)
     # By the grammar of RFC 2046 5.1.1.
-    first, *parts, rest = (b"\r\n" + body).split(b"\r\n--" + frame.boundary)
+    first, *parts, rest = body.split(b"\r\n--" + frame.boundary)
     assert (first, rest) == (b"", b"--\r\n")
     read = []
     for part in parts:

@@ -75,7 +75,7 @@ def _parts(answer: Response) -> list[tuple[bytes, bytes]]:
     found = re.fullmatch(rb"multipart/byteranges; boundary=([0-9a-f]+)", answer[b"content-type"])
     assert found
     delimiter = b"\r\n--" + found[1]
-    first, *parts, rest = (b"\r\n" + answer.body).split(delimiter)
+    first, *parts, rest = answer.body.split(delimiter)
     assert (first, rest) == (b"", b"--\r\n")
     read = []
     for part in parts:

@@ -18,15 +18,26 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import get_completion_class
 
 from .. import __version__
-from ..config.settings import BACKENDS, CONNECTIONS_MAX, HOST, LOG_LEVELS, PORT, WORKERS_MAX
+from ..config.problems import Problem, Problems
 from ..errors import ConfigError, TuxError
-from .options import SectionCommand, Verbs, policy_of, serve_option, site_options
+from .options import (
+    SectionCommand,
+    SectionOption,
+    Verbs,
+    check_options,
+    config_option,
+    directories,
+    files,
+    loaded,
+    server_options,
+    site_options,
+)
 
 if TYPE_CHECKING:
-    from ..config.settings import Backend, LogLevel
+    from ..config.loading import Loaded
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -41,6 +52,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "tuxpy"
         return _fail(f"{error.format_message().rstrip('.')}; see {path} --help", 2)
+    except Problems as error:
+        return _tell(error.problems)
     except ConfigError as error:
         return _fail(str(error), 2)
     except (TuxError, click.ClickException) as error:
@@ -62,8 +75,14 @@ def _fail(sentence: str, status: int) -> int:
     return status
 
 
-def _directories(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(incomplete, type="dir")]  # the shell itself completes
+def _tell(problems: Sequence[Problem]) -> int:
+    """A line for each; those with a place in a file begin with it, as editors understand it."""
+    for problem in problems:
+        if problem.line:
+            click.echo(" ".join(str(problem).split()), err=True)
+        else:
+            _fail(str(problem), 2)
+    return 2
 
 
 def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -86,6 +105,7 @@ def cli(ctx: click.Context) -> None:
     \b
     tuxpy serve ./www                 serve a directory at http://127.0.0.1:8000/
     tuxpy explain /index.html         what would be answered, and why
+    tuxpy check conf/tuxpy.toml       whether a configuration is sound
     tuxpy chain lifecycle             the program that every connection runs
     """
     if ctx.invoked_subcommand is None:
@@ -102,94 +122,41 @@ Examples:
   tuxpy serve ./www -b 0.0.0.0:80      for everybody
   tuxpy serve -b 127.0.0.1 -b '[::1]'  IPv4 and IPv6
 
-Every option has a twin in the environment, TUXPY_SERVE_PORT or shorter TUXPY_PORT for --port; the command line wins.
+Every option has a twin in the environment, such as TUXPY_PORT for --port. Options win over
+variables, variables over the file.
 
-SIGTERM and SIGINT let connections finish what they are at; a second one ends at once.""",
+SIGTERM and SIGINT let connections finish; a second one ends at once.""",
 )
 @click.argument(
-    "directory",
-    default=".",
-    metavar="[DIR]",
-    envvar=["TUXPY_SERVE_DIR", "TUXPY_DIR"],
-    shell_complete=_directories,
+    "directory", default=".", metavar="[DIR]", envvar=["TUXPY_SERVE_DIR", "TUXPY_DIR"], shell_complete=directories
 )
-@serve_option(
-    "-b", "--bind", section="Where", multiple=True, metavar="ADDRESS",
-    help="Listen at HOST:PORT, HOST, :PORT, [IPV6]:PORT or [IPV6]; may be given several times.",
+@server_options
+@config_option
+@click.option(
+    "-t", "--test", cls=SectionOption, is_flag=True, envvar=["TUXPY_SERVE_TEST", "TUXPY_TEST"],
+    help="Only check all that, like `tuxpy check`.",
 )
-@serve_option(
-    "--host", section="Where", metavar="HOST", help=f"Host where --bind names none.  [default: {HOST}]"
-)
-@serve_option(
-    "-p", "--port", section="Where", metavar="PORT",
-    help=f"Port where --bind names none; 0 is any free one.  [default: {PORT}, or the next free one]",
-)
-@site_options
-@serve_option(
-    "-w", "--workers", section="Engine", default="auto", show_default=True, metavar="N|auto",
-    help=f"Engines, 1 to {WORKERS_MAX}; auto is one for every processor that this process may use.",
-)
-@serve_option(
-    "--backend", section="Engine", type=click.Choice(BACKENDS), default="auto", show_default=True,
-    help="How engines wait: io_uring, epoll, or what the kernel allows.",
-)
-@serve_option(
-    "--max-connections", section="Engine", type=int, default=4096, show_default=True, metavar="N",
-    help=f"Connections of the whole server, up to {CONNECTIONS_MAX}; more wait in the kernel.",
-)
-@serve_option(
-    "--log-level", section="Output", type=click.Choice(LOG_LEVELS, case_sensitive=False), default="info",
-    show_default=True, help="What is worth a line; above info, the line at the start is left out too.",
-)
-@serve_option(
-    "--color", section="Output", type=click.Choice(("auto", "always", "never")), default="auto", show_default=True,
-    help="Colours; auto is on a terminal, unless NO_COLOR is set.",
-)
-def serve(
-    directory: str,
-    bind: tuple[str, ...],
-    host: str | None,
-    port: str | None,
-    workers: str,
-    backend: Backend,
-    max_connections: int,
-    log_level: LogLevel,
-    color: str,
-    **site: Any,
-) -> int:
+@click.pass_context
+def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> int:
     """Serve the files beneath DIR (this directory if left out) until told to stop.
 
-    One line on standard error says where, with how many engines and by which back-end; the log follows it there."""
+    A line on standard error says where; the log follows it there."""
+    found = loaded(ctx, config)
+    if test:
+        return _checked(found)
     from .. import log
-    from ..config import settings as c
-    from ..config.sites import SiteConfig
 
-    colored = log.wants_color(color, sys.stderr)
-    config = c.Config(
-        sites=(SiteConfig(_servable(directory), policy_of(**site)),),
-        binds=c.addresses(bind, host, None if port is None else c.parse_port(port)),
-        workers=c.parse_workers(workers),
-        backend=backend,
-        max_connections=max_connections,
-        log_level=log_level,
-    )
-    log.set_up(log_level, colored)
+    settings = found.config
+    colored = log.wants_color(settings.log_color, sys.stderr)
+    log.set_up(settings.log_level, colored)
     from ..server import Server  # now that everything is understood: it brings the engine along
 
-    with Server(config) as server:
+    with Server(settings) as server:
         for number in (signal.SIGTERM, signal.SIGINT):  # run() does the same; but whoever reads the line may signal
             signal.signal(number, lambda number, _: server.stop(number))
-        if log_level in ("debug", "info"):
+        if settings.log_level in ("debug", "info"):
             _say("\n".join(log.announcement(server, colored)), colored)
         return server.run()
-
-
-def _servable(directory: str) -> str:
-    """The directory, absolute; refused when its files could not be reached."""
-    path = os.path.abspath(directory)  # noqa: PTH100 (pathlib would be imported for this alone)
-    if os.path.isdir(path) and not os.access(path, os.X_OK):  # noqa: PTH112
-        raise ConfigError(f"no right to enter {directory!r}: run as a user who may, or change its mode")
-    return path
 
 
 def _say(lines: str, colored: bool) -> None:
@@ -203,6 +170,30 @@ def _say(lines: str, colored: bool) -> None:
 # Looking into it.
 
 
+@cli.command(cls=SectionCommand, short_help="Check a configuration.", epilog="""\b
+Examples:
+  tuxpy check conf/tuxpy.toml          what is wrong, with lines
+  tuxpy check --show -p 9000           what holds, and who said so""")
+@click.argument("file", required=False, envvar=["TUXPY_SERVE_CONFIG", "TUXPY_CONFIG"], shell_complete=files)
+@check_options
+@click.option("--show", "printed", cls=SectionOption, is_flag=True, help="Print all values, and where each comes from.")
+@click.pass_context
+def check(ctx: click.Context, /, file: str | None, printed: bool, **_: Any) -> int:
+    """Check the configuration FILE, or tuxpy.toml of this directory, and start nothing.
+
+    All problems are listed, a line each; the exit status is 2 if there are any."""
+    bare = printed and file is None and not os.path.exists("tuxpy.toml")  # noqa: PTH110
+    return _checked(loaded(ctx, None if bare else file or "tuxpy.toml"), printed)
+
+
+def _checked(found: Loaded, show: bool = False) -> int:
+    """Say that it is good, or all that holds; what is only doubtful goes to standard error."""
+    for doubt in found.doubts():
+        click.echo(f"{doubt} (a warning)", err=True)
+    click.echo(found.show() if show else found.summary(), nl=not show)
+    return 0
+
+
 @cli.command(cls=SectionCommand, short_help="Say what would be answered, and why.", epilog="""\b
 Examples:
   tuxpy explain /docs --root ./www
@@ -213,21 +204,23 @@ Examples:
 @click.option("--http1.0", "old", is_flag=True, help="Ask in HTTP/1.0.")
 @click.option(
     "--root", default=".", show_default=True, metavar="DIR", help="The directory that is served.",
-    shell_complete=_directories,
+    shell_complete=directories,
 )
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
+@config_option
 @site_options
+@click.pass_context
 def explain(
-    target: str, fields: tuple[str, ...], method: str, old: bool, root: str, ascii_only: bool, **options: Any
-) -> None:
+    ctx: click.Context, /, target: str, fields: tuple[str, ...], method: str, old: bool, ascii_only: bool,
+    config: str | None, **_: Any,
+) -> None:  # fmt: skip
     """Say what would be answered to a request for TARGET, a URL or a path, and why.
 
     No server is needed: the request is judged here, by what judges in the server."""
     from .. import explain as x
-    from ..config.sites import SiteConfig
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
-    with x.sites([SiteConfig(_servable(root), policy_of(**options))]) as sites:
+    with x.sites(loaded(ctx, config).config.sites) as sites:
         click.echo(x.explain(sites, head, time.time(), ascii_only or _plain_output()), nl=False)
 
 

@@ -1,18 +1,24 @@
-"""How the help of the command line looks, where options come from, and the options that several verbs share."""
+"""How the help of the command line looks, and the options that several verbs share.
+
+What an option means is declared in config/flags.py and config/keys.py; here they become click's. Values are read and
+checked there too, from the words as they were given: click only sorts the words.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
-from ..errors import ConfigError
+from ..config.flags import FLAGS, Flag
+from ..config.kinds import WHOLE
 
 if TYPE_CHECKING:
-    from ..model import Field
-    from ..rules.policy import Policy
+    from ..config.loading import Loaded
 
 
 class SectionOption(click.Option):
@@ -24,7 +30,7 @@ class SectionOption(click.Option):
 
 
 class SectionCommand(click.Command):
-    """A command whose options are listed by section, in the order of their definition."""
+    """A command whose options are listed by section, in the order of their definition; what has none comes last."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -49,64 +55,106 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def serve_option(*names: str, section: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An option of serve: TUXPY_SERVE_NAME and, shorter, TUXPY_NAME stand for it in the environment."""
-    word = next(name for name in names if name.startswith("--"))[2:].replace("-", "_").upper()
-    variables = [f"TUXPY_SERVE_{word}", f"TUXPY_{word}"]
-    return click.option(*names, cls=SectionOption, section=section, envvar=variables, **settings)
+def directories(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="dir")]  # the shell itself completes
+
+
+def files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="file")]
+
+
+# Options.
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """All options that stand for the configuration, DIR apart."""
+    return _with(FLAGS, command)
+
+
+def check_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for the verb that has a --show of its own; TUXPY_SHOW still says which names are shown."""
+    return _with([flag for flag in FLAGS if flag.name != "show"], command)
 
 
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What makes a Policy, for the verb that serves and the one that explains; see policy_of."""
-    for option in reversed(
-        (
-            serve_option(
-                "--listing", section="Site", is_flag=True,
-                help="Show what a directory without an index holds, as a page or (?format=json) as JSON.",
-            ),
-            serve_option(
-                "--spa", section="Site", is_flag=False, flag_value="index.html", metavar="[FILE]",
-                help="Answer with FILE, or index.html, where a page is missing; not for scripts, styles, images.",
-            ),
-            serve_option("--clean-urls", section="Site", is_flag=True, help="Let /about stand for about.html too."),
-            serve_option(
-                "--header", section="Site", multiple=True, metavar="'FIELD: VALUE'",
-                help="A field that every answer shall have, such as 'X-Frame-Options: DENY'.",
-            ),
-            serve_option("--no-compress", section="Site", is_flag=True, help="Compress nothing here or beside files."),
-            serve_option(
-                "--cors", section="Site", multiple=True, metavar="ORIGIN",
-                help="Let pages of ORIGIN (https://example.org, https://*.example.org or *) read what is served.",
-            ),
-        )
-    ):
-        command = option(command)
+    """Those that say how a site answers."""
+    return _with([flag for flag in FLAGS if flag.key is None or flag.key[0] == "site"], command, ("Where",))
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The configuration file."""
+    return click.option(
+        "-c", "--config", cls=SectionOption, metavar="FILE", envvar=["TUXPY_SERVE_CONFIG", "TUXPY_CONFIG"],
+        help="A configuration file; options overrule it.", shell_complete=files,
+    )(command)
+
+
+def _with(flags: Collection[Flag], command: Callable[..., Any], without: Collection[str] = ()) -> Callable[..., Any]:
+    for flag in reversed([*flags]):
+        if flag.names[-1].startswith("--") and flag.group not in without:
+            command = _option(flag)(command)
     return command
 
 
-def policy_of(
-    listing: bool, spa: str | None, clean_urls: bool, header: tuple[str, ...], no_compress: bool, cors: tuple[str, ...]
-) -> Policy:
-    """The policy that these options ask for."""
-    from ..rules.cors import CorsRule
-    from ..rules.fields import EVERYTHING, FieldRule
-    from ..rules.policy import Policy
-
-    if spa is not None and (not spa.strip("/") or ".." in spa.split("/")):
-        raise ConfigError(f"{spa!r} is no file beneath the root: give a name such as index.html to --spa")
-    fallback = None if spa is None else os.fsencode(spa.strip("/"))
-    rule = CorsRule.parse(cors) if cors else None
-    return Policy(
-        listing=listing, clean=clean_urls, fallback=fallback, cors=rule, compress=not no_compress,
-        rules=(FieldRule(EVERYTHING, set=tuple(map(_field, header)), where="--header"),) if header else (),
+def _option(flag: Flag) -> Decorator:
+    key = flag.declared
+    settings: dict[str, Any] = {"metavar": flag.metavar or None}
+    if flag.switch is not None:
+        settings = {"is_flag": True}
+    elif flag.name == "spa":
+        settings |= {"is_flag": False, "flag_value": "index.html"}
+    elif flag.several:
+        settings["multiple"] = True
+        settings["type"] = _Lines() if flag.lines else None
+    elif key is not None:
+        settings["default"] = key.default
+        settings["type"] = int if key.kind is WHOLE else None
+        if key.kind.choices:
+            settings["type"] = click.Choice(key.kind.choices, case_sensitive=False)
+    return click.option(
+        *flag.names, cls=SectionOption, section=flag.group, envvar=list(flag.variables), help=_help(flag), **settings
     )
 
 
-def _field(given: str) -> Field:
-    """FIELD: VALUE."""
-    from ..rules.fields import field
+def _help(flag: Flag) -> str:
+    key = flag.declared
+    if flag.help or key is None:
+        return flag.help
+    if flag.switch is not None or not isinstance(key.default, int | str) or isinstance(key.default, bool):
+        return key.help
+    said, choices = key.help, key.kind.choices
+    if choices and "|" not in flag.metavar:  # nothing else would say them
+        said = f"{', '.join(choices[:-1])} or {choices[-1]}."
+    return f"{said}  [default: {key.default}]"
 
-    name, colon, value = given.partition(":")
-    if not colon:
-        raise ConfigError(f"{given!r} is no field: give name, colon and value, as in 'X-Frame-Options: DENY'")
-    return field(name.strip(), value.strip())
+
+class _Lines(click.types.StringParamType):
+    """Values with blanks in them: in the environment each has a line."""
+
+    envvar_list_splitter = "\n"
+
+
+# What was asked for.
+
+
+def loaded(ctx: click.Context, config: str | None) -> Loaded:
+    """The configuration that the file, the environment and the command line make together.
+
+    The argument DIR, or the option --root, is the root.
+    """
+    from ..config.loading import load_all
+
+    return load_all(config, os.environ, dict(_given(ctx)))
+
+
+def _given(ctx: click.Context) -> Iterator[tuple[str, object]]:
+    """The options of the command line by name, without those that only have a default or a variable."""
+    names = {flag.name for flag in FLAGS}
+    for param, value in ctx.params.items():
+        name = {"directory": "dir", "root": "dir"}.get(param, param)
+        source = ctx.get_parameter_source(param)
+        own = param == "root" and source is ParameterSource.ENVIRONMENT  # TUXPY_EXPLAIN_ROOT is click's
+        if name in names and (own or source is ParameterSource.COMMANDLINE):
+            yield name, value

@@ -24,14 +24,17 @@ if TYPE_CHECKING:
 
 Backend = Literal["auto", "uring", "epoll"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Color = Literal["auto", "always", "never"]
 
 BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
 LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
+COLORS: Final[tuple[Color, ...]] = get_args(Color)
 
 HOST: Final = "127.0.0.1"  # nobody else's business until the operator says so
 PORT: Final = 8000
 WORKERS_MAX: Final = 1024
 CONNECTIONS_MAX: Final = 1 << 20  # csrc/limits.h: TUX_SLOTS_MAX
+TIMEOUT_S_MIN, TIMEOUT_S_MAX = 0.001, 86400.0  # the engine counts milliseconds, in 32 bits
 
 _HOST_NAME = re.compile(r"(?!-)[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\.?")
 
@@ -67,6 +70,7 @@ class Config:
     send_timeout_s: float = 30.0  # without a byte taken by the peer
     drain_timeout_s: float = 30.0  # from the signal to the end
     log_level: LogLevel = "info"
+    log_color: Color = "auto"  # on a terminal, unless NO_COLOR is set
 
     def __post_init__(self) -> None:
         if not self.sites:
@@ -83,12 +87,14 @@ class Config:
             least = f"{self.workers} (one an engine)" if self.workers > 1 else "1"
             raise ConfigError(f"{self.max_connections} connections cannot be: give {least} to {CONNECTIONS_MAX}")
         for name in ("head", "idle", "send", "drain"):
-            if not getattr(self, f"{name}_timeout_s") > 0:
-                raise ConfigError(f"the {name} timeout must be longer than nothing: give seconds above 0")
+            if not TIMEOUT_S_MIN <= getattr(self, f"{name}_timeout_s") <= TIMEOUT_S_MAX:
+                raise ConfigError(f"the {name} timeout cannot be: give a millisecond to a day")
         if self.backend not in BACKENDS:
             raise ConfigError(f"there is no back-end {self.backend!r}: choose from {', '.join(BACKENDS)}")
         if self.log_level not in LOG_LEVELS:
             raise ConfigError(f"there is no log level {self.log_level!r}: choose from {', '.join(LOG_LEVELS)}")
+        if self.log_color not in COLORS:
+            raise ConfigError(f"there is no choice {self.log_color!r} of colours: choose from {', '.join(COLORS)}")
 
 
 def _here() -> SiteConfig:

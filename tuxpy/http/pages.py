@@ -30,6 +30,7 @@ STATUS: dict[int, tuple[str, str]] = {
     414: ("URI Too Long", "The address is too long."),
     416: ("Range Not Satisfiable", "It has no such part."),
     417: ("Expectation Failed", "What the request expects cannot be done."),
+    421: ("Misdirected Request", "No site of this server has the name that the request was sent to."),
     431: ("Request Header Fields Too Large", "The head of the request is too long."),
     500: ("Internal Server Error", "The server failed; its log says why."),
     501: ("Not Implemented", "The server does not know how to do this."),
@@ -37,7 +38,6 @@ STATUS: dict[int, tuple[str, str]] = {
     505: ("HTTP Version Not Supported", "HTTP/1.1 is spoken here."),
 }
 
-MEDIA_TYPE = b"text/html; charset=utf-8"
 
 _PAGE = """\
 <!doctype html>

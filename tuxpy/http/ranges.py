@@ -59,9 +59,11 @@ def select(value: bytes, size: int) -> tuple[Slice, ...] | Unsatisfiable | None:
     """What the value of Range asks of `size` bytes: slices for a 206, or 416, or None for the whole as if not asked.
 
     None: an unknown unit (14.2: MUST be ignored), what is no byte range or ends before it begins (14.1.1: one invalid
-    range spoils the set), a number of 20 digits, more than ASKED_MAX ranges, or more than RANGES_MAX slices. Also a
+    range spoils the set), a number of 20 digits, more than ASKED_MAX ranges. Also a
     file without content: 14.2 allows it, no Content-Range could describe its 206, and a client that always sends
     "bytes=0-" should not fail at an empty file.
+    Of more than RANGES_MAX slices the first ones are served: a 206 says itself what it holds, and whoever still wants
+    the others asks again (15.3.7).
     The slices stand in the order of the request; what was joined stands where the first of its ranges stood. Slices
     that cover the whole file are a 206 all the same, since the client has asked for parts.
     """
@@ -100,7 +102,7 @@ def select(value: bytes, size: int) -> tuple[Slice, ...] | Unsatisfiable | None:
         start, end, _ = found[0]
         return (Slice(start, end - start),)
     slices = _joined(found)
-    return slices if len(slices) <= RANGES_MAX else None
+    return slices[:RANGES_MAX]
 
 
 def _joined(found: list[tuple[int, int, int]]) -> tuple[Slice, ...]:
@@ -173,13 +175,12 @@ def multipart(slices: Sequence[Slice], size: int, media_type: bytes, etag: bytes
     The boundary must not occur in the content, which nobody reads to find out. It is 128 bits of a keyed hash over
     the version and the slices: a judged answer and a kept one are the same bytes, and whoever writes a file cannot
     know what to put in it, even if he chooses its times and so its entity tag. It needs no quotes, which some clients
-    do not understand (14.6).
+    do not understand, and a line end stands before the first one, too, as zsync looks for it in the second line (14.6).
     """
     asked = b" ".join([b"%d+%d" % (part.offset, part.length) for part in slices])
     boundary = blake2b(etag + b" " + asked, digest_size=16, key=key).hexdigest().encode()
     opening = b"\r\n--%b\r\nContent-Type: %b\r\nContent-Range: bytes " % (boundary, media_type)
     heads = [b"%b%d-%d/%d\r\n\r\n" % (opening, part.offset, part.last, size) for part in slices]
-    heads[0] = heads[0][2:]  # the line end before a delimiter belongs to it (RFC 2046 5.1.1); the first needs none
     closing = b"\r\n--%b--\r\n" % boundary
     length = sum(map(len, heads)) + sum([part.length for part in slices]) + len(closing)
     return Multipart(boundary, b"multipart/byteranges; boundary=" + boundary, tuple(heads), closing, length)

@@ -79,4 +79,7 @@ class Gate:
 
     def is_for(self, path: bytes) -> bool:
         """Whether this gate stands before `path` (decoded, a slash in front)."""
-        return self.pattern.match(path) is not None and all(one.match(path) is None for one in self.excepted)
+        if any(one.match(path) is not None for one in self.excepted):
+            return False
+        # A pattern for the last segment alone would find none behind a trailing slash.
+        return self.pattern.match(path.rstrip(b"/") if self.pattern.anywhere else path) is not None

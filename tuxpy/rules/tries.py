@@ -1,8 +1,8 @@
 """Try lists: which names are looked at for a path, in which order. Pure.
 
-  $uri            the path itself, a file
+  $uri            the path itself, a file; so not for a path with a slash behind
   $uri.html       the path and more behind it
-  $uri/           the index of the directory of that name
+  $uri/           the index of the directory of that name; a path without the slash is sent there
   /app.html       a file that is always the same one, from the root
 """
 
@@ -34,12 +34,19 @@ class TryRule:
             raise ConfigError(f"a try list has {len(read)} names: give 1 to {NAMES_MAX}")
         return cls(Pattern.parse(pattern, either_slash=pattern.startswith("/")), read, where)
 
-    def candidates(self, path: bytes, index: tuple[bytes, ...]) -> Iterator[bytes]:
-        """Names beneath the root for `path` (decoded, no slash in front or behind), best first."""
+    def candidates(self, path: bytes, index: tuple[bytes, ...], directory: bool) -> Iterator[bytes]:
+        """Names beneath the root for `path` (decoded, no slash in front or behind), best first.
+
+        directory: the path was asked for with a slash behind. Without one, `$uri/` stands for the directory itself,
+        which is named with its slash."""
         for from_path, rest in self.names:
-            name = path + rest if from_path else rest
-            if name == b"" or name.endswith(b"/"):
-                yield from (name.lstrip(b"/") + one for one in index)
+            name = (path + rest).lstrip(b"/") if from_path else rest  # the root is the empty path
+            if from_path and rest == b"" and directory:
+                continue
+            if from_path and rest == b"/" and not directory:
+                yield name
+            elif name == b"" or name.endswith(b"/"):
+                yield from (name + one for one in index)
             else:
                 yield name
 

@@ -51,7 +51,7 @@ class Errands(Generic[Who]):
         return result
 
     def put_off(self, later: Later, who: Who) -> bool:
-        """Have the work done; `who` is in `returned` afterwards. False when too much is waiting."""
+        """Have the work done; `who` is in `returned` afterwards. False: too much is waiting, or no thread is left."""
         if later.key in self._waiting:
             self._waiting[later.key].append(who)
             return True
@@ -61,8 +61,12 @@ class Errands(Generic[Who]):
             from concurrent.futures import ThreadPoolExecutor  # most servers never need it
 
             self._pool = ThreadPoolExecutor(self._workers, "errand")
+        try:
+            future = self._pool.submit(later.work)
+        except RuntimeError:  # the machine has no thread left
+            return False
         self._waiting[later.key] = [who]
-        self._pool.submit(later.work).add_done_callback(lambda done: self._came_back(later.key, done))
+        future.add_done_callback(lambda done: self._came_back(later.key, done))
         return True
 
     def _came_back(self, key: Hashable, done: Future[Any]) -> None:

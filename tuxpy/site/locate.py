@@ -12,8 +12,8 @@ In this order, the first that has an answer gives it (RFC 9110 3.3):
   the fallback    where the policy has one, and the name could be a page
   the nearest 404.html, from the target's directory upwards; else our own small page
 
-Names that are hidden (access.py) are not looked at: they are as if they were not there. What answers in the place of
-another path has to pass the gates of its own path, too.
+Names that are hidden (access.py) are not looked at: they are as if they were not there, whichever path they would
+answer for. What answers in the place of another path has to pass the gates of its own path, too.
 Everything that was looked at is in the trail, what was absent too: a kept answer ends when it appears.
 """
 
@@ -31,7 +31,7 @@ from ..rules.tries import TryRule
 from . import listed
 from .admit import admit
 from .represent import represent
-from .site import Denied, Found, IsDirectory, Site
+from .site import Denied, Found, IsDirectory, Site, release
 from .trail import Trail
 
 
@@ -65,16 +65,17 @@ class _Search:
         if self._is_hidden(target):
             return None
         rule = next((rule for rule in self.site.policy.tries if rule.pattern.match(target.asked) is not None), None)
+        takes_slash = None if target.directory else target.path if rule is None else target.path + b"/"
         for name in self._names(target, rule):
             found = self._open(name, target)
             if isinstance(found, Refuse):
                 return found
             if isinstance(found, FileFact):
                 return represent(self.request, found, self.site, self.trail, self.now_s)
-            if isinstance(found, IsDirectory) and name == target.path and not target.directory and _takes_slash(rule):
-                if rewritten:  # the browser stays where it is, so there is nobody to send on
-                    return self.found(target.as_directory())
-                return self._to_slash(target, found)
+            if isinstance(found, IsDirectory) and name == takes_slash:
+                self.trail.witnesses.append(found.witness)
+                # Who was rewritten stays where it is, so there is nobody to send on.
+                return self.found(target.as_directory()) if rewritten else self._to_slash(target)
             self.trail.passed_over(name, found)
             if isinstance(found, Denied):
                 return Refuse(status=403, **self.trail.terms())
@@ -87,15 +88,20 @@ class _Search:
         hidden = hidden_by(target.segments, self.site.policy.hidden)
         if hidden is None:
             return False
-        self.trail.why.append(f"it is not served: {hidden.why} ({text(hidden.pattern)})")
+        self.trail.why.append(f"{text(target.path)} is not served: {hidden.why} ({text(hidden.pattern)})")
         return True
 
     def _names(self, target: Target, rule: TryRule | None) -> Iterator[bytes]:
         """Where to look, best first."""
+        for name in self._all_names(target, rule):
+            if name == target.path or not self._is_hidden(target_of(name)):
+                yield name
+
+    def _all_names(self, target: Target, rule: TryRule | None) -> Iterator[bytes]:
         policy = self.site.policy
         if rule is not None:
             self.trail.why.append(f"names are tried by rule ({rule.where or rule.pattern.text})")
-            yield from rule.candidates(target.path, policy.index)
+            yield from rule.candidates(target.path, policy.index, target.directory)
         elif target.directory:
             prefix = target.path + b"/" if target.segments else b""
             for name in policy.index:
@@ -113,10 +119,9 @@ class _Search:
                 return refusal
         return self.site.open(name)
 
-    def _to_slash(self, target: Target, found: IsDirectory) -> Redirect:
+    def _to_slash(self, target: Target) -> Redirect:
         """Relative links in the index must resolve inside the directory (RFC 3986 5.2)."""
         self.trail.why.append("it is a directory, so its name takes a slash at the end")
-        self.trail.witnesses.append(found.witness)
         return Redirect(location=directory_location(target), **self.trail.terms())
 
     # Rules that lead elsewhere.
@@ -133,7 +138,7 @@ class _Search:
         if refusal is not None:
             return refusal
         if match.status == 404:
-            return self._page(404, (new.path,)) or self.missing(target)
+            return self._page(404, self._names_of_page(new), target) or self.missing(target)
         found = self.found(new, rewritten=True)
         return self.missing(target) if found is None else found
 
@@ -142,7 +147,7 @@ class _Search:
     def missing(self, target: Target) -> Decision:
         """The fallback, or a 404 with the nearest page for it."""
         fallback = self.site.policy.fallback
-        if fallback is not None and _may_be_a_page(target):
+        if fallback is not None and self._may_be_a_page(target):
             found = self._open(fallback, target)
             if isinstance(found, Refuse):
                 return found
@@ -150,13 +155,20 @@ class _Search:
                 self.trail.why.append("nothing is there, so the fallback answers")
                 return represent(self.request, found, self.site, self.trail, self.now_s)
             self.trail.passed_over(fallback, found)
-        page = self._page(404, _pages_upwards(target, self.site.policy.not_found))
+        page = self._page(404, self._pages_upwards(target), target)
         return page or Refuse(status=404, **self.trail.terms())
 
-    def _page(self, status: int, names: Iterator[bytes] | tuple[bytes, ...]) -> Serve | None:
+    def _may_be_a_page(self, target: Target) -> bool:
+        """No extension, or that of a page: a missing script answered with a page is a riddle for whoever wrote it."""
+        last = target.segments[-1] if target.segments else b""
+        return b"." not in last or media_type(last, self.site.policy.types).value.startswith(b"text/html")
+
+    def _page(self, status: int, names: Iterator[bytes], target: Target) -> Serve | None:
         """The first of these files, sent with this status; it is not what was asked for, so it has no validators."""
         for name in names:
-            found = self.site.open(name)
+            found = self._open(name, target)
+            if isinstance(found, Refuse):
+                continue
             if isinstance(found, FileFact):
                 self.trail.why.append(f"nothing is there; the page for that is {text(name)}")
                 self.trail.witnesses.append(self.site.witness(found))
@@ -165,25 +177,40 @@ class _Search:
             self.trail.passed_over(name, found)
         return None
 
+    def _names_of_page(self, new: Target) -> Iterator[bytes]:
+        """Where a rule's page for what is missing may be: at the path, or it is the index of that directory."""
+        if self._is_hidden(new):
+            return
+        if not new.directory:
+            yield from self._names(new, None)
+        yield from self._names(new.as_directory(), None)
+
+    def _pages_upwards(self, target: Target) -> Iterator[bytes]:
+        """The pages for what is missing, the nearest one first."""
+        not_found = self.site.policy.not_found
+        if not_found is None:
+            return
+        segments = target.segments if target.directory else target.segments[:-1]
+        for depth in range(self._depth(segments), -1, -1):
+            yield b"/".join((*segments[:depth], not_found))
+
+    def _depth(self, segments: tuple[bytes, ...]) -> int:
+        """How many of these directories are there and shown: a path of thousands of names costs no more than one."""
+        for depth in range(1, len(segments) + 1):
+            name = b"/".join(segments[:depth])
+            if self._is_hidden(target_of(name)):
+                return depth - 1
+            found = self.site.open(name)
+            if isinstance(found, FileFact):
+                self.trail.witnesses.append(self.site.witness(found))
+                release(found)
+                return depth - 1
+            if not isinstance(found, IsDirectory):
+                self.trail.passed_over(name, found)
+                return depth - 1
+        return len(segments)
+
 
 def page_fields(name: bytes, site: Site) -> tuple[Field, ...]:
     """The fields of a file that is sent as the page of an error."""
     return (b"Content-Type", media_type(name, site.policy.types).value), NOSNIFF
-
-
-def _takes_slash(rule: TryRule | None) -> bool:
-    return rule is None or (True, b"/") in rule.names
-
-
-def _may_be_a_page(target: Target) -> bool:
-    """No extension, or that of a page: a missing script answered with a page is a riddle for whoever wrote it."""
-    last = target.segments[-1] if target.segments else b""
-    return b"." not in last or media_type(last).value.startswith(b"text/html")
-
-
-def _pages_upwards(target: Target, not_found: bytes | None) -> Iterator[bytes]:
-    if not_found is None:
-        return
-    segments = target.segments if target.directory else target.segments[:-1]
-    for depth in range(len(segments), -1, -1):
-        yield b"/".join((*segments[:depth], not_found))

@@ -11,7 +11,7 @@ OpenBeneath = Callable[[int, bytes], int]
 
 # O_NONBLOCK: opening a fifo or a device must not wait for its other side.
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-_PATH_BYTES_MAX = 4096  # PATH_MAX of limits.h, its NUL included
+PATH_BYTES_MAX = 4096  # PATH_MAX of limits.h, its NUL included
 _STEP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -21,7 +21,7 @@ def walk_beneath(root_fd: int, path: bytes) -> int:
     For kernels before 5.6, and as the partner that openat2 is tested against.
     Raises OSError as open does; EXDEV for "..".
     """
-    if len(path) >= _PATH_BYTES_MAX:  # the kernel's rule for whole paths, which steps alone would escape
+    if len(path) >= PATH_BYTES_MAX:  # the kernel's rule for whole paths, which steps alone would escape
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
     *steps, name = [part for part in path.split(b"/") if part not in (b"", b".")] or [b"."]
     if b".." in steps or name == b"..":

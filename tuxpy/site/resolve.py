@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..http.target import Target, read_target
-from ..model import Decision, Field, FileFact, NoContent, NotModified, Refuse, Request, Serve, text
+from ..model import Decision, Field, FileFact, NoContent, NotModified, Redirect, Refuse, Request, Serve, text
 from ..rules import cors
 from ..rules.fields import for_not_modified, merged
 from .locate import locate, page_fields
@@ -46,12 +46,11 @@ def resolve(request: Request, site: Site, now_s: int = 0) -> Decision:
     try:
         if isinstance(decision, Refuse) and decision.status in site.policy.error_pages and not decision.linger:
             decision = _with_page(decision, site)
-        fields = _fields(decision, request, target, site)
+        return _ruled(decision, request, target, site)
     except BaseException:  # a Serve owns its file until somebody else takes it
         if isinstance(decision, Serve) and decision.file is not None:
             release(decision.file)
         raise
-    return decision if fields is decision.fields else replace(decision, fields=fields)
 
 
 def _with_page(refusal: Refuse, site: Site) -> Refuse | Serve:
@@ -70,16 +69,23 @@ def _with_page(refusal: Refuse, site: Site) -> Refuse | Serve:
     )
 
 
-def _fields(decision: Decision, request: Request, target: Target | Refuse, site: Site) -> tuple[Field, ...]:
-    """The fields of an answer after all rules."""
-    fields, rules, policy = decision.fields, site.rules.fields, site.policy
-    if rules and isinstance(target, Target):
+def _ruled(decision: Decision, request: Request, target: Target | Refuse, site: Site) -> Decision:
+    """The decision with the fields that rules give it; to those of our own small page they apply like to any others."""
+    rules = site.rules.fields if isinstance(target, Target) else ()
+    grants = None if isinstance(decision, NoContent) else site.policy.cors
+    if not rules and grants is None:
+        return decision
+    fields = decision.fields
+    if isinstance(decision, Refuse | Redirect):
+        fields = (*decision.page, *fields)
+        decision = replace(decision, page=())
+    if isinstance(target, Target):
         fields = merged(fields, rules, target.asked, decision.status)
-        if isinstance(decision, NotModified):
-            fields = for_not_modified(fields)
-    if policy.cors is not None and not isinstance(decision, NoContent):
-        fields = _one_vary((*fields, *cors.simple(policy.cors, request.get(b"origin"))))
-    return fields
+    if isinstance(decision, NotModified):
+        fields = for_not_modified(fields)
+    if grants is not None:
+        fields = _one_vary((*fields, *cors.simple(grants, request.get(b"origin"))))
+    return replace(decision, fields=fields)
 
 
 def _one_vary(fields: tuple[Field, ...]) -> tuple[Field, ...]:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from ..compile import Part, compile_parts
 from ..http import httpdate, pages
 from ..model import (
-    NOSNIFF,
     Answer,
     Decision,
     Field,
@@ -44,7 +43,6 @@ _OPENINGS = {
     status: f"HTTP/1.1 {status} {reason}\r\nServer: tuxpy\r\nDate: ".encode()
     for status, (reason, _) in pages.STATUS.items()
 }
-_PAGE_FIELDS: tuple[Field, ...] = ((b"Content-Type", pages.MEDIA_TYPE), NOSNIFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +76,9 @@ def respond(decision: Decision, request: Request | None, now: float) -> Answer:
         return _finish(decision, course, date_s, ((b"ETag", decision.etag),))
     if isinstance(decision, Redirect):
         page = pages.page(decision.status, decision.location)
-        own: tuple[Field, ...] = ((b"Location", decision.location), *_PAGE_FIELDS)
+        own: tuple[Field, ...] = ((b"Location", decision.location), *decision.page)
     else:
-        page, own = pages.page(decision.status), _PAGE_FIELDS
+        page, own = pages.page(decision.status), decision.page
         head_only = head_only or decision.silent
     own = (*own, (b"Content-Length", b"%d" % len(page)))
     return _finish(decision, course, date_s, own, () if head_only else (page,))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -34,21 +35,22 @@ _Version: TypeAlias = "tuple[int, ...] | None"
 
 @dataclass(slots=True)
 class _Read:
-    """A rules file as it was read last; `version` None: there is none."""
+    """A rules file as it was read last; `version` None: there is none. What is wrong with it was said already."""
 
     version: _Version = None
     content: bytes = b""
+    problems: tuple[str, ...] = ()
 
 
 class Rulebook:
     """What holds now. `renew` says whether that has changed. Raises ConfigError for a password file that is no good."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, passwords: Mapping[str, PasswordFile] | None = None) -> None:
+        """passwords: the files of another site's rulebook with the same policy, which that one renews."""
         self._policy = policy
-        self.passwords: dict[str, PasswordFile] = {}
-        for gate in policy.gates:
-            if gate.login is not None and gate.login.path not in self.passwords:
-                self.passwords[gate.login.path] = PasswordFile(gate.login.path)
+        self._own = passwords is None
+        paths = {gate.login.path for gate in policy.gates if gate.login is not None}
+        self.passwords = {path: PasswordFile(path) for path in paths} if passwords is None else passwords
         self._generations = self._generations_now()
         self._faults: dict[str, str | None] = {}
         self._files = {HEADERS: _Read(), REDIRECTS: _Read()}
@@ -71,6 +73,8 @@ class Rulebook:
         return {path: file.generation for path, file in self.passwords.items()}
 
     def _renew_passwords(self) -> bool:
+        if not self._own:
+            return False
         for path, file in self.passwords.items():
             file.users()
             if file.fault is not None and self._faults.get(path) != file.fault:
@@ -88,20 +92,22 @@ class Rulebook:
         try:
             found = os.stat(name, dir_fd=site.root_fd)
             version: _Version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             version = None
+        except OSError as error:  # it may well be there
+            version = (error.errno or 0,)
         if version == known.version:
             return False
         content = b"" if version is None else self._content(site, name)
         changed = content is not None and content != known.content
-        self._files[name] = _Read(version, known.content if content is None else content)
+        self._files[name] = _Read(version, known.content if content is None else content, known.problems)
         return changed
 
     def _content(self, site: Site, name: bytes) -> bytes | None:
         """What is in the file, as far as it may be; None when it cannot be read."""
         found = site.open(name)
         if not isinstance(found, FileFact):
-            log.error("%s: %s; the rules that were read before stay", name.decode(), found.why)
+            log.error("%s/%s: %s; the rules that were read before stay", _shown(site), name.decode(), found.why)
             return None
         with open(found.fd, "rb") as file:
             return file.read(FILE_BYTES_MAX + 1)
@@ -111,7 +117,19 @@ class Rulebook:
         assert dialect is not None
         headers = parse_headers(self._files[HEADERS].content, HEADERS.decode(), dialect)
         redirects = parse_redirects(self._files[REDIRECTS].content, REDIRECTS.decode(), dialect)
-        for problem in (*headers.problems, *redirects.problems):
-            log.warning("%s/%s", site.root.rstrip("/"), problem)
+        self._complain(site, HEADERS, headers.problems)
+        self._complain(site, REDIRECTS, redirects.problems)
         self.fields = (*headers.rules, *self._policy.rules)
         self.redirects = RedirectTable((*self._policy.redirects, *redirects.rules))
+
+    def _complain(self, site: Site, name: bytes, problems: tuple[str, ...]) -> None:
+        """Say what is wrong with a file, unless that was said when it was read before."""
+        known = self._files[name]
+        for problem in problems:
+            if problem not in known.problems:
+                log.warning("%s/%s", _shown(site), problem)
+        known.problems = problems
+
+
+def _shown(site: Site) -> str:
+    return site.root.rstrip("/")

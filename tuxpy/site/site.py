@@ -20,15 +20,17 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
 from ..model import SIGNIFICANT, FileFact, Request, Witness
+from ..rules.password_file import PasswordFile
 from ..rules.policy import Policy
 from .errands import Errands
-from .opening import OpenBeneath, walk_beneath
+from .opening import PATH_BYTES_MAX, OpenBeneath, walk_beneath
 from .rulebook import Rulebook
 
 log = logging.getLogger("tuxpy")
@@ -66,9 +68,9 @@ class IsDirectory:
 
 Found = FileFact | IsDirectory | Absent | Denied
 
-_NO_SUCH_NAME = (errno.ENOENT, errno.ENOTDIR)
+_NO_SUCH_NAME = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _OUTCOMES: dict[int, Absent | Denied] = {
-    errno.ENAMETOOLONG: Absent("the name is too long for any file"),
+    errno.ENAMETOOLONG: Absent("the name is too long for any file"),  # the whole path is: parts of it are below
     errno.EXDEV: Absent("a symbolic link or name leads out of the root"),
     errno.ELOOP: Absent("there is a symbolic link that is not followed"),
     errno.ENXIO: Absent("it is a socket or a device, not a regular file"),
@@ -104,22 +106,25 @@ class Site:
         open_beneath: OpenBeneath = walk_beneath,
         policy: Policy = _PLAIN,
         errands: Errands[Any] | None = None,
+        passwords: Mapping[str, PasswordFile] | None = None,
     ) -> None:
-        """Raises ConfigError, naming the remedy, when the root cannot be entered or a password file is no good."""
+        """Raises ConfigError, naming the remedy, when the root cannot be entered or a password file is no good.
+
+        passwords: those of a site with the same policy, which renews them."""
         self.root = root
         self.policy = policy
         self.significant = significant_for(policy)
         self.open_beneath = open_beneath
         self.errands: Errands[Any] = errands or Errands()
         self.admitted: Mapping[int, tuple[bool, ...]] = {}
-        self.rules = Rulebook(policy)
+        self.rules = Rulebook(policy, passwords)
         try:
             self.root_fd = os.open(root, _ROOT_FLAGS)
         except OSError as error:
             remedy = _ROOT_REMEDIES.get(error.errno or 0, _ROOT_OTHER)
             raise ConfigError(remedy.format(root=root, error=error.strerror)) from error
         self._root_id = _identity(os.fstat(self.root_fd))
-        self._lost = False
+        self._lost = self._moved = False
         self.rules.renew(self)
 
     def find(self, request: Request) -> Site:
@@ -129,8 +134,16 @@ class Site:
 
     def renew(self) -> bool:
         """Follow the root's name and read changed rules; whether anything is not as it was. Asked twice a second."""
-        moved = self._follow()
+        self._moved |= self._follow()
+        moved, self._moved = self._moved, False
         return self.rules.renew(self) or moved
+
+    def left_behind(self) -> bool:
+        """Whether the root was deleted and is followed to its new place by now: then what was absent may be there."""
+        if os.fstat(self.root_fd).st_nlink > 0 or not self._follow():
+            return False
+        self._moved = True
+        return True
 
     def _follow(self) -> bool:
         """The usual deploy: the root is a symbolic link that is led elsewhere. Meanwhile the old place is served."""
@@ -169,7 +182,7 @@ class Site:
         try:
             fd = self._open(path)
         except OSError as error:
-            if error.errno in _NO_SUCH_NAME:
+            if error.errno in _NO_SUCH_NAME and len(path) < PATH_BYTES_MAX:  # a longer one cannot be watched
                 return Absent("there is no such file", Witness(self.root_fd, path))
             outcome = _OUTCOMES.get(error.errno or 0)
             if outcome is None:
@@ -188,13 +201,28 @@ class Site:
             return IsDirectory(self.witness(file))
         return Absent("it is neither a regular file nor a directory", self.witness(file))
 
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """For a worker: a descriptor of the root that stays open while it is used. Raises FileChanged once closed."""
+        try:
+            root_fd = os.dup(self.root_fd)
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                raise FileChanged from error
+            raise
+        try:
+            yield root_fd
+        finally:
+            os.close(root_fd)
+
     def with_file(self, file: FileFact, use: Callable[[FileFact], T]) -> T:
         """What `use` makes of the same version of a file, opened again. Raises FileChanged when it is another one."""
-        found = self.open(file.path)
+        with self.held():
+            found = self.open(file.path)
         if not isinstance(found, FileFact):
             raise FileChanged
         try:
-            if replace(found, fd=file.fd) != file:
+            if not found.same_version(file):
                 raise FileChanged
             return use(found)
         finally:
@@ -251,6 +279,6 @@ def read_slices(file: FileFact, slices: Sequence[tuple[int, int]]) -> list[bytes
     """(offset, count) of the file as bytes, all of the version that `file` is. Raises FileChanged; keeps it open."""
     read = [os.pread(file.fd, count, offset) for offset, count in slices]
     short = any(len(content) != count for content, (_, count) in zip(read, slices, strict=True))
-    if short or fact(file.fd, file.path) != file:
+    if short or not fact(file.fd, file.path).same_version(file):
         raise FileChanged
     return read

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..config.sites import MassHosting, SiteConfig
+from ..errors import ConfigError
 from ..model import SIGNIFICANT, Refuse, Request
 from ..rules.access import Classifier, classes_of
 from ..rules.hosts import HostTable, directory_of
@@ -112,7 +113,7 @@ class _Mass:
         self.admitted = above.admitted
 
     def find(self, host: bytes | None) -> Site | None:
-        """The site of a host; None when it has no directory."""
+        """The site of a host; None when it has no directory. Raises ConfigError, OSError."""
         name = directory_of(host, self._how.strip_www, self._how.hash_level)
         if name is None:
             return None
@@ -125,7 +126,16 @@ class _Mass:
         if len(self._hosts) >= MASS_SITES_MAX:
             self._hosts.popitem(last=False)[1].close()
             self._crowded = True
-        site = Site(root, self._above.open_beneath, self._above.policy, self._above.errands)
+        try:
+            above = self._above
+            site = Site(root, above.open_beneath, above.policy, above.errands, above.rules.passwords)
+        except ConfigError as error:
+            if not os.path.isdir(root):  # noqa: PTH112 (it has gone meanwhile)
+                return None
+            cause = error.__cause__
+            if isinstance(cause, OSError):  # the judge knows which of them pass
+                raise OSError(cause.errno, cause.strerror) from error
+            raise
         site.admitted = self.admitted
         self._hosts[name] = site
         return site

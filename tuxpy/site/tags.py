@@ -1,7 +1,8 @@
 """Entity tags of files, as the policy has them made (RFC 9110 8.8.3), and the dates that go with them.
 
   file      modification time in nanoseconds, size and inode: another file of the same name has another tag
-  time      the same without the inode: machines to which files were copied with their times agree
+  time      the same without the inode: machines to which files were copied with their times agree. Where the time says
+            nothing (see below), the content has to
   content   a digest of all bytes: machines with the same bytes agree, whatever their clocks say. The file is read once
             for each of its versions. Its time says nothing then, so there is no Last-Modified
 """
@@ -10,11 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections import OrderedDict
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..http import conditional
 from ..model import FileFact
+from .respond import UNSETTLED_S
 from .site import FileChanged, Site, fact
 
 # Tools for reproducible builds set the time of every file to the epoch, or to the first day that ZIP can express:
@@ -31,32 +35,56 @@ _Version = tuple[int, int, int, int, int]
 def etag(file: FileFact, site: Site) -> bytes:
     """The strong tag of this very version, quotes included. Raises FileChanged, errands.Later."""
     kind = site.policy.tag
-    if kind == "content":
-        return b'"%s"' % _digest(file, site)
-    if kind == "time":
+    if kind == "file":  # where the time says nothing, that of the last change of anything has to
+        return conditional.etag(file if _has_time(file) else replace(file, mtime_ns=file.ctime_ns))
+    if kind == "time" and _has_time(file):
         return b'"%x-%x"' % (file.mtime_ns, file.size)
-    return conditional.etag(file)
+    return b'"%s"' % _digest(file, site)
+
+
+def etag_beside(sibling: FileFact, coding: bytes, site: Site) -> bytes:
+    """The same for a precompressed file: it often has the time of its original, and may have its size."""
+    tag = etag(sibling, site)
+    return b'%b-%b.beside"' % (tag[:-1], coding) if site.policy.tag == "time" else tag
 
 
 def modified_s(file: FileFact, site: Site) -> int | None:
     """The modification date, in unix time; None when there is none that means anything."""
-    seconds = file.mtime_ns // 10**9
-    return None if site.policy.tag == "content" or seconds < NO_TIME_BEFORE_S else seconds
+    return file.mtime_ns // 10**9 if site.policy.tag != "content" and _has_time(file) else None
+
+
+def _has_time(file: FileFact) -> bool:
+    return file.mtime_ns >= NO_TIME_BEFORE_S * 10**9
+
+
+def is_settled(file: FileFact) -> bool:
+    """Whether bytes that are read now are those of this version for good: another write may still leave all its facts
+    as they are, since times go in ticks."""
+    return abs(time.time() - file.ctime_ns / 10**9) >= UNSETTLED_S
+
+
+@dataclass(frozen=True, slots=True)
+class _Digest:
+    """`for_good`: the file was settled when it was read; else it is read again when it is."""
+
+    digest: bytes
+    for_good: bool
 
 
 class Digests:
     """What was hashed last, by version."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[_Version, bytes] = OrderedDict()
+        self._known: OrderedDict[_Version, _Digest] = OrderedDict()
 
     def get(self, file: FileFact) -> bytes | None:
         found = self._known.get(_version(file))
-        if found is not None:
-            self._known.move_to_end(_version(file))
-        return found
+        if found is None or (not found.for_good and is_settled(file)):
+            return None
+        self._known.move_to_end(_version(file))
+        return found.digest
 
-    def put(self, file: FileFact, digest: bytes) -> None:
+    def put(self, file: FileFact, digest: _Digest) -> None:
         self._known[_version(file)] = digest
         if len(self._known) > _KEPT_MAX:
             self._known.popitem(last=False)
@@ -70,19 +98,20 @@ def _version(file: FileFact) -> _Version:
 
 
 def _digest(file: FileFact, site: Site) -> bytes:
-    found = _DIGESTS.get(file)
-    if found is None:
-        if file.size <= _AT_ONCE_BYTES:
-            found = _read(file)
-        else:
-            found = site.errands.fetch(("digest", *_version(file)), lambda: _read_again(file, site))
-        _DIGESTS.put(file, found)
-    return found
+    known = _DIGESTS.get(file)
+    if known is not None:
+        return known
+    if file.size <= _AT_ONCE_BYTES:
+        found = _hashed(file)
+    else:  # on a worker: the judgement that wants it has closed its descriptor by then
+        found = site.errands.fetch(("digest", *_version(file)), lambda: site.with_file(file, _hashed))
+    _DIGESTS.put(file, found)
+    return found.digest
 
 
-def _read_again(file: FileFact, site: Site) -> bytes:
-    """On a worker: the judgement that wants it has closed its descriptor by now."""
-    return site.with_file(file, _read)
+def _hashed(file: FileFact) -> _Digest:
+    for_good = is_settled(file)  # asked before the first byte is read
+    return _Digest(_read(file), for_good)
 
 
 def _read(file: FileFact) -> bytes:
@@ -92,6 +121,6 @@ def _read(file: FileFact) -> bytes:
     while piece := os.pread(file.fd, _PIECE_BYTES, at):
         digest.update(piece)
         at += len(piece)
-    if at != file.size or fact(file.fd, file.path) != file:
+    if at != file.size or not fact(file.fd, file.path).same_version(file):
         raise FileChanged
     return digest.hexdigest().encode()

@@ -50,9 +50,13 @@ class Coded:
             self._bodies.move_to_end(key)
             return self._bodies[key]
         if file.size <= _AT_ONCE_BYTES:
-            made = _encoded(file, coding)
+            made, for_good = _encoded(file, coding)
         else:
-            made = site.errands.fetch(key, lambda: site.with_file(file, lambda again: _encoded(again, coding)))
+            made, for_good = site.errands.fetch(
+                key, lambda: site.with_file(file, lambda again: _encoded(again, coding))
+            )
+        if not for_good:
+            return made
         self._bodies[key] = made
         self._bytes += len(made)
         while self._bytes > self._bytes_max or len(self._bodies) > 10_000:
@@ -61,9 +65,11 @@ class Coded:
         return made
 
 
-def _encoded(file: FileFact, coding: bytes) -> bytes:
+def _encoded(file: FileFact, coding: bytes) -> tuple[bytes, bool]:
+    """The body, and whether it is that of this version for good."""
+    for_good = tags.is_settled(file)  # asked before the first byte is read
     (original,) = read_slices(file, [(0, file.size)])
-    return compress.encode(coding, original)
+    return compress.encode(coding, original), for_good
 
 
 _CODED: Final = Coded()  # one for the process: the key is the version of the file, whatever site it is of
@@ -82,13 +88,14 @@ def choose(request: Request, file: FileFact, site: Site, kind: bytes, trail: Tra
         return Variant(tag, (), file)
     preferences = negotiate.acceptable(request.get(b"accept-encoding"))
     wanted = negotiate.ranked(preferences, compress.CODINGS)
-    siblings = _siblings(file, site, wanted, trail)
+    siblings: dict[bytes, FileFact] = {}
     try:
+        _find_siblings(siblings, file, site, wanted, trail)
         sizes = {negotiate.IDENTITY: file.size, **{coding: sibling.size for coding, sibling in siblings.items()}}
         coding = negotiate.choose(preferences, sizes)
         if siblings and coding in siblings:
             trail.why.append(f"it is sent as {text(siblings[coding].path)}, which its author has compressed")
-            tag = tags.etag(siblings[coding], site)
+            tag = tags.etag_beside(siblings[coding], coding, site)
             return Variant(tag, (VARY, (b"Content-Encoding", coding)), siblings.pop(coding))
     finally:
         for sibling in siblings.values():
@@ -103,15 +110,18 @@ def choose(request: Request, file: FileFact, site: Site, kind: bytes, trail: Tra
     return Variant(tag, (VARY,), file)
 
 
-def _siblings(file: FileFact, site: Site, wanted: tuple[bytes, ...], trail: Trail) -> dict[bytes, FileFact]:
-    """The precompressed files that are welcome and fresh, open."""
-    found: dict[bytes, FileFact] = {}
+def _find_siblings(
+    found: dict[bytes, FileFact], file: FileFact, site: Site, wanted: tuple[bytes, ...], trail: Trail
+) -> None:
+    """Into `found`: the precompressed files that are welcome and fresh, open. It may end half-way, by an OSError."""
     for coding, name in compress.precompressed(file.path):
         if coding not in wanted:
             continue
         there = site.open(name)
         if not isinstance(there, FileFact):
-            if there.witness is not None:
+            if there.witness is None:
+                trail.cacheable = False  # it may become readable, and nobody would see that
+            else:
                 trail.witnesses.append(there.witness)
             continue
         trail.witnesses.append(site.witness(there))
@@ -121,7 +131,6 @@ def _siblings(file: FileFact, site: Site, wanted: tuple[bytes, ...], trail: Trai
             release(there)
         else:
             found[coding] = there
-    return found
 
 
 def _made(

@@ -1,0 +1,1 @@
+"""Programs of other people against the server: a browser, and proxies that keep and revalidate."""

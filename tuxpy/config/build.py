@@ -1,0 +1,131 @@
+"""Sections to a Config: numbers, addresses and sites, each with the problems of its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..errors import ConfigError
+from ..rules.hosts import HostTable, directory_of
+from .build_policy import policy_of
+from .problems import Trouble
+from .settings import (
+    CONNECTIONS_MAX,
+    Address,
+    Config,
+    parse_bind,
+    parse_host,
+    parse_port,
+    parse_workers,
+)
+from .sites import MassHosting, SiteConfig
+from .tree import DEFAULT, Given, Origin, Section, Tree
+
+
+def build(tree: Tree, trouble: Trouble) -> Config:
+    """The Config that the sections mean; what cannot be goes to `trouble`, and has its default here."""
+    values: dict[str, Any] = {"workers": 1}
+
+    def take(section: Section, name: str, **more: Any) -> None:
+        """Into the Config, if it can be there."""
+        with trouble.at(section.origin_of(name), f"{section.name}.{name}"):
+            Config(**{**values, **more})
+            values.update(more)
+
+    take(tree.server, "listen", binds=_binds(tree, trouble))
+    take(tree.server, "workers", workers=parse_workers(str(tree.server["workers"])), max_connections=CONNECTIONS_MAX)
+    take(tree.server, "max_connections", max_connections=tree.server["max_connections"])
+    take(tree.server, "backend", backend=tree.server["backend"])
+    for name in ("head", "idle", "send", "drain"):
+        take(tree.timeouts, name, **{f"{name}_timeout_s": tree.timeouts[name]})
+    take(tree.log, "level", log_level=tree.log["level"])
+    take(tree.log, "color", log_color=tree.log["color"])
+    sites = tuple(_site(site, trouble) for site in tree.sites)
+    _check_hosts(tree.sites, trouble)
+    return Config(**{**values, "sites": sites})
+
+
+# Addresses.
+
+
+def _binds(tree: Tree, trouble: Trouble) -> tuple[Address, ...]:
+    """Where to listen: --host and --port say what --bind leaves open, and overrule the addresses of the file.
+
+    What comes of it is the value of `listen` from now on."""
+    host = port = None
+    for name, given in tree.address.items():
+        with trouble.at(given.origin):
+            host = parse_host(given.value) if name == "host" else host
+            port = parse_port(given.value) if name == "port" else port
+    listen = tree.server.get("listen")
+    found: list[Address] = []
+    for text in listen.value:
+        with trouble.at(listen.origin, "server.listen"):
+            found.append(parse_bind("" if listen.origin is DEFAULT else text, host, port))
+    if found and (host, port) != (None, None):
+        if listen.origin.source is not None:
+            found = list(dict.fromkeys(_overruled(one, host, port) for one in found))
+        origins = [listen.origin] if listen.origin is not DEFAULT else []
+        origin = Origin(", ".join(map(str, [*origins, *(given.origin for given in tree.address.values())])))
+        words = [str(one) if one.port_was_asked else str(one).rpartition(":")[0] for one in found]
+        tree.server.given["listen"] = Given(words, tuple(words), origin)
+    return tuple(found) if found or not listen.value else (Address(),)
+
+
+def _overruled(address: Address, host: str | None, port: int | None) -> Address:
+    if host is not None:
+        address = replace(address, host=host)
+    return address if port is None else replace(address, port=port, port_was_asked=True)
+
+
+# Sites.
+
+
+def _site(site: Section, trouble: Trouble) -> SiteConfig:
+    if site.origin is not DEFAULT and "root" not in site.given and "root" not in site.faulty:
+        trouble.add(site.origin, "site", "the key root is missing: name the directory that is served")
+    return SiteConfig(
+        root=site.path_of("root") or ".",
+        policy=policy_of(site, trouble),
+        hosts=site["hosts"],
+        mass=_mass(site, trouble),
+    )
+
+
+def _mass(site: Section, trouble: Trouble) -> MassHosting | None:
+    how = site["host_directories"]
+    if not isinstance(how, Section):
+        return MassHosting() if how else None
+    with trouble.at(how.origin_of("hash_level"), "site.host_directories.hash_level"):
+        directory_of(b"localhost", hash_level=how["hash_level"])
+        return MassHosting(how["strip_www"], how["hash_level"])
+    return None
+
+
+def _check_hosts(sites: list[Section], trouble: Trouble) -> None:
+    """Every host means one site."""
+    taken: dict[str, Section] = {}
+    for site in sites:
+        origin = site.origin_of("hosts")
+        if not site["hosts"]:
+            trouble.add(origin, "site.hosts", "no request means this site: give a host, or _ for all others")
+        for host in site["hosts"]:
+            with trouble.at(origin, "site.hosts"):
+                key = _form_of(host)
+                if key in taken:
+                    raise ConfigError(_twice(key, taken[key], site))
+                taken[key] = site
+
+
+def _twice(key: str, other: Section, site: Section) -> str:
+    if other is site:
+        return f"the host {key} is given twice: leave one out"
+    meant = "all other hosts mean" if key == "_" else f"the host {key} means"
+    return f"{meant} another site too ({other.origin_of('hosts')}): give each site its hosts"
+
+
+def _form_of(host: str) -> str:
+    """The name as all tables compare it."""
+    star = host.startswith("*.")
+    found = HostTable([(host, True)]).rule((f"x{host[1:]}" if star else host).encode())
+    return found or host

@@ -1,0 +1,75 @@
+"""From a file, the environment and the command line to a Config.
+
+`assemble` is a function of texts alone, so a reload is the same call with the file's new text: what was given on the
+command line still wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+from .build import build
+from .file import read_tree, source_of
+from .overlay import overlay
+from .problems import Trouble
+from .settings import Config
+from .show import show
+from .tree import Source, Tree
+from .verify import doubts, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A Config, and who said what of it."""
+
+    config: Config
+    tree: Tree
+
+    def show(self) -> str:
+        """All of it as TOML, with the origin of each value."""
+        return show(self.tree)
+
+    def summary(self) -> str:
+        """That it is good, and what it is about."""
+        name = self.tree.source.name if self.tree.source else "the command line"
+        return f"{name}: ok ({_count(len(self.config.sites), 'site')}, {_count(len(self.config.binds), 'address')})"
+
+    def doubts(self) -> Iterator[str]:
+        """What is allowed and hardly meant: sentences with their places."""
+        return doubts(self.config.sites, self.tree.sites)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}{'es' if what.endswith('s') else 's'}"
+
+
+def assemble(
+    source: Source | None, environ: Mapping[str, str], flags: Mapping[str, object], *, on_disk: bool = True
+) -> Loaded:
+    """The configuration that these make together; raises Problems with all that is wrong.
+
+    on_disk: roots and password files are looked at, too.
+    """
+    trouble = Trouble()
+    tree = read_tree(source, environ, trouble)
+    overlay(tree, flags, environ, trouble)
+    config = build(tree, trouble)
+    if on_disk:
+        verify(tree, trouble)
+    trouble.raise_all()
+    return Loaded(config, tree)
+
+
+def load_all(path: str | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Loaded:
+    """The same, with the file's name; None: there is no file."""
+    if path is None:
+        return assemble(None, environ, flags)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        because = f"cannot read the configuration file {path!r}: {error.strerror}"
+        raise ConfigError(f"{because}: name another one, or make it readable") from error
+    return assemble(source_of(path, data), environ, flags)
