@@ -43,8 +43,12 @@ struct tux_miss {
     uint32_t head_bytes;
 };
 
+/* Which symbolic links the judge follows. */
+enum tux_links { TUX_LINKS_INSIDE, TUX_LINKS_NONE, TUX_LINKS_ALL };
+
 struct tux_witness_facts {
     int root_fd;
+    uint32_t links;             /* enum tux_links */
     const char *path;
     uint64_t dev, ino, size;    /* ino 0: the name was absent */
     int64_t mtime_ns, ctime_ns;

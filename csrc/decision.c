@@ -68,11 +68,9 @@ static void evict(struct tux_decisions *d, struct tux_entry *entry)
 
 void tux_decisions_forget(struct tux_decisions *d)
 {
+    d->generation++; /* connections also remember what is not in the table any more */
     for (u64 i = 0; d->entries && i < (d->bucket_mask + 1) * TUX_WAYS; i++)
-        if (d->entries[i].response) {
-            d->entries[i].response->dead = true; /* connections that remember it must not use it either */
-            evict(d, &d->entries[i]);
-        }
+        if (d->entries[i].response) evict(d, &d->entries[i]);
 }
 
 void tux_decisions_close(struct tux_decisions *d)
@@ -174,6 +172,7 @@ void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t 
     /* Not referenced yet: among newcomers that nobody asks for again, the clock must still tell who is in use. */
     *entry = (struct tux_entry){.hash = hash, .response = response, .key = copy, .key_bytes = (u32)bytes};
     response->refs++;
+    response->generation = d->generation;
     d->bytes += wanted;
     d->files += file;
     d->count++;

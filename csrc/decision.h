@@ -21,6 +21,7 @@ struct tux_decisions {
     u32 count, count_max; /* entries */
     u64 bytes, bytes_max, hand;
     u32 files, files_max; /* responses with a descriptor */
+    u32 generation;       /* grows whenever all is forgotten */
     struct tux_metrics *metrics;
 };
 

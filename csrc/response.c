@@ -48,6 +48,7 @@ static int copy_witnesses(struct tux_response *r, const struct tux_response_opti
 {
     for (u32 i = 0; i < options->witness_count; i++) {
         const struct tux_witness_facts *facts = &options->witnesses[i];
+        if (facts->links > TUX_LINKS_ALL) return -EINVAL;
         char *path = strndup(facts->path, TUX_PATH_BYTES_MAX);
         if (!path) return -ENOMEM;
         r->witness[r->witness_count++] = (struct tux_witness){.root_fd = facts->root_fd, .path = path, .facts = *facts};
@@ -189,20 +190,9 @@ bool tux_response_file_holds(const struct tux_response *r)
     return fstat(r->file, &st) == 0 && (u64)st.st_size == r->file_size && mtime_ns(&st) == r->file_mtime_ns;
 }
 
-static bool witness_holds(const struct tux_witness *w)
-{
-    struct stat st;
-    const char *path = w->path[0] ? w->path : ".";
-    if (fstatat(w->root_fd, path, &st, 0) < 0) return w->facts.ino == 0;
-    const struct tux_witness_facts *f = &w->facts;
-    return f->ino == st.st_ino && f->dev == st.st_dev && f->size == (u64)st.st_size &&
-           f->mtime_ns == mtime_ns(&st) &&
-           f->ctime_ns == (i64)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
-}
-
 bool tux_response_holds(const struct tux_response *r)
 {
     for (unsigned i = 0; i < r->witness_count; i++)
-        if (!witness_holds(&r->witness[i])) return false;
+        if (!tux_witness_holds(&r->witness[i])) return false;
     return true;
 }

@@ -7,6 +7,7 @@
 #include "chain.h"
 #include "clock.h"
 #include "metrics.h"
+#include "witness.h"
 
 /* The bytes of a response. Whoever sends from them holds a reference; bytes with two holders never change. */
 struct tux_blob {
@@ -15,15 +16,9 @@ struct tux_blob {
     u8 data[];
 };
 
-struct tux_witness {
-    int root_fd;
-    char *path;
-    struct tux_witness_facts facts;
-};
-
 struct tux_response {
     struct tux_job job; /* first: a check behind the scenes */
-    u32 refs;
+    u32 refs, generation; /* of the decisions: what was kept before they were forgotten is not used any more */
     u16 status, connection_cell, file_cell, witness_count;
     bool keep, cacheable, dead, checking, unchanged;
     int file;

@@ -191,7 +191,7 @@ static i64 serve_decide(struct tux_stage *stage, struct tux_run *run, const stru
     if (!conn->head) return tux_fault(run);
     if (conn->miss_flags) return ask_judge(e, run, conn, 0);
     struct tux_response *r = conn->repeat;
-    if (r && !r->dead && conn->repeat_bytes == conn->head_bytes &&
+    if (r && !r->dead && r->generation == e->decisions.generation && conn->repeat_bytes == conn->head_bytes &&
         memcmp(conn->repeat_head, conn->head, conn->head_bytes) == 0 && is_current(e, r)) {
         if (!is_fresh(e, run, r)) return TUX_AGAIN;
         tux_metric_add(&e->metrics.repeats, 1);

@@ -214,6 +214,7 @@ def _response(answer: Answer) -> Any:
     for facts, witness, path in zip(witnesses, answer.witnesses, paths, strict=False):
         facts.root_fd, facts.path = witness.root_fd, path
         facts.dev, facts.ino, facts.size = witness.dev, witness.ino, witness.size
+        facts.links = witness.links
         facts.mtime_ns, facts.ctime_ns = witness.mtime_ns, witness.ctime_ns
     options.witnesses, options.witness_count = witnesses, len(paths)
     out, error = ffi.new("struct tux_response **"), ffi.new("char[]", ERROR_BYTES)

@@ -36,6 +36,8 @@ SIGNIFICANT: tuple[bytes, ...] = (
 
 WITNESSES_MAX = 8
 
+LINKS_INSIDE, LINKS_NONE, LINKS_ALL = range(3)  # csrc/api.h: enum tux_links
+
 Field = tuple[bytes, bytes]
 
 NOSNIFF: Field = (b"X-Content-Type-Options", b"nosniff")
@@ -94,7 +96,10 @@ class FileFact:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What must still hold for a cached answer to hold; ino 0 says: there is nothing here."""
+    """What must still hold for a cached answer to hold; ino 0 says: there is nothing here.
+
+    links: which symbolic links may be followed on the way, as in Policy.links.
+    """
 
     root_fd: int
     path: bytes
@@ -103,6 +108,7 @@ class Witness:
     size: int = 0
     mtime_ns: int = 0
     ctime_ns: int = 0
+    links: int = LINKS_INSIDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,8 +90,6 @@ def test_a_change_in_place_is_seen_too(gated: Running, connect: Connect, users: 
     assert status(client, ANN) == 401
 
 
-@pytest.mark.xfail(strict=True, reason="decision.c: an answer that has made room is remembered by its connection and"
-                   " survives forget()")
 def test_a_connection_forgets_what_the_cache_had_no_room_for(
     serve: Serve, connect: Connect, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

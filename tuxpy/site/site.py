@@ -23,12 +23,12 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..errors import ConfigError
-from ..model import SIGNIFICANT, FileFact, Request, Witness
+from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, SIGNIFICANT, FileFact, Request, Witness
 from ..rules.password_file import PasswordFile
-from ..rules.policy import Policy
+from ..rules.policy import Links, Policy
 from .errands import Errands
 from .opening import PATH_BYTES_MAX, OpenBeneath, walk_beneath
 from .rulebook import Rulebook
@@ -38,6 +38,7 @@ log = logging.getLogger("tuxpy")
 T = TypeVar("T")
 
 _PLAIN = Policy()
+_LINKS: Final[dict[Links, int]] = {"inside": LINKS_INSIDE, "none": LINKS_NONE, "all": LINKS_ALL}
 
 _RACES_MAX = 8  # openat2(2): EAGAIN when a rename races with the look-up; try again
 
@@ -125,6 +126,7 @@ class Site:
             raise ConfigError(remedy.format(root=root, error=error.strerror)) from error
         self._root_id = _identity(os.fstat(self.root_fd))
         self._lost = self._moved = False
+        self._links = _LINKS[policy.links]
         self.rules.renew(self)
 
     def find(self, request: Request) -> Site:
@@ -183,7 +185,7 @@ class Site:
             fd = self._open(path)
         except OSError as error:
             if error.errno in _NO_SUCH_NAME and len(path) < PATH_BYTES_MAX:  # a longer one cannot be watched
-                return Absent("there is no such file", Witness(self.root_fd, path))
+                return Absent("there is no such file", Witness(self.root_fd, path, links=self._links))
             outcome = _OUTCOMES.get(error.errno or 0)
             if outcome is None:
                 raise
@@ -230,9 +232,8 @@ class Site:
 
     def witness(self, file: FileFact) -> Witness:
         """What must still be found at the file's name for an answer made from it to hold."""
-        return Witness(
-            self.root_fd, file.path, file.dev, file.ino, file.size, file.mtime_ns, file.ctime_ns
-        )
+        facts = (file.dev, file.ino, file.size, file.mtime_ns, file.ctime_ns)
+        return Witness(self.root_fd, file.path, *facts, links=self._links)
 
     def _open(self, path: bytes) -> int:
         for _ in range(_RACES_MAX):
