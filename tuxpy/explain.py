@@ -67,6 +67,14 @@ def sites(configs: Sequence[SiteConfig]) -> Sites:
     return Sites(configs, opener)
 
 
+def class_of(sites: Sites, address: str | None) -> int:
+    """The class of the client's address; 0 without one. Raises ConfigError."""
+    try:
+        return 0 if address is None else sites.class_of(address)
+    except ValueError:
+        raise ConfigError(f"{address!r} is no address: give one, as in 192.0.2.1 or 2001:db8::1") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """One head and what became of it.

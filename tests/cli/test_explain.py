@@ -14,6 +14,8 @@ from tuxpy.errors import ConfigError
 from tuxpy.explain import as_json, explain, head_of, tell
 from tuxpy.site.site import Site
 
+from .processes import Run
+
 NOW = 1_700_000_000.0
 
 
@@ -204,3 +206,19 @@ def test_drawings() -> None:
     assert not drawn("lifecycle").isascii()
     assert drawn("response").count("send(") == 2
     assert drawn("refusal", dump=True).splitlines()[0].split()[:2] == ["0", "send"]
+
+
+# The verb.
+
+
+def test_the_verb_writes_json_and_asks_from_an_address(run: Run, www: Path) -> None:
+    done = run("explain", "/", "--root", str(www), "--allow", "192.0.2.0/24", "--from", "192.0.2.7", "--json")
+    told = json.loads(done.out)
+    assert (done.status, told["answer"]["status"]) == (0, 200)
+    assert "the client's address is one of those that may ask (--allow)" in told["reasons"]
+    assert told["reasons"].count("the client's address is one of those that may ask (--allow)") == 1
+    far = run("explain", "/", "--root", str(www), "--allow", "192.0.2.0/24", "--from", "198.51.100.7")
+    assert "HTTP/1.1 403 Forbidden" in far.out
+    nowhere = run("explain", "/", "--root", str(www), "--from", "somewhere")
+    assert (nowhere.status, nowhere.out) == (2, "")
+    assert "'somewhere' is no address: give one, as in 192.0.2.1 or 2001:db8::1" in nowhere.err

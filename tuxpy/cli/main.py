@@ -202,6 +202,8 @@ Examples:
 @click.option("-H", "--field", "fields", multiple=True, metavar="'FIELD: VALUE'", help="A field of the request.")
 @click.option("-X", "--request", "method", default="GET", show_default=True, metavar="METHOD", help="Its method.")
 @click.option("--http1.0", "old", is_flag=True, help="Ask in HTTP/1.0.")
+@click.option("--from", "client", metavar="ADDRESS", help="Ask from this address, for rules by address.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 @click.option(
     "--root", default=".", show_default=True, metavar="DIR", help="The directory that is served.",
     shell_complete=directories,
@@ -211,8 +213,8 @@ Examples:
 @site_options
 @click.pass_context
 def explain(
-    ctx: click.Context, /, target: str, fields: tuple[str, ...], method: str, old: bool, ascii_only: bool,
-    config: str | None, **_: Any,
+    ctx: click.Context, /, target: str, fields: tuple[str, ...], method: str, old: bool, client: str | None,
+    as_json: bool, ascii_only: bool, config: str | None, **_: Any,
 ) -> None:  # fmt: skip
     """Say what would be answered to a request for TARGET, a URL or a path, and why.
 
@@ -221,7 +223,8 @@ def explain(
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
     with x.sites(loaded(ctx, config).config.sites) as sites:
-        click.echo(x.explain(sites, head, time.time(), ascii_only or _plain_output()), nl=False)
+        story = x.tell(sites, head, time.time(), x.class_of(sites, client))
+    click.echo(x.as_json(story) if as_json else x.as_text(story, ascii_only or _plain_output()), nl=False)
 
 
 @cli.command(cls=SectionCommand, short_help="Draw a chain.")

@@ -27,7 +27,9 @@ def admit(request: Request, path: bytes, site: Site, trail: Trail) -> Refuse | N
 def _pass(request: Request, gate: Gate, number: int, site: Site, trail: Trail) -> Refuse | None:
     if gate.addresses is not None:
         near = _near(request, gate, number, site)
-        trail.why.append(f"the client's address is {'' if near else 'not '}one of those that may ask{_of(gate)}")
+        said = f"the client's address is {'' if near else 'not '}one of those that may ask{_of(gate)}"
+        if said not in trail.why:  # the file that answers stands behind the same gate as what was asked for
+            trail.why.append(said)
         if not near and not gate.either:
             return Refuse(status=403, **trail.terms())
         if near and (gate.either or gate.login is None):
@@ -51,7 +53,9 @@ def _known(request: Request, login: Login, site: Site, trail: Trail) -> bool:
         trail.why.append("a password is asked for, and the request shows none")
         return False
     right = _is_right(shown, login, site)
-    trail.why.append(f"the password of {text(shown.user.encode())} is {'right' if right else 'not right'}")
+    said = f"the password of {text(shown.user.encode())} is {'right' if right else 'not right'}"
+    if said not in trail.why:
+        trail.why.append(said)
     if right and login.users and shown.user not in login.users:
         trail.why.append("this user is not one of those that may pass")
         return False
