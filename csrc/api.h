@@ -138,3 +138,27 @@ void tux_engine_metrics(struct tux_engine *engine, uint64_t *out);
 size_t tux_test_head_end(const uint8_t *bytes, size_t length, size_t from);
 size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count,
                          uint8_t *key);
+
+/* The access log: one thread that writes what all engines have answered. */
+struct tux_log;
+struct tux_log_options {
+    const uint8_t *program;     /* the format: logline.h */
+    size_t program_bytes;
+    const struct tux_class *trusted; /* addresses of proxies whose X-Forwarded-For counts: those with number 1 */
+    uint32_t trusted_count;
+    uint32_t journal_bytes;     /* of each engine; what does not fit is lost, or waited for */
+    uint32_t flush_ms;          /* lines are written after so long at the latest */
+    int fd;                     /* taken over in any case */
+    uint8_t block;
+};
+struct tux_log_state { uint64_t lines, lost, failed_writes; int error; };
+
+int tux_log_open(const struct tux_log_options *options, struct tux_log **out);
+/* Write to another descriptor from now on; takes it over and closes the old one. */
+void tux_log_reopen(struct tux_log *log, int fd);
+void tux_log_state(struct tux_log *log, struct tux_log_state *out);
+/* When no engine has it any more. */
+void tux_log_close(struct tux_log *log);
+/* For tests: the line that a format makes of a record (struct tux_entry_of_log and the head). -EINVAL: no format. */
+int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const struct tux_class *trusted,
+                          uint32_t trusted_count, const uint8_t *record, uint8_t *out, size_t room);

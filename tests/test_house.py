@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "errors", "model"),
     ("http.*", "atoms", "atoms.*"),
     ("rules.*", "compile", "native"),
-    ("config.*", "engine"),
+    ("config.*", "engine", "accesslog"),
     ("site.*", "inline", "listen", "log"),
     ("judge", "chains", "explain", "server"),
     ("cli.*", "__main__"),

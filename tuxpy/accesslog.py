@@ -1,0 +1,169 @@
+"""The access log: what is written of each request, and where. The engines only note what happened; a thread of the C
+part makes lines of it, so nobody who is served waits for a disk (csrc/logger.c).
+
+A format is one of FORMATS or a template of one's own: text with {name} for the values of NAMES and {field:user-agent}
+for a field of the request. Between double quotes a value is escaped as Apache does; everywhere else, too, no byte of a
+request can end the line or reach a terminal as a command.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Sequence
+from string import Formatter
+from typing import Any, Final
+
+from .errors import ConfigError
+from .native import ffi, lib, must
+from .rules.access import classes, parse_networks
+
+log = logging.getLogger("tuxpy")
+
+# csrc/logline.h: enum tux_log_op, enum tux_log_escape
+NAMES: Final = {
+    name: number
+    for number, name in enumerate(
+        (
+            *("", "field", "client", "peer", "port", "time", "clock", "iso_time", "unix_time", "line", "method"),
+            *("target", "version", "status", "bytes", "count", "ms", "source", "user", "color"),
+        )
+    )
+    if name
+}
+_TEXT, _FIELD = 0, 1
+_PLAIN, _QUOTED, _JSON = range(3)
+
+_COMMON: Final = '{client} - {user} [{time}] "{line}" {status} {bytes}'
+_JSON_VALUES: Final = (
+    *(("time", '"{iso_time}"'), ("client", "{client}"), ("user", "{user}"), ("host", "{field:host}")),
+    *(("method", "{method}"), ("target", "{target}"), ("version", "{version}"), ("status", "{status}")),
+    *(("bytes", "{count}"), ("ms", "{ms}"), ("source", '"{source}"'), ("referer", "{field:referer}")),
+    ("user_agent", "{field:user-agent}"),
+)
+FORMATS: Final = {
+    "common": _COMMON,
+    "combined": _COMMON + ' "{field:referer}" "{field:user-agent}"',
+    "json": "{{" + ",".join(f'"{name}":{value}' for name, value in _JSON_VALUES) + "}}",
+    "terminal": "{clock} {color}{status}\x1b[0m {method} {target} {count} B {ms} ms {client}",
+}
+
+_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC  # a fifo must not hold us up
+JOURNAL_BYTES: Final = 1 << 20  # of each engine: some 1,500 requests of browsers
+FLUSH_MS: Final = 1000
+FLUSH_TERMINAL_MS: Final = 100
+
+
+def compiled(template: str) -> bytes:
+    """The program of a template, for C. Raises ConfigError."""
+    as_json = template == FORMATS["json"]
+    program = bytearray()
+    before = ""
+    try:
+        pieces = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ConfigError(f"{template!r} is no format: {error}; write {{{{ for a brace") from None
+    for text, name, spec, conversion in pieces:
+        program += _step(_TEXT, _PLAIN, text.encode())
+        before = text or before
+        if name is None:
+            continue
+        if name not in NAMES or conversion or (bool(spec) != (name == "field")):
+            known = ", ".join(f"{{{one}}}" for one in NAMES if one != "field")
+            raise ConfigError(f"{{{name}}} is nothing that can be logged: give {known}, or {{field:user-agent}}")
+        escape = _JSON if as_json else _QUOTED if before.endswith('"') else _PLAIN
+        program += _step(NAMES[name], escape, (spec or "").lower().encode())
+        before = ""
+    return bytes(program)
+
+
+def _step(op: int, escape: int, argument: bytes) -> bytes:
+    if len(argument) > 0xFFFF:
+        raise ConfigError("a format of so many bytes is too long: keep to 65535")
+    return bytes((op, escape)) + len(argument).to_bytes(2, "little") + argument if argument or op else b""
+
+
+class AccessLog:
+    """One log for all engines. Close it after them."""
+
+    def __init__(self, path: str, template: str, *, block: bool = False, trusted: Sequence[str] = ()) -> None:
+        """path: a file, or "-" for standard output. template: a name of FORMATS, or one's own.
+
+        block: when it cannot be written fast enough, engines wait; else lines are lost and counted.
+        trusted: networks of proxies whose X-Forwarded-For and Forwarded count. Raises ConfigError.
+        """
+        self.path = path
+        program = compiled(FORMATS.get(template, template))
+        options = ffi.new("struct tux_log_options *")
+        known = classes([network for word in trusted for network in parse_networks(word)])
+        intervals = ffi.new("struct tux_class[]", max(1, len(known.starts)))
+        for interval, start, number in zip(intervals, known.starts, known.numbers, strict=False):
+            interval.first, interval.number = start.to_bytes(16, "big"), number > 0
+        held = ffi.from_buffer("uint8_t[]", program)
+        options.program, options.program_bytes = held, len(program)
+        options.trusted, options.trusted_count = intervals, len(known.starts) if trusted else 0
+        options.journal_bytes = JOURNAL_BYTES
+        self._fd = self._opened()
+        options.flush_ms = FLUSH_TERMINAL_MS if os.isatty(self._fd) else FLUSH_MS
+        options.fd, options.block = os.dup(self._fd), block
+        out = ffi.new("struct tux_log **")
+        must(lib.tux_log_open(options, out), "access log")
+        self.handle: Any = out[0]
+        self._told = ""
+        self._lost = 0
+
+    def _opened(self) -> int:
+        if self.path == "-":
+            return os.dup(1)
+        try:
+            return os.open(self.path, _FLAGS, 0o640)
+        except OSError as error:
+            why = error.strerror
+            raise ConfigError(f"cannot write the access log {self.path!r}: {why}: name another file") from None
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name now. What cannot be opened is said, and the old one is written on."""
+        if self.path == "-":
+            return
+        try:
+            fd = self._opened()
+        except ConfigError as error:
+            log.error("%s; the old one is written on", error)
+            return
+        os.close(self._fd)
+        self._fd = fd
+        lib.tux_log_reopen(self.handle, os.dup(fd))
+
+    def look(self) -> None:
+        """Reopen when the file was rotated away, and say what went wrong, once. To be called now and then."""
+        if self.path != "-":
+            mine = os.fstat(self._fd)
+            try:
+                there = os.stat(self.path)  # noqa: PTH116
+            except OSError:
+                there = None
+            if there is None or (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+                self.reopen()
+        state = self.state()
+        told = os.strerror(state["error"]) if state["error"] else ""
+        if told and told != self._told:
+            hint = "make room" if state["error"] in (errno.ENOSPC, errno.EDQUOT) else "look at the file"
+            log.error("the access log cannot be written: %s; lines are lost until that is mended: %s", told, hint)
+        if state["lost"] > self._lost:
+            lost = state["lost"] - self._lost
+            log.warning("%d lines of the access log were lost: it is not written fast enough", lost)
+        self._told, self._lost = told, state["lost"]
+
+    def state(self) -> dict[str, int]:
+        """lines, lost, failed_writes, and error: the errno of the last write, 0 when it was fine."""
+        out = ffi.new("struct tux_log_state *")
+        lib.tux_log_state(self.handle, out)
+        return {name: int(getattr(out, name)) for name in ("lines", "lost", "failed_writes", "error")}
+
+    def close(self) -> None:
+        """Write what is left. Any number of times."""
+        if self.handle is not None:
+            lib.tux_log_close(self.handle)
+            self.handle = None
+            os.close(self._fd)
