@@ -50,10 +50,13 @@ lint: $(VENV)/.tools
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-# The fast tests first, so that a plain mistake shows within seconds. 5: no test is marked slow.
+# The fast tests first, so that a plain mistake shows within seconds. Then what has to wait, and real programs, which
+# wait most, two at a time; what they need is installed where that is possible, and named where it is not.
+PROGRAMS_OF_TESTS := tests/clients tests/browsers
 tests: $(VENV)/.tools
 	$(VENV)/bin/pytest -q -m 'not slow'
-	$(VENV)/bin/pytest -q -m slow || [ $$? = 5 ]
+	$(VENV)/bin/pytest -q -m slow $(addprefix --ignore ,$(PROGRAMS_OF_TESTS))
+	$(VENV)/bin/pytest -q -n 2 $(PROGRAMS_OF_TESTS)
 
 # --- the C unit programs: tests/c/NAME.c is one program, linked with the engine ---------------
 VARIANT := plain
@@ -101,7 +104,7 @@ asan: $(VENV)/.tools
 	cd $(ASAN)/lib && LD_PRELOAD=$(RUNTIME) PYTHONPATH=$(ASAN)/lib TUXPY_SANITIZED=1 \
 	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 	$(CURDIR)/$(VENV)/bin/pytest -q -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) \
-	-o cache_dir=$(ASAN)/cache -m 'not slow' $(CURDIR)/tests
+	-o cache_dir=$(ASAN)/cache -m 'not slow' $(addprefix $(CURDIR)/tests/,atoms engine wire)
 
 tsan:
 	@$(MAKE) VARIANT=tsan units

@@ -218,5 +218,6 @@ size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *
                          uint8_t *key)
 {
     struct tux_significant set;
-    return tux_significant_set(&set, significant, count) == 0 ? tux_head_key(head, length, &set, key) : 0;
+    struct tux_spot range;
+    return tux_significant_set(&set, significant, count) == 0 ? tux_head_key(head, length, &set, key, &range) : 0;
 }

@@ -60,6 +60,8 @@ struct tux_response_options {
     int file;                   /* given to the response, which closes it; -1 none */
     uint16_t status;
     uint8_t keep, cacheable;
+    uint8_t ranged;             /* answers any single range of its file, once two texts of its head are replaced: */
+    int32_t range_at, length_at; /* offsets of "first-last" in Content-Range and of the value of Content-Length */
     int32_t date_at;            /* offset of the Date value in the chain's data; -1 none */
     const struct tux_witness_facts *witnesses;
     uint32_t witness_count;

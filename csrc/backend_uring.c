@@ -296,7 +296,9 @@ static i64 uring_send(struct tux_backend *b, struct tux_run *run, int fd, const 
     struct tux_uring *u = self(b);
     i64 landed;
     if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_SENT || landed < 0)) return landed;
-    if (flags & MSG_MORE) { /* sendfile(2) follows on the same socket, and has no opcode: so this goes first, here */
+    /* sendfile(2) follows on the same socket, and has no opcode: so this goes first, here. So does what shall not wait:
+     * a copy is sent while it is in the processor's cache, and its memory is free for the next. */
+    if (flags & (MSG_MORE | MSG_DONTWAIT)) {
         ssize_t n = send(fd, bytes, length, flags | MSG_DONTWAIT);
         if (n >= 0) return n;
         if (errno != EAGAIN) return errno == EINTR ? uring_writable(b, run, fd) : -errno;

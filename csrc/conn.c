@@ -8,6 +8,7 @@ void tux_conn_end_request(struct tux_conn *conn, struct tux_metrics *metrics)
     if (conn->chosen) tux_response_drop(conn->chosen, metrics);
     conn->blob = NULL;
     conn->chosen = NULL;
+    conn->ranged = false;
     if (conn->head && tux_conn_head_is_kept(conn)) tux_conn_consume(conn, conn->head_bytes);
     conn->head = NULL;
     conn->head_bytes = 0;

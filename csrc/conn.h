@@ -25,8 +25,10 @@ struct tux_conn {
     bool closing;     /* the answer was the last: it is we who end the connection */
     bool discarding;  /* ... and what still comes is thrown away */
     bool lingering;   /* ... by close itself */
+    bool ranged;      /* the answer is for `slice` of what was chosen, and `blob` is made for it (ranged.h) */
     bool watched;     /* `taken` is what the client had taken when last looked */
     u64 taken, taken_ms; /* bytes acknowledged, and when that number last grew */
+    struct tux_slice slice;
     struct tux_response *chosen; /* holds a reference */
     struct tux_blob *blob;       /* holds a reference: these bytes are being sent */
     /* its predecessor, for the cheapest comparison */

@@ -87,21 +87,26 @@ static struct tux_entry *bucket_of(struct tux_decisions *d, u64 hash)
     return &d->entries[(hash & d->bucket_mask) * TUX_WAYS];
 }
 
-struct tux_response *tux_decision_find(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes)
+/* The entry of this key, alive; the dead are taken out on the way. */
+static struct tux_entry *entry_of(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes)
 {
     struct tux_entry *bucket = bucket_of(d, hash);
     for (int way = 0; way < TUX_WAYS; way++) {
         struct tux_entry *entry = &bucket[way];
         if (entry->hash != hash || !entry->response || entry->key_bytes != bytes || memcmp(entry->key, key, bytes) != 0)
             continue;
-        if (entry->response->dead) {
-            evict(d, entry);
-            continue;
-        }
-        entry->referenced = true;
-        return entry->response;
+        if (!entry->response->dead) return entry;
+        evict(d, entry);
     }
     return NULL;
+}
+
+struct tux_response *tux_decision_find(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes)
+{
+    struct tux_entry *entry = entry_of(d, hash, key, bytes);
+    if (!entry) return NULL;
+    entry->referenced = true;
+    return entry->response;
 }
 
 static bool seen_before(struct tux_decisions *d, u64 hash)
@@ -156,6 +161,13 @@ static bool make_room(struct tux_decisions *d, u64 wanted, bool file)
 
 void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes, struct tux_response *response)
 {
+    /* Of one key one answer is kept, the last: a range beyond the end of a file as it was has been judged anew, say.
+     * Connections that remember the former one shall ask again, too. */
+    struct tux_entry *former = entry_of(d, hash, key, bytes);
+    if (former) {
+        former->response->dead = former->response != response;
+        evict(d, former);
+    }
     u64 wanted = response->bytes + bytes;
     bool file = response->file >= 0, fits = has_room(d, wanted, file), again = false;
     struct tux_entry *entry = fits ? free_way(d, hash, false) : NULL;

@@ -51,13 +51,15 @@ static const u8 byte_class[256] = {
 int tux_significant_set(struct tux_significant *set, const char *const *names, u32 count)
 {
     if (count > TUX_SIGNIFICANT_MAX) return -EINVAL;
-    *set = (struct tux_significant){.count = count};
+    *set = (struct tux_significant){.count = count, .range = -1, .if_range = -1};
     for (u32 i = 0; i < count; i++) {
         size_t length = strlen(names[i]);
         if (length == 0 || length > TUX_NAME_BYTES_MAX) return -EINVAL;
         set->field[i].length = (u8)length;
         memcpy(set->field[i].name, names[i], length);
         set->first_letters[length] |= 1u << (names[i][0] & 31);
+        if (strcmp(names[i], "range") == 0) set->range = (int)i;
+        if (strcmp(names[i], "if-range") == 0) set->if_range = (int)i;
     }
     return 0;
 }
@@ -124,9 +126,11 @@ static bool value_is_clean(const u8 *value, size_t length)
     return true;
 }
 
-size_t tux_head_key(const u8 *head, size_t length, const struct tux_significant *set, u8 *key)
+size_t tux_head_key(const u8 *head, size_t length, const struct tux_significant *set, u8 *key, struct tux_spot *range)
 {
     const u8 *end = head + length;
+    unsigned ranges = 0; /* an If-Range is as bad as a second Range */
+    *range = (struct tux_spot){0};
     size_t line = request_line(head, end), used = line;
     if (line == 0) return 0;
     memcpy(key, head, line);
@@ -134,7 +138,10 @@ size_t tux_head_key(const u8 *head, size_t length, const struct tux_significant 
     const u8 *at = head + line + 2;
     for (;;) {
         if (end - at < 2) return 0;
-        if (at[0] == '\r') return at[1] == '\n' && at + 2 == end ? used : 0;
+        if (at[0] == '\r') {
+            if (ranges != 1) range->bytes = 0;
+            return at[1] == '\n' && at + 2 == end ? used : 0;
+        }
         const u8 *name = at;
         while (at < end && (byte_class[*at] & TOKEN)) at++;
         if (at == name || at == end || *at != ':') return 0;
@@ -149,6 +156,11 @@ size_t tux_head_key(const u8 *head, size_t length, const struct tux_significant 
         while (value < value_end && (*value == ' ' || *value == '\t')) value++;
         while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) value_end--;
         key[used++] = (u8)(number + 1);
+        if (number == set->range) {
+            *range = (struct tux_spot){.at = used, .bytes = (size_t)(value_end - value)};
+            ranges++;
+        }
+        if (number == set->if_range) ranges += 2;
         memcpy(key + used, value, (size_t)(value_end - value));
         used += (size_t)(value_end - value);
         key[used++] = '\n';

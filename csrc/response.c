@@ -2,6 +2,8 @@
  * still sending the old ones. */
 #include "response.h"
 
+#include "ranged.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,8 +128,9 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     r->checked_ms = tux_now_ms();
     failed = copy_witnesses(r, options);
     if (!failed) failed = learn_file(r);
+    if (failed) snprintf(error, TUX_ERROR_BYTES, "a response cannot be made: %s", strerror(-failed));
+    else if (options->ranged) failed = tux_ranged_learn(r, options, error);
     if (failed) {
-        snprintf(error, TUX_ERROR_BYTES, "a response cannot be made: %s", strerror(-failed));
         tux_response_free(r);
         return failed;
     }
@@ -149,6 +152,7 @@ void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics)
     TUX_ASSERT(blob->refs > 0);
     if (--blob->refs > 0) return;
     tux_metric_add(&metrics->blobs, -1);
+    if (blob->copied) tux_metric_add(&metrics->copied_bytes, -(i64)blob->copied);
     free(blob);
 }
 

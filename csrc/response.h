@@ -7,13 +7,22 @@
 #include "chain.h"
 #include "clock.h"
 #include "metrics.h"
+#include "range.h"
 #include "witness.h"
 
 /* The bytes of a response. Whoever sends from them holds a reference; bytes with two holders never change. */
 struct tux_blob {
     u32 refs, bytes;
+    u32 copied; /* of these bytes, those that are a copy of a file's for this one answer (ranged.h) */
     i64 date_s; /* second whose Date is in there */
     u8 data[];
+};
+
+/* What stands for one range in a response that answers any: two texts of the head, and cells of the chain. */
+struct tux_ranged {
+    bool is; /* this is such a response; all else is nothing where it is not */
+    u16 data_cell, length_cell, flags_cell, offset_cell, count_cell;
+    u32 head_bytes, range_at, range_bytes, length_at, length_bytes;
 };
 
 struct tux_response {
@@ -29,6 +38,7 @@ struct tux_response {
     u32 waiters, waiters_last; /* the runs that wait for the check: first and last of a list */
     struct tux_chain *chain;
     struct tux_blob *blob;
+    struct tux_ranged ranged;
     size_t bytes; /* memory held, for the cache's account */
     struct tux_witness witness[TUX_WITNESSES_MAX];
 };

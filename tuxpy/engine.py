@@ -209,6 +209,9 @@ def _response(answer: Answer) -> Any:
     options.chain, options.chain_bytes = chain, len(encoded)
     options.file, options.status, options.date_at = answer.file, answer.status, answer.date_at
     options.keep, options.cacheable = answer.keep, answer.cacheable
+    if answer.ranged is not None:
+        options.ranged = True
+        options.range_at, options.length_at = answer.ranged.range_at, answer.ranged.length_at
     witnesses = ffi.new("struct tux_witness_facts[]", max(1, len(answer.witnesses)))
     paths = [ffi.new("char[]", witness.path) for witness in answer.witnesses]
     for facts, witness, path in zip(witnesses, answer.witnesses, paths, strict=False):

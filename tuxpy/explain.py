@@ -202,6 +202,8 @@ def _remembered(story: Story) -> Iterator[str]:
     yield "yes: from the second request on, the engine answers whatever has this key by itself"
     yield f"  {text(request.method)} {text(request.target)} HTTP/{text(request.version)}"
     for name, value in request.fields:
+        if name == b"range" and answer.ranged is not None:
+            value = b"any one of the forms bytes=first-last, bytes=first- and bytes=-count"
         yield f"  {_shown(name + b': ' + value)}"
     if answer.witnesses:
         yield "as long as"

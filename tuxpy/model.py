@@ -199,12 +199,25 @@ Decision = Serve | NoContent | NotModified | Redirect | Refuse
 
 
 @dataclass(frozen=True, slots=True)
+class Ranged:
+    """The answer for one range of a file holds for every other, once two texts of its head are replaced.
+
+    range_at    offset in the chain's data of "first-last" in Content-Range
+    length_at   the same for the value of Content-Length
+    """
+
+    range_at: int
+    length_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A finished answer: the chain that sends it, and on what terms it may be sent again.
 
     file       a descriptor whose ownership moves with the answer, or -1
     date_at    offset of the 29 bytes of the Date value in the chain's data, or -1
     witnesses  at most WITNESSES_MAX
+    ranged     the engine may answer every single range of the file by itself (csrc/ranged.h)
     """
 
     chain: Frozen
@@ -215,6 +228,7 @@ class Answer:
     date_at: int
     witnesses: tuple[Witness, ...]
     why: tuple[str, ...]
+    ranged: Ranged | None = None
 
 
 def refuse(status: int, why: str, *, silent: bool = False) -> Refuse:

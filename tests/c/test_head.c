@@ -12,7 +12,8 @@ static size_t key_of(const void *head, size_t length, const u8 **key)
 {
     const u8 *in = check_guard_put(&input, head, length);
     u8 *out = check_guard_room(&output, length);
-    size_t bytes = tux_head_key(in, length, &set, out);
+    struct tux_spot range;
+    size_t bytes = tux_head_key(in, length, &set, out, &range);
     CHECK(bytes <= length);
     *key = out;
     return bytes;

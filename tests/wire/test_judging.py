@@ -4,6 +4,7 @@ else. RFC 9110 7.4 and 9.2.3 allow the reuse of an answer; here is shown that it
 from __future__ import annotations
 
 import functools
+import os
 import random
 import re
 import selectors
@@ -153,6 +154,8 @@ def test_9110_whatever_is_found_is_what_would_be_judged(server: Running, connect
         method, version = chance.choice(["GET", "GET", "HEAD", "POST"]), chance.choice(["1.1", "1.1", "1.0"])
         head = get(chance.choice(targets), *fields, method=method, version=version)
         judged = judge_head(site, head, 0.0)[2]
+        if judged.file >= 0:
+            os.close(judged.file)
         for _ in range(3):
             answer = client.ask(head)
             assert (answer.status, not answer.closes) == (judged.status, judged.keep), head

@@ -2,8 +2,10 @@
 
 What resolve decided is compiled here. A body of up to BODY_IN_MEMORY_MAX bytes is read now and
 lies behind its head, so one send carries both; a larger one stays in its file, and the chain is
-send(head, MORE) and sendfile. Whether the connection goes on is judged here too, since it is the
-request that says so (RFC 9112 9.3), and the field Connection is written accordingly.
+send(head, MORE) and sendfile. So it is for one range of any length, if it is asked for in the
+plainest way: from then on the engine answers all others (csrc/ranged.h). Whether the connection
+goes on is judged here too, since it is the request that says so (RFC 9112 9.3), and the field
+Connection is written accordingly.
 
 A request that announces a body, or expects to be asked for one, is answered at once and the
 connection closes in stages: nobody reads that body, so what follows could not be understood
@@ -15,9 +17,11 @@ Answer.file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..atoms import Kind
 from ..compile import Part, compile_parts
 from ..http import httpdate, pages
 from ..model import (
@@ -27,6 +31,7 @@ from ..model import (
     FileFact,
     NoContent,
     NotModified,
+    Ranged,
     Redirect,
     Request,
     Serve,
@@ -69,7 +74,7 @@ def respond(decision: Decision, request: Request | None, now: float) -> Answer:
     date_s = int(now)
     head_only = request is not None and request.method == b"HEAD"
     if isinstance(decision, Serve):
-        return _serve(decision, course, now, head_only)
+        return _serve(decision, request, course, now, head_only)
     if isinstance(decision, NoContent):
         return _finish(decision, course, date_s, ())
     if isinstance(decision, NotModified):
@@ -106,7 +111,7 @@ def _course(decision: Decision, request: Request | None) -> _Course:
     return _STAYS_1_0 if b"keep-alive" in options else _CLOSES
 
 
-def _serve(serve: Serve, course: _Course, now: float, head_only: bool) -> Answer:
+def _serve(serve: Serve, request: Request | None, course: _Course, now: float, head_only: bool) -> Answer:
     """A representation: what is small goes from memory behind the head, what is large from its file."""
     moved = False
     try:
@@ -114,6 +119,10 @@ def _serve(serve: Serve, course: _Course, now: float, head_only: bool) -> Answer
         own = _own_fields(serve, int(now), sum(len(p) if isinstance(p, bytes) else p[1] for p in wanted))
         if head_only:
             return _finish(serve, course, int(now), own)
+        if not course.linger and request is not None and _is_for_any_range(serve, request):
+            answer = _for_any_range(_finish(serve, course, int(now), own, wanted, serve.file))
+            moved = True
+            return answer
         parts = _in_memory(serve, wanted)
         if parts is None:
             answer = _finish(serve, course, int(now), own, wanted, serve.file)
@@ -128,6 +137,34 @@ def _serve(serve: Serve, course: _Course, now: float, head_only: bool) -> Answer
             release(serve.file)
 
 
+# The strict form of csrc/range.h. Whatever else asks for one range is kept for itself.
+_ONE_RANGE = re.compile(rb"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")
+
+
+def _is_for_any_range(serve: Serve, request: Request) -> bool:
+    """Whether the answer differs from that for any other range of the file in the numbers of the range alone.
+
+    So it is unless If-Range looks at the request's Range or not; which range was asked for, no other decision depends
+    on. The engine recognises by the same signs what such an answer is for.
+    """
+    if serve.status != 206 or serve.file is None or len(serve.parts) != 1 or not serve.cacheable:
+        return False
+    asked = request.all(b"range")
+    strictly = len(asked) == 1 and _ONE_RANGE.fullmatch(asked[0]) is not None
+    return strictly and request.method == b"GET" and not request.all(b"if-range")
+
+
+def _for_any_range(answer: Answer) -> Answer:
+    head = next(cell.content for cell in answer.chain.cells if cell.kind is Kind.DATA)
+    places = Ranged(_behind(head, b"\r\nContent-Range: bytes "), _behind(head, b"\r\nContent-Length: "))
+    return replace(answer, ranged=places, why=(*answer.why, _ANY_RANGE))
+
+
+def _behind(head: bytes, opening: bytes) -> int:
+    return head.index(opening) + len(opening)
+
+
+_ANY_RANGE = "the engine answers every other single range of this file by itself"
 _UNSETTLED = "the file was written just now, so its copy is not kept"
 
 

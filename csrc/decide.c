@@ -1,0 +1,230 @@
+/* decide.c: which response a head gets: the previous one's again, one of the cache, or the judge's.
+ *
+ * C compares. The one value that it reads is that of Range, in its strict form: what has been decided for one range of
+ * a file holds for every other (range.h, ranged.h). */
+#include "decide.h"
+
+#include "ranged.h"
+#include "serve.h"
+
+/* May the response be used now? If it is old, a worker looks behind the scenes; if it is too old, the run waits. */
+static bool is_fresh(struct tux_engine *e, struct tux_run *run, struct tux_response *r)
+{
+    u64 age_ms = e->stage.now_ms - r->checked_ms;
+    if (__builtin_expect(age_ms < TUX_FRESH_MS || r->witness_count == 0, 1)) return true;
+    if (!r->checking) {
+        r->checking = true;
+        r->check_began_ms = e->stage.now_ms;
+        r->refs++;
+        tux_metric_add(&e->metrics.checks, 1);
+        tux_cachemiss_post(e->pool, &r->job);
+    }
+    if (age_ms < TUX_STALE_MS || tux_conn_pin_head(tux_conn_of(e, run)) != 0) return true;
+    run->wait = TUX_WAIT_FRESH;
+    struct tux_run_list waiters = {r->waiters, r->waiters_last};
+    tux_list_add(e, &waiters, run);
+    r->waiters = waiters.first;
+    r->waiters_last = waiters.last;
+    return false;
+}
+
+/* A file that is sent from where it lies must be the version of the head; what is in memory cannot be another. */
+static bool is_current(struct tux_engine *e, struct tux_response *r)
+{
+    if (tux_response_file_holds(r)) return true;
+    r->dead = true;
+    tux_metric_add(&e->metrics.stale, 1);
+    return false;
+}
+
+static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_response *r)
+{
+    tux_metric_add(&e->metrics.hits, 1);
+    conn->chosen = r;
+    r->refs++;
+    return r->status;
+}
+
+/* The key of the head at hand in e->key, 0 when it has none: listener and class of address, then what tux_head_key
+ * makes. `range` becomes the place of the value of Range in it, as there. */
+static size_t key_of(struct tux_engine *e, const struct tux_conn *conn, struct tux_spot *range)
+{
+    const u32 place[2] = {(u32)conn->listener, conn->class_number};
+    memcpy(e->key, place, sizeof place);
+    size_t bytes = tux_head_key(conn->head, conn->head_bytes, &e->significant, e->key + sizeof place, range);
+    range->at += sizeof place;
+    return bytes ? bytes + sizeof place : 0;
+}
+
+/* If the head whose key of `bytes` lies in e->key asks for a range in the strict form, and by the only method that has
+ * ranges: what it asks for, and in e->key the key of any range. Its bytes, else 0 and nothing is changed. */
+static size_t key_of_any_range(struct tux_engine *e, size_t bytes, struct tux_spot place, struct tux_range *range)
+{
+    static const char get[] = "GET ";
+    const u8 *line = e->key + 2 * sizeof(u32);
+    if (place.bytes == 0 || memcmp(line, get, sizeof get - 1) != 0) return 0;
+    if (!tux_range_read(e->key + place.at, place.bytes, range)) return 0;
+    return tux_range_hide(e->key, bytes, place.at, place.bytes);
+}
+
+/* Up to the judge. Whoever asks what is being judged already waits for that answer, and then looks again; but only
+ * once, since an answer that may not be kept will not be found. `hash` of the key, 0 when there is no key to join by.
+ */
+static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn, u64 hash)
+{
+    if (tux_conn_pin_head(conn) != 0) return -ENOMEM;
+    struct tux_pending *p = &e->pending[hash % TUX_PENDING];
+    bool may_join = hash != 0 && run->woken != TUX_WAIT_DECISION;
+    run->wait = TUX_WAIT_DECISION;
+    if (may_join && p->slot != TUX_NONE32 && p->hash == hash) {
+        tux_list_add(e, &p->joined, run);
+        tux_metric_add(&e->metrics.joined, 1);
+        return TUX_AGAIN;
+    }
+    if (may_join && p->slot == TUX_NONE32)
+        *p = (struct tux_pending){.hash = hash, .slot = run->slot, .joined = tux_no_runs()};
+    tux_metric_add(&e->metrics.judged, 1);
+    conn->asked = true;
+    struct tux_miss miss = {.class_number = conn->class_number,
+                            .slot = run->slot, .generation = run->generation, .listener = conn->listener,
+                            .flags = conn->miss_flags, .head = conn->head, .head_bytes = conn->head_bytes};
+    tux_ring_put(&e->misses, &miss);
+    e->notify = true;
+    return TUX_AGAIN;
+}
+
+/* The answer for a slice, by the decision for any: its bytes are made here, copies of the file among them, so that the
+ * file is held against its facts behind that. 0 when it is another file by now. */
+static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn, struct tux_response *r,
+                        const struct tux_slice *slice)
+{
+    if (!is_fresh(e, run, r)) return TUX_AGAIN;
+    struct tux_blob *blob = tux_ranged_blob(r, slice, e->date, &e->metrics);
+    if (!blob) return -ENOMEM;
+    if (!is_current(e, r)) {
+        tux_blob_drop(blob, &e->metrics);
+        return 0;
+    }
+    conn->ranged = true;
+    conn->slice = *slice;
+    conn->blob = blob;
+    tux_metric_add(&e->metrics.ranged, 1);
+    return choose(e, conn, r);
+}
+
+/* By the key in e->key. One range in the strict form is looked up as any range first; who asks while that is judged
+ * waits for it, whichever his range. What no such decision speaks of (no part of the file, a file sent whole, or none)
+ * has the key of its own range, as every other head. */
+static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn, size_t key_bytes,
+                         struct tux_spot place)
+{
+    struct tux_range range;
+    struct tux_slice slice;
+    u64 any_hash = 0;
+    size_t any_bytes = key_of_any_range(e, key_bytes, place, &range);
+    if (any_bytes > 0) {
+        any_hash = tux_decision_hash(&e->decisions, e->key, any_bytes);
+        struct tux_response *r = tux_decision_find(&e->decisions, any_hash, e->key, any_bytes);
+        if (r && tux_range_cut(&range, r->file_size, &slice)) {
+            i64 status = choose_slice(e, run, conn, r, &slice);
+            return status != 0 ? status : ask_judge(e, run, conn, any_hash);
+        }
+        if (r) any_hash = 0;
+        key_bytes = key_of(e, conn, &place);
+    }
+    u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
+    struct tux_response *r = tux_decision_find(&e->decisions, hash, e->key, key_bytes);
+    if (!r || !is_current(e, r)) return ask_judge(e, run, conn, any_hash ? any_hash : hash);
+    if (!is_fresh(e, run, r)) return TUX_AGAIN;
+    tux_conn_remember(conn, r, &e->metrics);
+    return choose(e, conn, r);
+}
+
+i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    (void)atom;
+    struct tux_engine *e = tux_engine_of(stage);
+    struct tux_conn *conn = tux_conn_of(e, run);
+    i64 landed;
+    if (tux_take_landed(run, &landed)) return landed; /* the judge has chosen */
+    if (conn->chosen) return conn->chosen->status; /* decided already */
+    if (!conn->head) return tux_fault(run);
+    if (conn->miss_flags) return ask_judge(e, run, conn, 0);
+    struct tux_response *r = conn->repeat;
+    if (r && !r->dead && r->generation == e->decisions.generation && conn->repeat_bytes == conn->head_bytes &&
+        memcmp(conn->repeat_head, conn->head, conn->head_bytes) == 0 && is_current(e, r)) {
+        if (!is_fresh(e, run, r)) return TUX_AGAIN;
+        tux_metric_add(&e->metrics.repeats, 1);
+        return choose(e, conn, r);
+    }
+    struct tux_spot place;
+    size_t key_bytes = key_of(e, conn, &place);
+    if (key_bytes > 0) return decide_by_key(e, run, conn, key_bytes, place);
+    tux_metric_add(&e->metrics.keyless, 1);
+    return ask_judge(e, run, conn, 0);
+}
+
+void tux_serve_checked(struct tux_engine *e, struct tux_response *r)
+{
+    r->checking = false;
+    r->checked_ms = r->check_began_ms;
+    if (!r->unchanged && !r->dead) {
+        r->dead = true; /* whoever finds it next takes it out */
+        tux_metric_add(&e->metrics.stale, 1);
+    }
+    struct tux_run_list waiters = {r->waiters, r->waiters_last};
+    r->waiters = r->waiters_last = TUX_NONE32;
+    for (struct tux_run *run; (run = tux_list_take(e, &waiters)) != NULL;) tux_wake(e, run);
+    tux_response_drop(r, &e->metrics);
+}
+
+/* The runs that wait for the same judgement; they look for themselves: what was kept they find, else each asks. */
+static void release_joined(struct tux_engine *e, u32 slot)
+{
+    for (u32 i = 0; i < TUX_PENDING; i++) {
+        struct tux_pending *p = &e->pending[i];
+        if (p->slot != slot) continue;
+        struct tux_run_list joined = p->joined;
+        p->slot = TUX_NONE32;
+        for (struct tux_run *run; (run = tux_list_take(e, &joined)) != NULL;) tux_wake(e, run);
+        return;
+    }
+}
+
+/* Under its key; a response for any range under the key of any. What was asked otherwise, as only Python understands
+ * it, such a response answers once. */
+static void keep_answer(struct tux_engine *e, struct tux_conn *conn, struct tux_response *r)
+{
+    struct tux_spot place;
+    struct tux_range range;
+    size_t key_bytes = key_of(e, conn, &place);
+    if (key_bytes > 0 && r->ranged.is) key_bytes = key_of_any_range(e, key_bytes, place, &range);
+    if (key_bytes == 0) return;
+    u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
+    tux_decision_keep(&e->decisions, hash, e->key, key_bytes, r);
+}
+
+static void take_answer(struct tux_engine *e, struct tux_answer *answer)
+{
+    struct tux_run *run = &e->runs[answer->slot];
+    struct tux_conn *conn = &e->conns[answer->slot];
+    struct tux_response *r = answer->response;
+    TUX_ASSERT(conn->asked && run->generation == answer->generation); /* a run with a question out stays until now */
+    conn->asked = false;
+    if (r) {
+        tux_metric_add(&e->metrics.responses, 1);
+        tux_metric_add(&e->metrics.blobs, 1);
+        if (r->cacheable && !conn->miss_flags) keep_answer(e, conn, r);
+    }
+    release_joined(e, run->slot);
+    conn->chosen = r; /* with the reference it came with */
+    tux_land(run, r ? r->status : -EIO);
+    tux_wake(e, run);
+}
+
+void tux_serve_answers(struct tux_engine *e)
+{
+    struct tux_answer answers[32];
+    for (u32 n; (n = tux_ring_take(&e->answers, answers, TUX_COUNT(answers))) > 0;)
+        for (u32 i = 0; i < n; i++) take_answer(e, &answers[i]);
+}
