@@ -50,13 +50,12 @@ lint: $(VENV)/.tools
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-# The fast tests first, so that a plain mistake shows within seconds. Then what has to wait, and real programs, which
-# wait most, two at a time; what they need is installed where that is possible, and named where it is not.
-PROGRAMS_OF_TESTS := tests/clients tests/browsers
+# The fast tests first, so that a plain mistake shows within seconds; two at a time, as all of them wait for something.
+# Real programs that the slow ones need are installed where that is possible, and named where it is not.
+PYTEST := bin/pytest -q -n 2
 tests: $(VENV)/.tools
-	$(VENV)/bin/pytest -q -m 'not slow'
-	$(VENV)/bin/pytest -q -m slow $(addprefix --ignore ,$(PROGRAMS_OF_TESTS))
-	$(VENV)/bin/pytest -q -n 2 $(PROGRAMS_OF_TESTS)
+	$(VENV)/$(PYTEST) -m 'not slow'
+	$(VENV)/$(PYTEST) -m slow
 
 # --- the C unit programs: tests/c/NAME.c is one program, linked with the engine ---------------
 VARIANT := plain
@@ -103,7 +102,7 @@ asan: $(VENV)/.tools
 	@TUXPY_SANITIZE=address,undefined $(PY) setup.py -q build --build-base $(ASAN) --build-lib $(ASAN)/lib
 	cd $(ASAN)/lib && LD_PRELOAD=$(RUNTIME) PYTHONPATH=$(ASAN)/lib TUXPY_SANITIZED=1 \
 	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-	$(CURDIR)/$(VENV)/bin/pytest -q -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) \
+	$(CURDIR)/$(VENV)/$(PYTEST) -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) \
 	-o cache_dir=$(ASAN)/cache -m 'not slow' $(addprefix $(CURDIR)/tests/,atoms engine wire)
 
 tsan:
