@@ -63,28 +63,38 @@ void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
     port->changed = false;
 }
 
-/* Rules may tell clients apart by address. The key then holds the class of the address: never more is needed. */
-static u32 class_of(const struct tux_engine *e, int fd)
+/* Who has connected, for the log; a local socket has no address, which is all zero. */
+static void look_at_peer(struct tux_conn *conn)
 {
-    if (e->options.class_count == 0) return 0;
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
     } peer = {.any.sa_family = AF_UNSPEC};
     socklen_t length = sizeof peer;
-    u8 address[16] = {[10] = 0xFF, [11] = 0xFF};
-    if (getpeername(fd, &peer.any, &length) < 0) return 0;
-    if (peer.any.sa_family == AF_INET) memcpy(address + 12, &peer.v4.sin_addr, 4);
-    else if (peer.any.sa_family == AF_INET6) memcpy(address, &peer.v6.sin6_addr, 16);
-    else return 0;
+    if (getpeername(conn->fd, &peer.any, &length) < 0) return;
+    if (peer.any.sa_family == AF_INET) {
+        memset(conn->address + 10, 0xFF, 2);
+        memcpy(conn->address + 12, &peer.v4.sin_addr, 4);
+        conn->port = ntohs(peer.v4.sin_port);
+    } else if (peer.any.sa_family == AF_INET6) {
+        memcpy(conn->address, &peer.v6.sin6_addr, 16);
+        conn->port = ntohs(peer.v6.sin6_port);
+    }
+}
+
+/* Rules may tell clients apart by address. The key then holds the class of the address: never more is needed. */
+static u32 class_of(const struct tux_engine *e, const u8 address[16])
+{
+    static const u8 nobody[16] = {0};
+    if (e->options.class_count == 0 || memcmp(address, nobody, sizeof nobody) == 0) return 0;
     u32 low = 0, high = e->options.class_count; /* the answer is before high, and at low or behind it */
     while (high - low > 1) {
         u32 middle = low + (high - low) / 2;
-        if (memcmp(e->classes[middle].first, address, sizeof address) <= 0) low = middle;
+        if (memcmp(e->classes[middle].first, address, 16) <= 0) low = middle;
         else high = middle;
     }
-    return memcmp(e->classes[low].first, address, sizeof address) <= 0 ? e->classes[low].number : 0;
+    return memcmp(e->classes[low].first, address, 16) <= 0 ? e->classes[low].number : 0;
 }
 
 static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const struct tux_atom *atom, i64 fd)
@@ -98,7 +108,8 @@ static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const str
     tux_serve_end(e, run);
     conn->listener = (int)tux_arg(run, atom, 0);
     conn->fd = (int)fd;
-    conn->class_number = class_of(e, conn->fd);
+    if (e->log || e->options.class_count > 0) look_at_peer(conn);
+    conn->class_number = class_of(e, conn->address);
     conn->limit_ms = e->stage.now_ms + e->options.head_ms;
     tux_metric_add(&e->metrics.accepted, 1);
     tux_metric_add(&e->metrics.connections, 1);

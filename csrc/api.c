@@ -185,30 +185,81 @@ uint32_t tux_engine_trace_take(struct tux_engine *e, struct tux_trace_entry *out
     return count;
 }
 
+uint32_t tux_engine_samples(struct tux_engine *e, struct tux_sample *out, uint32_t max)
+{
+    return tux_ring_take(&e->samples, out, max);
+}
+
 struct metric_rule {
     const char *name, *help;
     char kind;
+    u32 values; /* 0: one, without a number */
     size_t offset;
 };
 
 #define KIND(letter) KIND_##letter
 enum { KIND_c = 'c', KIND_g = 'g' };
 static const struct metric_rule metrics[] = {
-#define METRIC(name, kind, help) {#name, help, KIND(kind), offsetof(struct tux_metrics, name)},
+#define METRIC(name, kind, help) {#name, help, KIND(kind), 0, offsetof(struct tux_metrics, name)},
+#define METRICS(name, count, kind, help) {#name, help, KIND(kind), count, offsetof(struct tux_metrics, name)},
 #include "metrics.def"
 #undef METRIC
+#undef METRICS
 };
 
-uint32_t tux_metric_count(void) { return TUX_COUNT(metrics); }
-const char *tux_metric_name(uint32_t index) { return index < TUX_COUNT(metrics) ? metrics[index].name : NULL; }
-const char *tux_metric_help(uint32_t index) { return index < TUX_COUNT(metrics) ? metrics[index].help : NULL; }
-int tux_metric_is_gauge(uint32_t index) { return index < TUX_COUNT(metrics) && metrics[index].kind == 'g'; }
+static u32 values_of(const struct metric_rule *rule) { return rule->values ? rule->values : 1; }
+
+/* The rule of a value, and which of its values it is; NULL when there is no such value. */
+static const struct metric_rule *rule_of(u32 index, u32 *place)
+{
+    for (unsigned i = 0; i < TUX_COUNT(metrics); i++) {
+        *place = index;
+        if (index < values_of(&metrics[i])) return &metrics[i];
+        index -= values_of(&metrics[i]);
+    }
+    return NULL;
+}
+
+uint32_t tux_metric_count(void)
+{
+    u32 count = 0;
+    for (unsigned i = 0; i < TUX_COUNT(metrics); i++) count += values_of(&metrics[i]);
+    return count;
+}
+
+const char *tux_metric_name(uint32_t index)
+{
+    const struct metric_rule *rule = rule_of(index, &index);
+    return rule ? rule->name : NULL;
+}
+
+int tux_metric_place(uint32_t index)
+{
+    const struct metric_rule *rule = rule_of(index, &index);
+    return rule && rule->values ? (int)index : -1;
+}
+
+const char *tux_metric_help(uint32_t index)
+{
+    const struct metric_rule *rule = rule_of(index, &index);
+    return rule ? rule->help : NULL;
+}
+
+int tux_metric_is_gauge(uint32_t index)
+{
+    const struct metric_rule *rule = rule_of(index, &index);
+    return rule && rule->kind == 'g';
+}
 
 void tux_engine_metrics(struct tux_engine *e, uint64_t *out)
 {
+    atomic_store_explicit(&e->metrics.cachemiss_queue, tux_cachemiss_queued(e->pool), memory_order_relaxed);
+    atomic_store_explicit(&e->metrics.cachemiss_busy, tux_cachemiss_busy(e->pool), memory_order_relaxed);
+    atomic_store_explicit(&e->metrics.judge_queue, tux_ring_waiting(&e->misses), memory_order_relaxed);
     for (unsigned i = 0; i < TUX_COUNT(metrics); i++) {
         const _Atomic u64 *metric = (const _Atomic u64 *)(const void *)((const char *)&e->metrics + metrics[i].offset);
-        out[i] = atomic_load_explicit(metric, memory_order_relaxed);
+        for (u32 n = 0; n < values_of(&metrics[i]); n++)
+            *out++ = atomic_load_explicit(&metric[n], memory_order_relaxed);
     }
 }
 

@@ -8,6 +8,7 @@ enum tux_reason {
 enum tux_miss_flags { TUX_MISS_HEAD_TOO_LONG = 1, TUX_MISS_HEAD_TIMEOUT = 2 };
 
 /* Addresses that rules tell apart: the first `bits` of a 16-byte IPv6 address (IPv4 ones are mapped, RFC 4291). */
+struct tux_log;
 struct tux_class { uint8_t first[16]; uint16_t number; };
 
 struct tux_options {
@@ -25,6 +26,7 @@ struct tux_options {
     const struct tux_class *classes; /* of client addresses, each up to the next one's first; none: all are class 0 */
     uint32_t class_count;
     uint8_t secret[16];         /* of the keyed hash */
+    struct tux_log *log;        /* NULL: no access log */
 };
 
 struct tux_completion {
@@ -129,9 +131,16 @@ void tux_engine_drain(struct tux_engine *engine);
 int tux_engine_trace(struct tux_engine *engine);
 uint32_t tux_engine_trace_take(struct tux_engine *engine, struct tux_trace_entry *out, uint32_t max);
 
-/* Counters: their number, names and kinds ('c' or 'g'), and a snapshot. */
+/* The first lines of some heads that were answered from the cache: the first one of every hundredth of a second. Those
+ * for which there is no room are left out, so take them now and then. */
+struct tux_sample { uint16_t bytes; uint8_t line[254]; };
+uint32_t tux_engine_samples(struct tux_engine *engine, struct tux_sample *out, uint32_t max);
+
+/* Counters: how many values, their names and kinds ('c' or 'g'), and a snapshot. Some names have several values, which
+ * `place` counts; it is -1 where there is one. */
 uint32_t tux_metric_count(void);
 const char *tux_metric_name(uint32_t index);
+int tux_metric_place(uint32_t index);
 const char *tux_metric_help(uint32_t index);
 int tux_metric_is_gauge(uint32_t index);
 void tux_engine_metrics(struct tux_engine *engine, uint64_t *out);
@@ -142,7 +151,6 @@ size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *
                          uint8_t *key);
 
 /* The access log: one thread that writes what all engines have answered. */
-struct tux_log;
 struct tux_log_options {
     const uint8_t *program;     /* the format: logline.h */
     size_t program_bytes;

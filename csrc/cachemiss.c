@@ -16,7 +16,7 @@ struct tux_cachemiss {
     pthread_mutex_t lock;
     pthread_cond_t more;
     struct job_list queued, done;
-    u32 queue_length;
+    u32 queue_length, busy;
     bool stop;
     int knock_fd;
     void *context;
@@ -50,9 +50,11 @@ static void *worker(void *argument)
         if (pool->stop) break;
         struct tux_job *job = pop(&pool->queued);
         pool->queue_length--;
+        pool->busy++;
         pthread_mutex_unlock(&pool->lock);
         job->perform(job, pool->context);
         pthread_mutex_lock(&pool->lock);
+        pool->busy--;
         bool first = !pool->done.head;
         push(&pool->done, job);
         u64 one = 1;
@@ -114,6 +116,14 @@ u32 tux_cachemiss_queued(struct tux_cachemiss *pool)
     u32 length = pool->queue_length;
     pthread_mutex_unlock(&pool->lock);
     return length;
+}
+
+u32 tux_cachemiss_busy(struct tux_cachemiss *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    u32 busy = pool->busy;
+    pthread_mutex_unlock(&pool->lock);
+    return busy;
 }
 
 void tux_cachemiss_stop(struct tux_cachemiss *pool)

@@ -20,6 +20,8 @@ void tux_cachemiss_post(struct tux_cachemiss *pool, struct tux_job *job);
 /* The finished jobs, oldest first, as a list; NULL when there are none. */
 struct tux_job *tux_cachemiss_take(struct tux_cachemiss *pool);
 u32 tux_cachemiss_queued(struct tux_cachemiss *pool);
+/* Workers that are at a job now. */
+u32 tux_cachemiss_busy(struct tux_cachemiss *pool);
 /* Ends the workers after the job each is at. Jobs still queued are not performed; take() gives them back too. */
 void tux_cachemiss_stop(struct tux_cachemiss *pool);
 void tux_cachemiss_close(struct tux_cachemiss *pool);

@@ -12,6 +12,8 @@ struct tux_conn {
     int listener, fd; /* -1: the run leads no connection now */
     u32 class_number; /* of the client's address */
     u32 requests;
+    u16 port;         /* of the client, and its address, IPv4 in its mapped form: for the log */
+    u8 address[16];
     u64 limit_ms; /* the head must be complete, or the lingering close over, at this time; 0 = none runs */
     /* input that had to be kept: bytes[at, used) */
     u8 *input;
@@ -21,6 +23,10 @@ struct tux_conn {
     const u8 *head; /* in input, or where the back-end received it */
     u32 head_bytes;
     u32 miss_flags;
+    u64 began_ms;     /* when the head was whole */
+    u64 began_ns;     /* the same for measure.h; 0 = not yet */
+    u64 sent;         /* bytes of its answer, head and all */
+    u8 source;        /* of its answer: enum tux_log_source */
     bool asked;       /* a miss is with the judge: the head must stay where it is */
     bool closing;     /* the answer was the last: it is we who end the connection */
     bool discarding;  /* ... and what still comes is thrown away */

@@ -4,6 +4,8 @@
  * a file holds for every other (range.h, ranged.h). */
 #include "decide.h"
 
+#include "logline.h"
+#include "measure.h"
 #include "ranged.h"
 #include "serve.h"
 
@@ -40,6 +42,8 @@ static bool is_current(struct tux_engine *e, struct tux_response *r)
 static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_response *r)
 {
     tux_metric_add(&e->metrics.hits, 1);
+    tux_measure_hit(e, conn);
+    conn->source = TUX_SOURCE_KEPT;
     conn->chosen = r;
     r->refs++;
     return r->status;
@@ -148,6 +152,8 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
     i64 landed;
     if (tux_take_landed(run, &landed)) return landed; /* the judge has chosen */
     if (conn->chosen) return conn->chosen->status; /* decided already */
+    if (conn->began_ms == 0) conn->began_ms = e->stage.now_ms;
+    tux_measure_begin(e, conn);
     if (!conn->head) return tux_fault(run);
     if (conn->miss_flags) return ask_judge(e, run, conn, 0);
     struct tux_response *r = conn->repeat;
@@ -155,7 +161,9 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
         memcmp(conn->repeat_head, conn->head, conn->head_bytes) == 0 && is_current(e, r)) {
         if (!is_fresh(e, run, r)) return TUX_AGAIN;
         tux_metric_add(&e->metrics.repeats, 1);
-        return choose(e, conn, r);
+        i64 status = choose(e, conn, r);
+        conn->source = TUX_SOURCE_REPEAT;
+        return status;
     }
     struct tux_spot place;
     size_t key_bytes = key_of(e, conn, &place);
@@ -218,6 +226,7 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     }
     release_joined(e, run->slot);
     conn->chosen = r; /* with the reference it came with */
+    conn->source = TUX_SOURCE_JUDGED;
     tux_land(run, r ? r->status : -EIO);
     tux_wake(e, run);
 }

@@ -58,6 +58,7 @@ struct tux_engine {
     struct tux_conn *conns;
     struct tux_job *cold; /* by slot: the job of a run that is with a worker */
     struct tux_cachemiss *pool;
+    struct tux_log_port *log; /* NULL: nothing is logged */
 
     /* the engine's thread alone */
     struct tux_stage stage;
@@ -74,6 +75,9 @@ struct tux_engine {
     bool notify; /* the caller has something to take: misses or completions */
     bool stop;
     u64 swept_ms; /* when time limits were looked at last */
+    u64 turn_ns;   /* when this turn began */
+    u64 sample_ms; /* when the next hit is looked at */
+    u32 ended_now; /* responses that began and ended in this turn, and are not counted by their time yet */
     char date[TUX_DATE_BYTES + 1];
     u8 key[TUX_HEAD_BYTES_MAX + 8];
     struct tux_event events[TUX_EVENTS_MAX];
@@ -82,7 +86,7 @@ struct tux_engine {
     struct tux_metrics metrics;
     _Atomic i64 shared[TUX_SHARED_MAX];
     struct tux_completions completions;
-    struct tux_ring misses, answers;
+    struct tux_ring misses, answers, samples;
     _Atomic bool knocked; /* somebody has written to knock_fd since the engine last looked */
     _Atomic u64 trace_head, trace_taken;
     pthread_mutex_t lock; /* guards the commands, and the start */

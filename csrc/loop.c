@@ -9,6 +9,7 @@
 
 #include "accept.h"
 #include "control.h"
+#include "measure.h"
 #include "serve.h"
 #include "timeout.h"
 
@@ -52,6 +53,7 @@ static void end_run(struct tux_engine *e, struct tux_run *run, u16 reason, i64 r
 {
     struct tux_frame *own = run->outer.chain ? &run->outer : &run->frame;
     tux_serve_end(e, run);
+    tux_measure_stand(e, run, TUX_WAIT_NOT);
     u16 last = run->outer.chain ? run->outer.pc : run->last_atom; /* of the run's own chain, not of a response within */
     bool success = result >= 0 && (reason == TUX_REASON_END || reason == TUX_REASON_STOP);
     bool silent = success && (own->chain->atom[last].flags & SYSLET_NO_COMPLETE);
@@ -125,6 +127,7 @@ static void go(struct tux_engine *e, struct tux_run *run)
         if (run->deadline_ms && (limit == 0 || run->deadline_ms < limit)) limit = run->deadline_ms;
         tux_deadline_set(&e->deadlines, run->slot, limit);
     }
+    if (run->frame.chain) tux_measure_stand(e, run, run->wait);
 }
 
 /* --- events --------------------------------------------------------------------------------------------------- */
@@ -235,7 +238,8 @@ static int timeout_of(const struct tux_engine *e)
 
 static void look_at_the_clock(struct tux_engine *e)
 {
-    e->stage.now_ms = tux_now_ms();
+    e->turn_ns = tux_now_ns();
+    e->stage.now_ms = e->turn_ns / 1000000u;
     i64 wall_s = tux_wall_s();
     if (wall_s == e->wall_s) return;
     e->wall_s = wall_s;
@@ -269,6 +273,7 @@ static void turn(struct tux_engine *e, int timeout_ms)
     struct tux_run_list woken = e->ready; /* those that become ready meanwhile have their turn in the next one */
     e->ready = tux_no_runs();
     for (struct tux_run *run; (run = tux_list_take(e, &woken)) != NULL;) go(e, run);
+    tux_measure_turn(e);
     tux_accept_update(e);
     if (!e->notify) return;
     e->notify = false;

@@ -4,10 +4,18 @@
 
 #include "base.h"
 
+#define TUX_STATUS_CLASSES 6
+#define TUX_WAIT_KINDS 10 /* enum tux_wait */
+/* Bucket i is for what took less than 2^(i + 3) microseconds, the last one for all else, from 16.8 seconds on. */
+#define TUX_TOOK_BUCKETS 23
+#define TUX_TOOK_SHIFT 3
+
 struct tux_metrics {
 #define METRIC(name, kind, help) _Atomic u64 name;
+#define METRICS(name, count, kind, help) _Atomic u64 name[count];
 #include "metrics.def"
 #undef METRIC
+#undef METRICS
 };
 
 /* One writer, so a relaxed load and store will do: no locked instruction on the hot path. */

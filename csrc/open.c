@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "logger.h"
 #include "loop.h"
+#include "measure.h"
 #include "serve.h"
 
 static int check_options(const struct tux_options *o, char *why)
@@ -33,11 +35,13 @@ static void give_back(struct tux_engine *e)
     for (struct tux_command *command; (command = tux_control_take(e)) != NULL;) free(command);
     tux_ring_close(&e->misses);
     tux_ring_close(&e->answers);
+    tux_ring_close(&e->samples);
     tux_completions_close(&e->completions);
     if (e->knock_fd >= 0) close(e->knock_fd);
     pthread_cond_destroy(&e->opened);
     pthread_mutex_destroy(&e->lock);
     free(e->classes);
+    if (e->log) tux_log_detach(e->log);
     free(e->runs);
     free(e->conns);
     free(e->cold);
@@ -65,8 +69,13 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
         if (!e->classes) return -ENOMEM;
         memcpy(e->classes, o->classes, o->class_count * sizeof *e->classes);
     }
+    if (o->log) {
+        e->log = tux_log_attach(o->log);
+        if (!e->log) return -ENOMEM;
+    }
     int failed = tux_ring_open(&e->misses, sizeof(struct tux_miss), o->slots);
     if (!failed) failed = tux_ring_open(&e->answers, sizeof(struct tux_answer), o->slots);
+    if (!failed) failed = tux_ring_open(&e->samples, sizeof(struct tux_sample), TUX_SAMPLES);
     if (!failed) failed = tux_completions_open(&e->completions, o->slots);
     if (!failed)
         failed = tux_decisions_open(&e->decisions, o->cache_entries_max, o->cache_bytes_max, o->secret, &e->metrics);

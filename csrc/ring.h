@@ -31,6 +31,20 @@ static inline void tux_ring_close(struct tux_ring *ring)
     ring->items = NULL;
 }
 
+/* The writer asks: an item would have no place. */
+static inline bool tux_ring_full(struct tux_ring *ring)
+{
+    u32 put = atomic_load_explicit(&ring->put, memory_order_relaxed);
+    return put - atomic_load_explicit(&ring->taken, memory_order_acquire) > ring->mask;
+}
+
+/* Items that wait, for anybody who is curious. */
+static inline u32 tux_ring_waiting(struct tux_ring *ring)
+{
+    u32 taken = atomic_load_explicit(&ring->taken, memory_order_relaxed);
+    return atomic_load_explicit(&ring->put, memory_order_relaxed) - taken;
+}
+
 /* The caller knows that there is room: every item has been promised its place. */
 static inline void tux_ring_put(struct tux_ring *ring, const void *item)
 {

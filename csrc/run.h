@@ -38,6 +38,7 @@ struct tux_run {
     u32 slot, generation;
     u8 wait;   /* enum tux_wait: why it is parked */
     u8 woken;  /* what it was parked for when the event came */
+    u8 stands; /* as measure.h has counted it among the parked */
     u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none */
     bool landed_is_set;
     u8 port; /* where it accepts, counted from 1; 0 = nowhere yet */

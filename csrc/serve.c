@@ -11,6 +11,8 @@
 #include "accept.h"
 #include "decide.h"
 #include "linger.h"
+#include "measure.h"
+#include "note.h"
 #include "ranged.h"
 
 /* --- recv_head ----------------------------------------------------------------------------------------------- */
@@ -102,7 +104,12 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
 void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run)
 {
     struct tux_conn *conn = tux_conn_of(e, run);
-    if (!conn->head || conn->chosen || tux_conn_pin_head(conn) == 0) return;
+    if (!conn->head || (conn->chosen && !e->log) || tux_conn_head_is_kept(conn)) return;
+    if (conn->chosen && conn->chosen == conn->repeat && conn->repeat_bytes == conn->head_bytes) {
+        conn->head = conn->repeat_head; /* the log wants it at the end, and here it is kept anyway */
+        return;
+    }
+    if (tux_conn_pin_head(conn) == 0) return;
     conn->head = NULL; /* no memory: decide will say that there is none */
 }
 
@@ -132,6 +139,8 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
     struct tux_conn *conn = tux_conn_of(e, run);
     bool keep = conn->chosen->keep;
     if (stopped) tux_metric_add(&e->metrics.failed_responses, 1);
+    if (e->log) tux_note(e, run, stopped);
+    tux_measure_end(e, conn);
     tux_conn_end_request(conn, &e->metrics);
     conn->requests++;
     conn->limit_ms = 0;
@@ -139,13 +148,36 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
     return stopped ? result : keep;
 }
 
+/* What of an answer went out: all of an atom's bytes, or as far as it came. */
+static i64 counted(struct tux_conn *conn, const struct tux_run *run, i64 result)
+{
+    if (result >= 0) conn->sent += (u64)result;
+    else if (result != TUX_AGAIN && result != TUX_COLD) conn->sent += run->progress;
+    return result;
+}
+
+static i64 serve_send(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    struct tux_engine *e = tux_engine_of(stage);
+    u64 before = run->progress;
+    i64 result = tux_plain_calls[TUX_CALL_send](stage, run, atom);
+    if (!run->outer.chain) return result;
+    tux_measure_sent(e, run, before, result);
+    return counted(tux_conn_of(e, run), run, result);
+}
+
 /* Written to while it is sent: the connection ends short, so that no answer is made of two versions. */
 static i64 serve_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
-    struct tux_conn *conn = tux_conn_of(tux_engine_of(stage), run);
+    struct tux_engine *e = tux_engine_of(stage);
+    struct tux_conn *conn = tux_conn_of(e, run);
+    u64 before = run->progress;
     bool sends = tux_arg(run, atom, 3) != 0; /* of a slice that was copied nothing is left */
     if (run->outer.chain && sends && !tux_response_file_holds(conn->chosen)) return -ESTALE;
-    return tux_plain_calls[TUX_CALL_sendfile](stage, run, atom);
+    i64 result = tux_plain_calls[TUX_CALL_sendfile](stage, run, atom);
+    if (!run->outer.chain) return result;
+    tux_measure_sent(e, run, before, result);
+    return counted(conn, run, result);
 }
 
 void tux_serve_end(struct tux_engine *e, struct tux_run *run)
@@ -163,6 +195,7 @@ void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
     table[TUX_CALL_recv_head] = serve_recv_head;
     table[TUX_CALL_decide] = tux_decide;
     table[TUX_CALL_respond] = serve_respond;
+    table[TUX_CALL_send] = serve_send;
     table[TUX_CALL_sendfile] = serve_sendfile;
     table[TUX_CALL_discard] = tux_linger_discard;
     table[TUX_CALL_close] = tux_linger_close;

@@ -19,11 +19,11 @@ DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".c
 
 # A module imports from its own floor or from below, never from above, and never in a circle. PACKAGE.* is all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("__init__", "errors", "model"),
+    ("__init__", "errors", "model", "logformat"),
     ("http.*", "atoms", "atoms.*"),
     ("rules.*", "compile", "native"),
     ("config.*", "engine", "accesslog"),
-    ("site.*", "inline", "listen", "log"),
+    ("site.*", "admin.*", "inline", "listen", "log"),
     ("judge", "chains", "explain", "server"),
     ("cli.*", "__main__"),
 )
@@ -33,7 +33,8 @@ ATOMS = (
     *("system", "reference", "words", "canvas", "text", "__init__"),
 )
 # Who alone may import what. The extension has one importer, which turns its codes into exceptions.
-DOORS = {"h11": {"parse"}, "click": {"main", "options"}, "rich": {"main"}, "_engine": {"native"}, "cffi": set[str]()}
+DOORS = {"h11": {"parse"}, "click": {"main", "options"}, "rich": {"top"}, "_engine": {"native"}, "cffi": set[str]()}
+DOORS |= {"prometheus_client": {"openmetrics"}}
 DOORS |= {"bcrypt": {"passwords"}, "argon2": {"passwords"}}
 DOORS |= {"brotli": {"compress"}, "zstandard": {"compress"}, "compression": {"compress"}}
 

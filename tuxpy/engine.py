@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .accesslog import AccessLog
 from .atoms import Completion, Frozen, Reason
 from .errors import EngineError
 from .model import SIGNIFICANT, Answer
@@ -23,13 +24,15 @@ _BATCH: Final = 64
 
 METRICS: Final[tuple[tuple[str, str, bool], ...]] = tuple(
     (
-        text(lib.tux_metric_name(i)),
+        text(lib.tux_metric_name(i)) + (f"_{lib.tux_metric_place(i)}" if lib.tux_metric_place(i) >= 0 else ""),
         text(lib.tux_metric_help(i)),
         bool(lib.tux_metric_is_gauge(i)),
     )
     for i in range(lib.tux_metric_count())
 )
-"""(name, help, is it a gauge) of every counter of an engine, in the order of Engine.metrics()."""
+"""(name, help, is it a gauge) of every counter of an engine, in the order of Engine.metrics().
+
+What has several values has as many names: statuses_0, statuses_1 and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Engine:
         backend: str = "auto",
         significant: Sequence[bytes] = SIGNIFICANT,
         classes: Sequence[tuple[int, int]] = (),
+        access_log: AccessLog | None = None,
     ) -> None:
         """Opens and starts it. notify_fd: an eventfd that becomes readable when misses or completions wait.
 
@@ -91,6 +95,7 @@ class Engine:
         for interval, (first, number) in zip(intervals, classes, strict=False):
             interval.first, interval.number = first.to_bytes(16, "big"), number
         options.classes, options.class_count = intervals, len(classes)
+        options.log = ffi.NULL if access_log is None else access_log.handle
         ffi.memmove(options.secret, os.urandom(16), 16)
         out, why = ffi.new("struct tux_engine **"), ffi.new("char[]", ERROR_BYTES)
         failed = lib.tux_engine_open(options, out, why)
@@ -99,7 +104,7 @@ class Engine:
             raise EngineError(self.why or "no engine", -failed)
         self._engine: Any = out[0]
         self.backend: str = text(lib.tux_engine_backend(self._engine))
-        self.slots = limits.slots
+        self.slots, self.workers = limits.slots, limits.workers
         self._chains: list[tuple[Frozen, Any]] = []
         self._misses = ffi.new("struct tux_miss[]", _BATCH)
         self._completions = ffi.new("struct tux_completion[]", _BATCH)
@@ -189,6 +194,16 @@ class Engine:
         values = ffi.new("uint64_t[]", len(METRICS))
         lib.tux_engine_metrics(self._engine, values)
         return {name: value for (name, _, _), value in zip(METRICS, values, strict=True)}
+
+    def samples(self) -> list[bytes]:
+        """First lines of heads that were answered from the cache: the first one of every hundredth of a second.
+
+        Take them now and then: there is room for 256."""
+        out = ffi.new("struct tux_sample[]", _BATCH)
+        found: list[bytes] = []
+        while count := lib.tux_engine_samples(self._engine, out, _BATCH):
+            found += [bytes(ffi.buffer(one.line, one.bytes)) for one in out[0:count]]
+        return found
 
     def trace(self) -> None:
         """Record every atom from now on; for tests and tools. Call it before the first submit."""

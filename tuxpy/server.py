@@ -21,6 +21,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
+from .accesslog import AccessLog
 from .atoms import COUNTER, Frozen, lifecycle
 from .config.settings import Config
 from .engine import Engine, Limits, Miss
@@ -54,6 +55,7 @@ class Server:
         self._sites: Sites | None = None
         self._errands: Errands[tuple[Engine, Miss, int]] = Errands(_ERRAND_THREADS, self._knock)
         self._renew_at = 0.0
+        self._access_log: AccessLog | None = None
         self._listeners: list[list[socket.socket]] = []  # by address, then by engine
         self._engines: list[Engine] = []
         self._alive = 0  # runs that have not completed
@@ -84,6 +86,9 @@ class Server:
         self._listeners = [listen(bind, config.workers, alone) for bind in config.binds]
         self.urls = tuple(_url(sockets[0]) for sockets in self._listeners)
         self._notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        if config.access_log is not None:
+            log_ = config.access_log
+            self._access_log = AccessLog(log_.path, log_.format, block=log_.wait, trusted=log_.trusted)
         limits = _limits(config)
         for number in range(config.workers):
             self._start_engine(number, limits)
@@ -94,7 +99,9 @@ class Server:
         assert self._sites is not None
         sites = self._sites
         try:
-            engine = Engine(limits, self._notify, self.config.backend, sites.significant, sites.classes)
+            engine = Engine(
+                limits, self._notify, self.config.backend, sites.significant, sites.classes, self._access_log
+            )
         except EngineError as error:
             raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
         self._engines.append(engine)
@@ -187,6 +194,8 @@ class Server:
         if changed:
             for engine in self._engines:
                 engine.forget()
+        if self._access_log is not None:
+            self._access_log.look()
         self._renew_at = time.monotonic() + _RENEW_S
 
     def drain(self) -> None:
@@ -229,6 +238,9 @@ class Server:
         for engine in self._engines:
             engine.close()
         self._engines.clear()
+        if self._access_log is not None:  # behind the engines, which write to it to their end
+            self._access_log.close()
+            self._access_log = None
         for sockets in self._listeners:
             for one in sockets:
                 one.close()

@@ -132,7 +132,7 @@ static void talk(struct stand *s)
         for (int i = 0; i < CLIENTS; i++) client_read(s, client[i]);
     }
     for (int i = 0; i < CLIENTS / 2; i++) close(client[i]); /* the others are open when the engine ends */
-    u64 metrics[64];
+    u64 metrics[128];
     CHECK(tux_metric_count() <= TUX_COUNT(metrics));
     tux_engine_metrics(s->engine, metrics);
     for (u32 i = 0; i < tux_metric_count(); i++)

@@ -230,7 +230,7 @@ def test_variables_and_words_where_numbers_are_expected() -> None:
         (SITE + "[[site.access]]\npath = '*'\ndeny = ['all']\nusers = ['a']", "3: site.access: users and realm mean"),
         (SITE + "hosts = []", "3: site.hosts: no request means this site: give a host, or _ for all others"),
         (SITE + "listing = '${A}'", "3: site.listing: the variable A is not set: set it, or write ${A:-otherwise}"),
-        ("a = 1979-05-27", "1: unknown key a: there are server, timeouts, log, site"),
+        ("a = 1979-05-27", "1: unknown key a: there are server, timeouts, log, admin, site"),
         (SITE + "index = 1979-05-27", "3: site.index: expected a list of names, not a date or time"),
     ],
 )  # fmt: skip

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy.accesslog import FORMATS, compiled
 from tuxpy.errors import ConfigError
+from tuxpy.logformat import FORMATS, compiled
 from tuxpy.native import ffi, lib
 from tuxpy.rules.access import classes, parse_networks
 

@@ -106,6 +106,7 @@ def cli(ctx: click.Context) -> None:
     tuxpy serve ./www                 serve a directory at http://127.0.0.1:8000/
     tuxpy explain /index.html         what would be answered, and why
     tuxpy check conf/tuxpy.toml       whether a configuration is sound
+    tuxpy top                         what a server with --admin does now
     tuxpy chain lifecycle             the program that every connection runs
     """
     if ctx.invoked_subcommand is None:
@@ -168,6 +169,20 @@ def _say(lines: str, colored: bool) -> None:
 
 
 # Looking into it.
+
+
+@cli.command(cls=SectionCommand, short_help="Watch a running server.", epilog="""\b
+Examples:
+  tuxpy serve --admin 127.0.0.1:8001 & tuxpy top
+  tuxpy top unix:/run/tuxpy/admin.sock""")
+@click.argument("address", default="127.0.0.1:8001", metavar="[ADDRESS|unix:PATH]")
+def top(address: str) -> int:
+    """Show what the server does whose admin listener is at ADDRESS, every second anew.
+
+    q or Ctrl-C ends it; without a terminal it says everything once."""
+    from . import top as x
+
+    return x.top(address)
 
 
 @cli.command(cls=SectionCommand, short_help="Check a configuration.", epilog="""\b

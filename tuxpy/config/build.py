@@ -6,13 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError
+from ..logformat import check_format
 from ..rules.hosts import HostTable, directory_of
 from .build_policy import policy_of
 from .problems import Trouble
 from .settings import (
+    ADMIN_PORT,
     CONNECTIONS_MAX,
     Address,
     Config,
+    LogConfig,
     parse_bind,
     parse_host,
     parse_port,
@@ -40,9 +43,21 @@ def build(tree: Tree, trouble: Trouble) -> Config:
         take(tree.timeouts, name, **{f"{name}_timeout_s": tree.timeouts[name]})
     take(tree.log, "level", log_level=tree.log["level"])
     take(tree.log, "color", log_color=tree.log["color"])
+    take(tree.log, "access", access_log=_access_log(tree.log, trouble))
+    take(tree.admin, "listen", admin=_admin(tree, trouble), admin_public=tree.admin["allow_public"])
     sites = tuple(_site(site, trouble) for site in tree.sites)
     _check_hosts(tree.sites, trouble)
     return Config(**{**values, "sites": sites})
+
+
+def _access_log(log: Section, trouble: Trouble) -> LogConfig | None:
+    with trouble.at(log.origin_of("access_format"), "log.access_format"):
+        check_format(log["access_format"])
+    if log["access"] == "off":
+        return None
+    path = "-" if log["access"] == "-" else str(log.path_of("access"))
+    trusted = tuple(log["trusted_proxies"])
+    return LogConfig(path, log["access_format"], log["access_when_full"] == "wait", trusted)
 
 
 # Addresses.
@@ -70,6 +85,14 @@ def _binds(tree: Tree, trouble: Trouble) -> tuple[Address, ...]:
         words = [str(one) if one.port_was_asked else str(one).rpartition(":")[0] for one in found]
         tree.server.given["listen"] = Given(words, tuple(words), origin)
     return tuple(found) if found or not listen.value else (Address(),)
+
+
+def _admin(tree: Tree, trouble: Trouble) -> tuple[Address, ...]:
+    found: list[Address] = []
+    for text in tree.admin["listen"]:
+        with trouble.at(tree.admin.origin_of("listen"), "admin.listen"):
+            found.append(parse_bind(text, None, ADMIN_PORT))
+    return tuple(found)
 
 
 def _overruled(address: Address, host: str | None, port: int | None) -> Address:

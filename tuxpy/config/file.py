@@ -33,11 +33,11 @@ def read_tree(source: Source | None, environ: Mapping[str, str], trouble: Troubl
     top = Section("")
     if source is not None:
         top = _Reader(source, environ, trouble).section("", _parsed(source), ())
-    server, timeouts, log = (
-        top.given[name].value if name in top.given else Section(name) for name in ("server", "timeouts", "log")
+    server, timeouts, log, admin = (
+        top.given[name].value if name in top.given else Section(name) for name in ("server", "timeouts", "log", "admin")
     )
     sites = top.given["site"].value if "site" in top.given else []
-    return Tree(source, server, timeouts, log, list(sites) if isinstance(sites, list) else [sites])
+    return Tree(source, server, timeouts, log, admin, list(sites) if isinstance(sites, list) else [sites])
 
 
 def _parsed(source: Source) -> dict[str, Any]:

@@ -99,8 +99,12 @@ FLAGS: Final = (
     Flag(("-w", "--workers"), "Engine", ("server", "workers"), "N|auto"),
     Flag(("--backend",), "Engine", ("server", "backend"), "HOW"),
     Flag(("--max-connections",), "Engine", ("server", "max_connections"), "N"),
+    Flag(("--admin",), "Engine", ("admin", "listen"), "ADDRESS", "Tell of the server itself at HOST:PORT; repeat.",
+         several=True),
     Flag(("--log-level",), "Output", ("log", "level"), "LEVEL"),
     Flag(("--color",), "Output", ("log", "color"), "WHEN"),
+    Flag(("--access-log",), "Output", ("log", "access"), "FILE", "A line for every request; - is standard output."),
+    Flag(("--access-format",), "Output", ("log", "access_format"), "FORMAT"),
 )
 
 SITE_GROUPS: Final = ("Site", "Fields", "Access")

@@ -48,6 +48,7 @@ _TOP = (
     Key("server", k.TABLE, None, "Where the server listens, and what runs it.", nested="server"),
     Key("timeouts", k.TABLE, None, "How long the server waits.", nested="timeouts"),
     Key("log", k.TABLE, None, "What is written to standard error.", nested="log"),
+    Key("admin", k.TABLE, None, "Where the server tells of itself.", nested="admin"),
     Key("site", k.TABLE, None, "What is served: [site], or [[site]] several times.", nested="site"),
 )
 
@@ -74,6 +75,23 @@ _LOG = (
     Key("level", k.LEVEL, "info", "What is worth a line.",
         "Above info, the line at the start is left out too."),
     Key("color", k.COLOR, "auto", "When there are colours.", "auto is on a terminal, unless NO_COLOR is set."),
+    Key("access", k.TEXT, "off", "A line for every request, into this file; - is standard output.",
+        "off is none. It is opened again when it was rotated, and by SIGUSR1. Lines are written within a second."),
+    Key("access_format", k.TEXT, "combined", "What a line of it says.",
+        "common, combined, json, terminal, or a template such as '{client} {status} {field:user-agent}'."),
+    Key("access_when_full", k.choice("drop", "wait"), "drop", "When it cannot be written fast enough.",
+        "drop loses lines and counts them; wait lets nothing be lost, and requests wait for the disk."),
+    Key("trusted_proxies", k.ADDRESSES, [], "Whose X-Forwarded-For and Forwarded count in it.",
+        "Addresses and networks of proxies; the client is the last address that is none of them."),
+)
+
+_ADMIN = (
+    Key("listen", k.ADDRESSES, [], "Tell of the server itself at these addresses.",
+        "/status is a page, /status.json the same for programs, /metrics is for Prometheus, /health and /ready are for"
+        " load balancers. The form is that of server.listen; a port that is left out is 8001. Whoever can connect may"
+        " read, so it is not for everybody."),
+    Key("allow_public", k.BOOL, False, "Let admin addresses be those of all interfaces.",
+        "0.0.0.0 and [::] are refused without it."),
 )
 
 _SITE = (
@@ -186,6 +204,7 @@ SECTIONS: Final = {
     "server": SectionKeys("Where the server listens, and what runs it.", _SERVER),
     "timeouts": SectionKeys("How long the server waits, up to a day: 500ms, 30s, 2m, 1h.", _TIMEOUTS),
     "log": SectionKeys("What is written to standard error.", _LOG),
+    "admin": SectionKeys("Where the server tells of itself: whether it is well, what it does, in figures.", _ADMIN),
     "site": SectionKeys(
         "What is served. With several sites each is a [[site]], and hosts say which one a request means.", _SITE
     ),

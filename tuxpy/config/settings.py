@@ -32,6 +32,7 @@ COLORS: Final[tuple[Color, ...]] = get_args(Color)
 
 HOST: Final = "127.0.0.1"  # nobody else's business until the operator says so
 PORT: Final = 8000
+ADMIN_PORT: Final = 8001
 WORKERS_MAX: Final = 1024
 CONNECTIONS_MAX: Final = 1 << 20  # csrc/limits.h: TUX_SLOTS_MAX
 TIMEOUT_S_MIN, TIMEOUT_S_MAX = 0.001, 86400.0  # the engine counts milliseconds, in 32 bits
@@ -50,10 +51,26 @@ class Address:
     @property
     def wildcard(self) -> bool:
         """It means every address of the machine."""
-        return self.host in ("0.0.0.0", "::")
+        return self.host in ("0.0.0.0", "::", "::ffff:0.0.0.0")
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """The access log (accesslog.py).
+
+    path     a file, or "-" for standard output
+    format   common, combined, json, terminal, or a template of one's own
+    wait     engines wait when it cannot be written fast enough; else lines are lost and counted
+    trusted  networks of proxies whose word about the client counts
+    """
+
+    path: str
+    format: str = "combined"
+    wait: bool = False
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +86,26 @@ class Config:
     idle_timeout_s: float = 60.0  # between two requests
     send_timeout_s: float = 30.0  # without a byte taken by the peer
     drain_timeout_s: float = 30.0  # from the signal to the end
+    admin: tuple[Address, ...] = ()  # where the server tells of itself
+    admin_public: bool = False  # one of these may mean every address of the machine
     log_level: LogLevel = "info"
     log_color: Color = "auto"  # on a terminal, unless NO_COLOR is set
+    access_log: LogConfig | None = None
 
     def __post_init__(self) -> None:
         if not self.sites:
             raise ConfigError("there is no site to serve: give at least one")
         if not self.binds:
             raise ConfigError("there is no address to listen at: give at least one")
-        addresses = [(bind.host, bind.port) for bind in self.binds if bind.port]
-        for bind in self.binds:
+        for one in self.admin:
+            if one.wildcard and not self.admin_public:
+                raise ConfigError(
+                    f"{one} is every address of this machine, and the figures of a server are not for everybody: give"
+                    f" one such as {HOST}:{one.port}, or say allow_public = true in [admin]"
+                )
+        binds = (*self.binds, *self.admin)
+        addresses = [(bind.host, bind.port) for bind in binds if bind.port]
+        for bind in binds:
             if addresses.count((bind.host, bind.port)) > 1:
                 raise ConfigError(f"the address {bind} is given twice: leave one out")
         if not 1 <= self.workers <= WORKERS_MAX:

@@ -119,5 +119,6 @@ class Tree:
     server: Section
     timeouts: Section
     log: Section
+    admin: Section
     sites: list[Section]
     address: dict[str, Given] = field(default_factory=dict)  # host and port of the command line

@@ -73,6 +73,11 @@ class Errands(Generic[Who]):
         self._back.append((key, done))
         self._knock()
 
+    @property
+    def pending(self) -> int:
+        """Pieces of work that wait, are being done, or have just come back."""
+        return len(self._waiting)
+
     def returned(self) -> Iterator[Who]:
         """Everybody whose work is done; while one is dealt with, its result can be fetched."""
         while self._back:

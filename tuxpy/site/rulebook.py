@@ -67,6 +67,11 @@ class Rulebook:
                 changed = True
         return changed
 
+    def problems(self, site: Site) -> tuple[str, ...]:
+        """What is wrong with the files now, as the log has said."""
+        faults = (fault for fault in self._faults.values() if fault is not None)
+        return (*faults, *(f"{_shown(site)}/{one}" for read in self._files.values() for one in read.problems))
+
     # Passwords.
 
     def _generations_now(self) -> dict[str, int]:

@@ -140,6 +140,11 @@ class Site:
         moved, self._moved = self._moved, False
         return self.rules.renew(self) or moved
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with its files of rules and passwords."""
+        return self.rules.problems(self)
+
     def left_behind(self) -> bool:
         """Whether the root was deleted and is followed to its new place by now: then what was absent may be there."""
         if os.fstat(self.root_fd).st_nlink > 0 or not self._follow():

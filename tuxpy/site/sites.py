@@ -90,6 +90,10 @@ class Sites:
         changed = [site.renew() for site in self._opened]  # every one of them, whatever the first says
         return any(changed)
 
+    def problems(self) -> list[tuple[str, ...]]:
+        """For each site, in their order, what is wrong with its files of rules and passwords."""
+        return [site.problems for site in self._opened]
+
     def close(self) -> None:
         self.errands.close()
         for site in self._opened:
@@ -154,6 +158,10 @@ class _Mass:
             site.close()
         self._hosts.clear()
         self._above.close()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(problem for site in (self._above, *self._hosts.values()) for problem in site.problems)
 
 
 def _united(lists: Iterator[tuple[bytes, ...]]) -> tuple[bytes, ...]:

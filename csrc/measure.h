@@ -1,0 +1,61 @@
+/* floor 5 · measure.h: what is learned of requests while they are served: how long they take, how they end, which are
+ * asked for, and where runs are parked.
+ *
+ * A hit pays for a few additions. The clock is read once a turn, and once for every eight requests that begin and end
+ * in the same turn: their time is known to within what those eight take. */
+#ifndef TUX_MEASURE_H
+#define TUX_MEASURE_H
+
+#include "engine.h"
+
+#define TUX_SAMPLE_MS 10 /* a hundred hits a second are looked at, however many there are */
+#define TUX_SAMPLES 256
+#define TUX_CLOCK_SHARED 8
+
+_Static_assert(TUX_WAITS == TUX_WAIT_KINDS, "metrics.h counts the reasons for which a run is parked");
+
+/* The responses that have ended in the turn in which they began, since the clock was last read. */
+void tux_measure_turn(struct tux_engine *e);
+/* One that began in an earlier turn. */
+void tux_measure_late(struct tux_engine *e, u64 began_ns);
+/* The first line of the head at hand, for whoever wants to know what is asked for. */
+void tux_measure_sample(struct tux_engine *e, const struct tux_conn *conn);
+
+/* A head is there. */
+static inline void tux_measure_begin(const struct tux_engine *e, struct tux_conn *conn)
+{
+    if (conn->began_ns == 0) conn->began_ns = e->turn_ns;
+}
+
+/* It is answered from the cache. */
+static inline void tux_measure_hit(struct tux_engine *e, const struct tux_conn *conn)
+{
+    if (__builtin_expect(e->stage.now_ms >= e->sample_ms, 0)) tux_measure_sample(e, conn);
+}
+
+/* Its response has ended. */
+static inline void tux_measure_end(struct tux_engine *e, const struct tux_conn *conn)
+{
+    u32 class = conn->chosen->status / 100u;
+    tux_metric_add(&e->metrics.statuses[class < TUX_STATUS_CLASSES ? class : 0], 1);
+    if (__builtin_expect(conn->began_ns != e->turn_ns, 0)) tux_measure_late(e, conn->began_ns);
+    else if (++e->ended_now == TUX_CLOCK_SHARED) tux_measure_turn(e);
+}
+
+/* An atom of a response was tried: `got` is its result, `before` how far it was. */
+static inline void tux_measure_sent(struct tux_engine *e, const struct tux_run *run, u64 before, i64 got)
+{
+    u64 after = got >= 0 ? (u64)got : run->progress;
+    if (after > before) tux_metric_add(&e->metrics.sent_bytes, (i64)(after - before));
+}
+
+/* The run has paused, or ended: it is counted where it stands now. */
+static inline void tux_measure_stand(struct tux_engine *e, struct tux_run *run, u8 wait)
+{
+    if (run->stands == wait) return;
+    if (run->stands != TUX_WAIT_NOT) tux_metric_add(&e->metrics.parked[run->stands], -1);
+    if (wait != TUX_WAIT_NOT) tux_metric_add(&e->metrics.parked[wait], 1);
+    run->stands = wait;
+}
+
+#endif

@@ -1,0 +1,1 @@
+"""Seeing inside: what an admin listener answers, as pure functions of a Snapshot. Nothing can be changed from here."""
