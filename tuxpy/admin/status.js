@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const EVERY_MS = 1000, KEPT = 300, LEAST = 60, WIDTH = 320, HEIGHT = 110, LEFT = 46, TOP = 8, BOTTOM = 18;
+  const EVERY_MS = 1000, KEPT = 300, LEAST = 60, WIDTH = 320, HEIGHT = 110, LEFT = 52, TOP = 8, BOTTOM = 18;
   const find = (id) => document.getElementById(id);
   const history = []; // what happened in each second, the latest last
   let last = JSON.parse(find("data").textContent), cursor = null, paused = false, silent = false;
