@@ -19,13 +19,24 @@ static int check_listener(int listener)
     return accepts ? 0 : -EINVAL;
 }
 
-/* The port of a listener, made at the first accept. -errno when nobody can accept there. */
+static void begin_drain(struct tux_engine *e, struct tux_port *port, bool shut, u32 idle_ms)
+{
+    if (port->drain_turns > 0) return;
+    port->drain_turns = 1;
+    port->shut = shut;
+    port->leave_ms = e->stage.now_ms + idle_ms;
+    port->changed = true;
+    e->accept_turns = true;
+    tux_serve_drain(e, port->listener, port->leave_ms);
+}
+
+/* The port of a listener, made when it is first spoken of. -errno when nobody can accept there. */
 static i64 port_of(struct tux_engine *e, int listener)
 {
     u32 number = e->port_count;
     for (u32 i = 0; i < e->port_count; i++) {
-        if (e->ports[i]->users == 0) number = i;
-        else if (e->ports[i]->listener == listener) return i;
+        if (e->ports[i]->listener == listener) return i;
+        if (e->ports[i]->listener < 0) number = i;
     }
     int failed = check_listener(listener);
     if (failed) return failed;
@@ -35,11 +46,25 @@ static i64 port_of(struct tux_engine *e, int listener)
         if (!port) return -ENOMEM;
         e->ports[e->port_count++] = port;
         port->parked = tux_no_runs();
+        port->listener = -1;
     }
     failed = e->backend->ops->listen(e->backend, number, listener);
     if (failed) return failed;
     e->ports[number]->listener = listener;
+    if (e->draining) begin_drain(e, e->ports[number], e->draining_shut, 0);
     return number;
+}
+
+/* Nobody accepts at the port any more: its place is free for another listener. */
+static void give_up_port(struct tux_engine *e, u32 number)
+{
+    struct tux_port *port = e->ports[number];
+    while (port->early_count > 0) close(port->early[--port->early_count]);
+    if (port->drain_turns > 0 && port->shut) (void)shutdown(port->listener, SHUT_RD);
+    (void)e->backend->ops->listen(e->backend, number, -1);
+    port->listener = -1;
+    port->shed = port->drain_turns = 0;
+    port->changed = false;
 }
 
 static void use_port(struct tux_engine *e, struct tux_run *run, u32 number)
@@ -56,11 +81,9 @@ void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
     u32 number = run->port - 1u;
     struct tux_port *port = e->ports[number];
     run->port = 0;
-    if (--port->users > 0) return;
-    while (port->early_count > 0) close(port->early[--port->early_count]);
-    if (e->drain_turns > 0) (void)shutdown(port->listener, SHUT_RD); /* as tux_accept_drain will no longer do */
-    (void)e->backend->ops->listen(e->backend, number, -1);
-    port->changed = false;
+    /* While it is draining or shedding, runs may be on their way here that have not accepted yet, and must learn it. */
+    bool awaits = port->shed > 0 || (port->drain_turns > 0 && port->drain_turns <= TUX_DRAIN_TURNS);
+    if (--port->users == 0 && !awaits) give_up_port(e, number);
 }
 
 /* Who has connected, for the log; a local socket has no address, which is all zero. */
@@ -83,11 +106,13 @@ static void look_at_peer(struct tux_conn *conn)
     }
 }
 
-/* Rules may tell clients apart by address. The key then holds the class of the address: never more is needed. */
-static u32 class_of(const struct tux_engine *e, const u8 address[16])
+u32 tux_accept_class(const struct tux_engine *e, struct tux_conn *conn)
 {
     static const u8 nobody[16] = {0};
-    if (e->options.class_count == 0 || memcmp(address, nobody, sizeof nobody) == 0) return 0;
+    const u8 *address = conn->address;
+    if (e->options.class_count == 0) return 0;
+    if (memcmp(address, nobody, sizeof nobody) == 0) look_at_peer(conn);
+    if (memcmp(address, nobody, sizeof nobody) == 0) return 0;
     u32 low = 0, high = e->options.class_count; /* the answer is before high, and at low or behind it */
     while (high - low > 1) {
         u32 middle = low + (high - low) / 2;
@@ -108,8 +133,11 @@ static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const str
     tux_serve_end(e, run);
     conn->listener = (int)tux_arg(run, atom, 0);
     conn->fd = (int)fd;
-    if (e->log || e->options.class_count > 0) look_at_peer(conn);
-    conn->class_number = class_of(e, conn->address);
+    if (e->log) look_at_peer(conn);
+    conn->class_number = tux_accept_class(e, conn);
+    const struct tux_port *port = e->ports[run->port - 1];
+    conn->leaving = port->drain_turns > 0;
+    conn->leave_ms = port->leave_ms;
     conn->limit_ms = e->stage.now_ms + e->options.head_ms;
     tux_metric_add(&e->metrics.accepted, 1);
     tux_metric_add(&e->metrics.connections, 1);
@@ -127,7 +155,11 @@ i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_a
     use_port(e, run, (u32)number);
     struct tux_port *port = e->ports[number];
     if (port->early_count > 0) return begin_connection(e, run, atom, port->early[--port->early_count]);
-    if (e->drain_turns > 0) return -ECANCELED;
+    if (port->drain_turns > 0) return -ECANCELED;
+    if (port->shed > 0) {
+        port->shed--;
+        return -ECANCELED;
+    }
     if (atom->flags & SYSLET_SYNC) {
         int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         return fd < 0 ? -errno : begin_connection(e, run, atom, fd);
@@ -166,18 +198,52 @@ void tux_accept_landed(struct tux_engine *e, u32 number, i64 result)
     }
 }
 
-void tux_accept_drain(struct tux_engine *e)
+void tux_accept_drain(struct tux_engine *e, int listener, bool shut, u32 idle_ms)
 {
+    if (listener >= 0) {
+        i64 number = port_of(e, listener);
+        if (number >= 0) begin_drain(e, e->ports[number], shut, idle_ms);
+        return;
+    }
+    e->draining = true;
+    e->draining_shut = shut;
+    for (u32 i = 0; i < e->port_count; i++)
+        if (e->ports[i]->listener >= 0) begin_drain(e, e->ports[i], shut, idle_ms);
+}
+
+/* Accepting has been stopped for a few turns, so whatever was under way has arrived: let the parked runs go. */
+static void end_drain(struct tux_engine *e, u32 number)
+{
+    struct tux_port *port = e->ports[number];
+    while (port->early_count > 0) close(port->early[--port->early_count]); /* no run will come for them */
+    while (port->parked_count > 0) {
+        int fd = port->shut ? accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
+        wake_parked(e, port, fd < 0 ? -ECANCELED : fd);
+    }
+    /* Whoever comes now is refused at once instead of waiting in vain. */
+    if (port->shut) (void)shutdown(port->listener, SHUT_RD);
+    if (port->users == 0) give_up_port(e, number);
+}
+
+bool tux_accept_turn(struct tux_engine *e)
+{
+    bool more = false;
     for (u32 i = 0; i < e->port_count; i++) {
         struct tux_port *port = e->ports[i];
-        if (port->users == 0) continue;
-        while (port->early_count > 0) close(port->early[--port->early_count]); /* no run will come for them */
-        while (port->parked_count > 0) {
-            int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-            wake_parked(e, port, fd < 0 ? -ECANCELED : fd);
-        }
-        (void)shutdown(port->listener, SHUT_RD); /* whoever comes now is refused at once instead of waiting in vain */
+        if (port->drain_turns == 0 || port->drain_turns > TUX_DRAIN_TURNS) continue;
+        if (++port->drain_turns > TUX_DRAIN_TURNS) end_drain(e, i);
+        else more = true;
     }
+    return more;
+}
+
+void tux_accept_shed(struct tux_engine *e, int listener, u32 count)
+{
+    i64 number = port_of(e, listener);
+    if (number < 0) return;
+    struct tux_port *port = e->ports[number];
+    port->shed += count;
+    for (; port->shed > 0 && port->parked_count > 0; port->shed--) wake_parked(e, port, -ECANCELED);
 }
 
 void tux_accept_unpark(struct tux_engine *e, struct tux_run *run)
@@ -206,7 +272,8 @@ void tux_accept_update(struct tux_engine *e)
         struct tux_port *port = e->ports[i];
         if (!port->changed) continue;
         port->changed = false;
-        bool closed = e->retry_ms != 0 || e->drain_turns > 0;
+        if (port->listener < 0) continue;
+        bool closed = e->retry_ms != 0 || port->drain_turns > 0;
         e->backend->ops->want(e->backend, i, closed ? 0 : port->parked_count);
     }
 }

@@ -1,8 +1,10 @@
 /* api.c: the doors of api.h: check the arguments, then one call down. */
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "open.h"
+#include "rules.h"
 
 #ifndef TUX_VERSION
 #define TUX_VERSION "unknown"
@@ -123,7 +125,40 @@ static void post_plain(struct tux_engine *e, enum tux_command_kind kind)
     tux_control_post(e, command);
 }
 
-void tux_engine_drain(struct tux_engine *e) { post_plain(e, TUX_COMMAND_DRAIN); }
+void tux_engine_drain(struct tux_engine *e, int listener, int shut, uint32_t idle_ms)
+{
+    struct tux_command *command = command_of(TUX_COMMAND_DRAIN, 0);
+    TUX_ASSERT(command != NULL);
+    command->listener = listener;
+    command->shut = shut != 0;
+    command->deadline_ms = idle_ms;
+    tux_control_post(e, command);
+}
+
+void tux_engine_shed(struct tux_engine *e, int listener, uint32_t count)
+{
+    struct tux_command *command = command_of(TUX_COMMAND_SHED, 0);
+    TUX_ASSERT(command != NULL);
+    command->listener = listener;
+    command->copies = count;
+    tux_control_post(e, command);
+}
+
+int tux_engine_rules(struct tux_engine *e, const struct tux_rules *rules)
+{
+    struct tux_command *command = command_of(TUX_COMMAND_RULES, 0);
+    if (!command) return -ENOMEM;
+    int failed = tux_rules_make(rules, &command->rules);
+    if (failed) {
+        free(command);
+        return failed;
+    }
+    tux_control_post(e, command);
+    return 0;
+}
+
+uint32_t tux_engine_rules_settled(struct tux_engine *e) { return atomic_load(&e->rules_settled); }
+
 void tux_engine_forget(struct tux_engine *e) { post_plain(e, TUX_COMMAND_FORGET); }
 
 int tux_engine_completions(struct tux_engine *e, struct tux_completion *out, uint32_t max)
@@ -166,6 +201,8 @@ int64_t tux_engine_shared_add(struct tux_engine *e, uint32_t index, int64_t n)
 {
     return index < TUX_SHARED_MAX ? atomic_fetch_add(&e->shared[index], n) + n : 0;
 }
+
+int tux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 ? -errno : 0; }
 
 /* --- looking in ------------------------------------------------------------------------------------------------ */
 

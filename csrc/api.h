@@ -5,7 +5,8 @@ enum tux_reason {
     TUX_REASON_END, TUX_REASON_STOP, TUX_REASON_ERROR, TUX_REASON_CANCELLED, TUX_REASON_DEADLINE, TUX_REASON_BUDGET
 };
 
-enum tux_miss_flags { TUX_MISS_HEAD_TOO_LONG = 1, TUX_MISS_HEAD_TIMEOUT = 2 };
+/* LEAVING: the listener is being drained, so this answer shall be the connection's last, and say so. */
+enum tux_miss_flags { TUX_MISS_HEAD_TOO_LONG = 1, TUX_MISS_HEAD_TIMEOUT = 2, TUX_MISS_LEAVING = 4 };
 
 /* Addresses that rules tell apart: the first `bits` of a 16-byte IPv6 address (IPv4 ones are mapped, RFC 4291). */
 struct tux_log;
@@ -29,6 +30,16 @@ struct tux_options {
     struct tux_log *log;        /* NULL: no access log */
 };
 
+/* What may change while an engine runs; an engine opens with number 0. */
+struct tux_rules {
+    uint32_t number;            /* larger than any before; misses carry that of the rules they were asked under */
+    const char *const *significant;
+    uint32_t significant_count;
+    const struct tux_class *classes;
+    uint32_t class_count;
+    uint32_t head_ms, idle_ms, send_ms;
+};
+
 struct tux_completion {
     uint64_t cookie;
     int64_t result;
@@ -40,6 +51,7 @@ struct tux_miss {
     uint32_t slot, generation;
     int listener;               /* the descriptor that accepted the connection */
     uint32_t class_number;      /* of the client's address */
+    uint32_t rules;             /* the number of the rules that this class is of */
     uint32_t flags;             /* enum tux_miss_flags */
     const uint8_t *head;        /* stays where it is until the answer */
     uint32_t head_bytes;
@@ -118,13 +130,25 @@ void tux_response_close(struct tux_response *response);
 int tux_engine_answer(struct tux_engine *engine, uint32_t slot, uint32_t generation, struct tux_response *response);
 /* Forget every decision: the rules or the roots have changed. */
 void tux_engine_forget(struct tux_engine *engine);
+/* Change the rules at one point in time: every decision is forgotten, open connections get their class of the new
+ * table. Questions that are under way are answered as usual; what is answered by older rules is not kept. */
+int tux_engine_rules(struct tux_engine *engine, const struct tux_rules *rules);
+/* The number of rules than which nothing in the engine is older: no question, no check of a witness. */
+uint32_t tux_engine_rules_settled(struct tux_engine *engine);
 
 int64_t tux_engine_shared_get(struct tux_engine *engine, uint32_t index);
 void tux_engine_shared_set(struct tux_engine *engine, uint32_t index, int64_t value);
 int64_t tux_engine_shared_add(struct tux_engine *engine, uint32_t index, int64_t n);
-/* Runs parked at accept take what the backlog holds and then end; idle connections close. Take the counter down first.
- */
-void tux_engine_drain(struct tux_engine *engine);
+/* The listener (-1: every one) accepts no more: runs parked there end. Take the counter down first. Connections have
+ * `idle_ms` for one more request, whose miss is marked LEAVING; then idle ones close. `shut`: what the backlog holds is
+ * still served as far as runs are parked, then the socket is shut down, for all who hold it. Otherwise it is left as it
+ * is, with its backlog, for whoever else accepts there. */
+void tux_engine_drain(struct tux_engine *engine, int listener, int shut, uint32_t idle_ms);
+/* So many runs end instead of accepting at this listener again: those parked now, then those that come next. */
+void tux_engine_shed(struct tux_engine *engine, int listener, uint32_t count);
+
+/* prctl(2): this thread, and all that begin later, gain no rights by what they execute. */
+int tux_no_new_privileges(void);
 
 /* Record every atom executed (for tests and tools; set before the first submit), and the records since the last call.
  */

@@ -14,6 +14,8 @@ struct tux_conn {
     u32 requests;
     u16 port;         /* of the client, and its address, IPv4 in its mapped form: for the log */
     u8 address[16];
+    bool leaving; /* its listener is being drained: the next answer is the last, and an idle one closes at leave_ms */
+    u64 leave_ms;
     u64 limit_ms; /* the head must be complete, or the lingering close over, at this time; 0 = none runs */
     /* input that had to be kept: bytes[at, used) */
     u8 *input;
@@ -28,6 +30,8 @@ struct tux_conn {
     u64 sent;         /* bytes of its answer, head and all */
     u8 source;        /* of its answer: enum tux_log_source */
     bool asked;       /* a miss is with the judge: the head must stay where it is */
+    bool asked_leaving; /* ... and what held when it was asked; an answer to anything else is not kept */
+    u32 asked_rules;
     bool closing;     /* the answer was the last: it is we who end the connection */
     bool discarding;  /* ... and what still comes is thrown away */
     bool lingering;   /* ... by close itself */

@@ -31,3 +31,9 @@ struct tux_command *tux_control_take(struct tux_engine *e)
     pthread_mutex_unlock(&e->lock);
     return command;
 }
+
+void tux_control_free(struct tux_command *command)
+{
+    free(command->rules);
+    free(command);
+}

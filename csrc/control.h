@@ -8,9 +8,13 @@ enum tux_command_kind {
     TUX_COMMAND_SUBMIT,
     TUX_COMMAND_CANCEL,
     TUX_COMMAND_DRAIN,
+    TUX_COMMAND_SHED,
     TUX_COMMAND_FORGET,
+    TUX_COMMAND_RULES,
     TUX_COMMAND_STOP
 };
+
+struct tux_rules_change;
 
 struct tux_command {
     struct tux_command *next;
@@ -18,6 +22,9 @@ struct tux_command {
     const struct tux_chain *chain;
     u64 cookie;
     u32 copies, deadline_ms, param_count;
+    int listener; /* SHED, DRAIN; copies say how many runs, deadline_ms how long idle connections may stay */
+    bool shut;
+    struct tux_rules_change *rules; /* the command's own */
     struct tux_param param[];
 };
 
@@ -26,5 +33,6 @@ void tux_control_post(struct tux_engine *e, struct tux_command *command);
 void tux_control_knock(struct tux_engine *e);
 /* The engine's thread: the oldest command, which the caller frees; NULL when there is none. */
 struct tux_command *tux_control_take(struct tux_engine *e);
+void tux_control_free(struct tux_command *command);
 
 #endif

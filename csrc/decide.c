@@ -7,6 +7,7 @@
 #include "logline.h"
 #include "measure.h"
 #include "ranged.h"
+#include "rules.h"
 #include "serve.h"
 
 /* May the response be used now? If it is old, a worker looks behind the scenes; if it is too old, the run waits. */
@@ -18,6 +19,7 @@ static bool is_fresh(struct tux_engine *e, struct tux_run *run, struct tux_respo
         r->checking = true;
         r->check_began_ms = e->stage.now_ms;
         r->refs++;
+        tux_rules_check_begins(e, r);
         tux_metric_add(&e->metrics.checks, 1);
         tux_cachemiss_post(e->pool, &r->job);
     }
@@ -49,11 +51,17 @@ static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_respon
     return r->status;
 }
 
-/* The key of the head at hand in e->key, 0 when it has none: listener and class of address, then what tux_head_key
- * makes. `range` becomes the place of the value of Range in it, as there. */
+/* The connection goes away with its listener, and no further request has come: this answer is to say so. */
+static bool is_last(const struct tux_conn *conn)
+{
+    return conn->leaving && (!tux_conn_head_is_kept(conn) || tux_conn_kept(conn) == conn->head_bytes);
+}
+
+/* The key of the head at hand in e->key, 0 when it has none: listener, class of address and whether it is the last
+ * request, then what tux_head_key makes. `range` becomes the place of the value of Range in it, as there. */
 static size_t key_of(struct tux_engine *e, const struct tux_conn *conn, struct tux_spot *range)
 {
-    const u32 place[2] = {(u32)conn->listener, conn->class_number};
+    const u32 place[2] = {(u32)conn->listener, conn->class_number << 1 | is_last(conn)};
     memcpy(e->key, place, sizeof place);
     size_t bytes = tux_head_key(conn->head, conn->head_bytes, &e->significant, e->key + sizeof place, range);
     range->at += sizeof place;
@@ -89,9 +97,12 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
         *p = (struct tux_pending){.hash = hash, .slot = run->slot, .joined = tux_no_runs()};
     tux_metric_add(&e->metrics.judged, 1);
     conn->asked = true;
-    struct tux_miss miss = {.class_number = conn->class_number,
+    conn->asked_leaving = is_last(conn);
+    conn->asked_rules = e->rules_number;
+    u32 flags = conn->miss_flags | (conn->asked_leaving ? TUX_MISS_LEAVING : 0u);
+    struct tux_miss miss = {.class_number = conn->class_number, .rules = conn->asked_rules,
                             .slot = run->slot, .generation = run->generation, .listener = conn->listener,
-                            .flags = conn->miss_flags, .head = conn->head, .head_bytes = conn->head_bytes};
+                            .flags = flags, .head = conn->head, .head_bytes = conn->head_bytes};
     tux_ring_put(&e->misses, &miss);
     e->notify = true;
     return TUX_AGAIN;
@@ -175,6 +186,7 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
 void tux_serve_checked(struct tux_engine *e, struct tux_response *r)
 {
     r->checking = false;
+    tux_rules_check_ends(e, r);
     r->checked_ms = r->check_began_ms;
     if (!r->unchanged && !r->dead) {
         r->dead = true; /* whoever finds it next takes it out */
@@ -187,15 +199,15 @@ void tux_serve_checked(struct tux_engine *e, struct tux_response *r)
 }
 
 /* The runs that wait for the same judgement; they look for themselves: what was kept they find, else each asks. */
-static void release_joined(struct tux_engine *e, u32 slot)
+void tux_decide_release_joined(struct tux_engine *e, u32 slot)
 {
     for (u32 i = 0; i < TUX_PENDING; i++) {
         struct tux_pending *p = &e->pending[i];
-        if (p->slot != slot) continue;
+        if (p->slot == TUX_NONE32 || (slot != TUX_NONE32 && p->slot != slot)) continue;
         struct tux_run_list joined = p->joined;
         p->slot = TUX_NONE32;
         for (struct tux_run *run; (run = tux_list_take(e, &joined)) != NULL;) tux_wake(e, run);
-        return;
+        if (slot != TUX_NONE32) return;
     }
 }
 
@@ -219,12 +231,14 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     struct tux_response *r = answer->response;
     TUX_ASSERT(conn->asked && run->generation == answer->generation); /* a run with a question out stays until now */
     conn->asked = false;
+    tux_rules_answered(e, conn);
+    bool holds = conn->asked_rules == e->rules_number && conn->asked_leaving == is_last(conn);
     if (r) {
         tux_metric_add(&e->metrics.responses, 1);
         tux_metric_add(&e->metrics.blobs, 1);
-        if (r->cacheable && !conn->miss_flags) keep_answer(e, conn, r);
+        if (holds && r->cacheable && !conn->miss_flags) keep_answer(e, conn, r);
     }
-    release_joined(e, run->slot);
+    tux_decide_release_joined(e, run->slot);
     conn->chosen = r; /* with the reference it came with */
     conn->source = TUX_SOURCE_JUDGED;
     tux_land(run, r ? r->status : -EIO);

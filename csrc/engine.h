@@ -26,6 +26,10 @@ struct tux_port {
     struct tux_run_list parked;
     u32 parked_count;
     u32 users;       /* runs that accept here, parked or not; with the last of them the listener is given back */
+    u32 shed;        /* so many of them shall end instead of accepting again */
+    u32 drain_turns; /* turns since draining began; 0 = it has not */
+    u64 leave_ms;    /* draining: idle connections stay until then */
+    bool shut;       /* draining: the listener is shut down, else left to others */
     bool changed;    /* the back-end must be told the new count */
     int early[TUX_BACKLOG]; /* connections that a multishot accept took while no run was parked */
     u32 early_count;
@@ -69,7 +73,11 @@ struct tux_engine {
     struct tux_port *ports[TUX_PORTS_MAX];
     struct tux_pending pending[TUX_PENDING];
     u32 port_count;
-    u32 drain_turns; /* turns since draining began; 0 = it has not */
+    bool draining, draining_shut; /* every listener, also those that come later */
+    bool accept_turns;   /* some listener has turns of draining before it */
+    u32 rules_number;    /* of the rules in force; see rules.h */
+    u32 rules_unsettled; /* questions and checks under older ones */
+    u32 checks_begun;    /* with a worker, or back from it and not yet looked at */
     u64 retry_ms;    /* accept again then (EMFILE and its kin); 0 = no pause */
     i64 wall_s;
     bool notify; /* the caller has something to take: misses or completions */
@@ -87,6 +95,7 @@ struct tux_engine {
     _Atomic i64 shared[TUX_SHARED_MAX];
     struct tux_completions completions;
     struct tux_ring misses, answers, samples;
+    _Atomic u32 rules_settled; /* nothing is older than the rules of this number */
     _Atomic bool knocked; /* somebody has written to knock_fd since the engine last looked */
     _Atomic u64 trace_head, trace_taken;
     pthread_mutex_t lock; /* guards the commands, and the start */

@@ -15,7 +15,7 @@
 
 /* Engine. */
 #define TUX_SLOTS_MAX (1u << 20)
-#define TUX_PORTS_MAX 8
+#define TUX_PORTS_MAX 16          /* listeners of an engine, those that are being drained among them */
 #define TUX_CLASSES_MAX 65536    /* intervals of client addresses that are told apart */
 #define TUX_WORKERS_MAX 64
 #define TUX_SHARED_MAX 16

@@ -10,6 +10,7 @@
 #include "accept.h"
 #include "control.h"
 #include "measure.h"
+#include "rules.h"
 #include "serve.h"
 #include "timeout.h"
 
@@ -166,7 +167,7 @@ static void take_jobs(struct tux_engine *e)
 
 static void take_commands(struct tux_engine *e)
 {
-    for (struct tux_command *command; (command = tux_control_take(e)) != NULL; free(command)) {
+    for (struct tux_command *command; (command = tux_control_take(e)) != NULL; tux_control_free(command)) {
         switch (command->kind) {
         case TUX_COMMAND_SUBMIT:
             tux_metric_add(&e->metrics.submitted, command->copies);
@@ -177,10 +178,9 @@ static void take_commands(struct tux_engine *e)
                 if (e->runs[i].frame.chain && e->runs[i].cookie == command->cookie)
                     end_early(e, &e->runs[i], TUX_REASON_CANCELLED);
             break;
-        case TUX_COMMAND_DRAIN:
-            if (e->drain_turns == 0) e->drain_turns = 1;
-            for (u32 i = 0; i < e->port_count; i++) e->ports[i]->changed = true;
-            break;
+        case TUX_COMMAND_DRAIN: tux_accept_drain(e, command->listener, command->shut, command->deadline_ms); break;
+        case TUX_COMMAND_SHED: tux_accept_shed(e, command->listener, command->copies); break;
+        case TUX_COMMAND_RULES: tux_rules_apply(e, command->rules); break;
         case TUX_COMMAND_FORGET:
             tux_serve_answers(e); /* what was judged before this command is to be forgotten, too */
             tux_decisions_forget(&e->decisions);
@@ -227,7 +227,7 @@ static void sweep(struct tux_engine *e)
 
 static int timeout_of(const struct tux_engine *e)
 {
-    if (e->ready.first != TUX_NONE32 || (e->drain_turns > 0 && e->drain_turns <= TUX_DRAIN_TURNS)) return 0;
+    if (e->ready.first != TUX_NONE32 || e->accept_turns) return 0;
     u64 next_ms = e->deadlines.next_ms;
     if (next_ms != UINT64_MAX && next_ms < e->swept_ms + TUX_SWEEP_MS) next_ms = e->swept_ms + TUX_SWEEP_MS;
     if (e->retry_ms != 0 && e->retry_ms < next_ms) next_ms = e->retry_ms;
@@ -246,14 +246,6 @@ static void look_at_the_clock(struct tux_engine *e)
     tux_date(wall_s, e->date);
 }
 
-/* Accepting has been stopped for a few turns, so whatever was under way has arrived: let the parked runs go. */
-static void drain(struct tux_engine *e)
-{
-    if (e->drain_turns == 0 || e->drain_turns > TUX_DRAIN_TURNS || ++e->drain_turns <= TUX_DRAIN_TURNS) return;
-    tux_accept_drain(e);
-    tux_serve_drain(e);
-}
-
 /* --- the loop --------------------------------------------------------------------------------------------------- */
 
 static void turn(struct tux_engine *e, int timeout_ms)
@@ -269,7 +261,7 @@ static void turn(struct tux_engine *e, int timeout_ms)
     }
     if (knock) answer_the_door(e);
     sweep(e);
-    drain(e);
+    if (e->accept_turns) e->accept_turns = tux_accept_turn(e);
     struct tux_run_list woken = e->ready; /* those that become ready meanwhile have their turn in the next one */
     e->ready = tux_no_runs();
     for (struct tux_run *run; (run = tux_list_take(e, &woken)) != NULL;) go(e, run);

@@ -32,7 +32,7 @@ static void give_back(struct tux_engine *e)
     tux_decisions_close(&e->decisions);
     for (struct tux_answer answer; tux_ring_take(&e->answers, &answer, 1) == 1;)
         if (answer.response) tux_response_free(answer.response);
-    for (struct tux_command *command; (command = tux_control_take(e)) != NULL;) free(command);
+    for (struct tux_command *command; (command = tux_control_take(e)) != NULL;) tux_control_free(command);
     tux_ring_close(&e->misses);
     tux_ring_close(&e->answers);
     tux_ring_close(&e->samples);

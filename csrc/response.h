@@ -35,6 +35,7 @@ struct tux_response {
     i64 file_mtime_ns;
     i64 date_at;
     u64 checked_ms, check_began_ms;
+    u32 check_rules; /* the number of the rules when it began */
     u32 waiters, waiters_last; /* the runs that wait for the check: first and last of a list */
     struct tux_chain *chain;
     struct tux_blob *blob;

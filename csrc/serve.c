@@ -74,7 +74,10 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
     i64 landed;
     if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
     conn->head = NULL;
-    if (tux_take_landed(run, &landed)) return landed == -ETIME ? no_more_input(e, conn, true) : landed;
+    if (tux_take_landed(run, &landed)) {
+        if (landed != -ETIME) return landed;
+        if (!conn->leaving || tux_conn_kept(conn) > 0) return no_more_input(e, conn, true);
+    } /* who must leave and says something at the last moment is heard */
     for (;;) {
         i64 length = kept_head(e, conn);
         if (length > 0) return length;
@@ -86,7 +89,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
         }
         if (n == TUX_AGAIN) {
             if (tux_conn_kept(conn) > 0 && conn->limit_ms == 0) conn->limit_ms = stage->now_ms + e->options.head_ms;
-            if (e->drain_turns == 0 || tux_conn_kept(conn) > 0) return n;
+            if (!conn->leaving || tux_conn_kept(conn) > 0 || stage->now_ms < conn->leave_ms) return n;
             run->wait = TUX_WAIT_NOT;
             return 0;
         }
@@ -201,11 +204,19 @@ void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
     table[TUX_CALL_close] = tux_linger_close;
 }
 
-void tux_serve_drain(struct tux_engine *e)
+void tux_serve_drain(struct tux_engine *e, int listener, u64 leave_ms)
 {
     for (u32 slot = 0; slot < e->options.slots; slot++) {
         struct tux_run *run = &e->runs[slot];
-        bool idle = run->frame.chain && run->wait == TUX_WAIT_INPUT && tux_conn_kept(&e->conns[slot]) == 0;
-        if (idle) tux_wake(e, run); /* recv_head looks once more and then lets the connection go */
+        struct tux_conn *conn = &e->conns[slot];
+        if (!run->frame.chain || conn->listener != listener) continue;
+        conn->leaving = true;
+        conn->leave_ms = leave_ms;
+        if (conn->repeat) tux_response_drop(conn->repeat, &e->metrics); /* it would keep the connection */
+        conn->repeat = NULL;
+        if (run->wait != TUX_WAIT_INPUT || conn->discarding || tux_conn_kept(conn) > 0) continue;
+        u64 limit_ms = e->deadlines.at_ms[slot];
+        if (leave_ms <= e->stage.now_ms) tux_wake(e, run); /* recv_head looks once more and then lets it go */
+        else if (limit_ms == 0 || leave_ms < limit_ms) tux_deadline_set(&e->deadlines, slot, leave_ms);
     }
 }

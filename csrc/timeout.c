@@ -7,6 +7,7 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define LOOKS 4u
@@ -16,19 +17,26 @@ u64 tux_timeout_of(struct tux_engine *e, struct tux_run *run)
     struct tux_conn *conn = tux_conn_of(e, run);
     if (conn->listener < 0) return 0;
     switch (run->wait) {
-    case TUX_WAIT_INPUT: return conn->limit_ms ? conn->limit_ms : e->stage.now_ms + e->options.idle_ms;
+    case TUX_WAIT_INPUT: {
+        u64 limit_ms = conn->limit_ms ? conn->limit_ms : e->stage.now_ms + e->options.idle_ms;
+        bool idle = conn->leaving && !conn->discarding && tux_conn_kept(conn) == 0;
+        return idle ? tux_min_u64(limit_ms, conn->leave_ms) : limit_ms;
+    }
     case TUX_WAIT_SENT:
     case TUX_WAIT_WRITABLE: conn->watched = false; return e->stage.now_ms + e->options.send_ms / LOOKS;
     default: return 0;
     }
 }
 
-/* Bytes of ours that the client has acknowledged so far; 0 where the kernel cannot say. */
+/* A number that grows with what the client takes: bytes that it has acknowledged, or, for a unix socket, those that do
+ * not wait in the socket, since nothing is added while we wait. 0 where the kernel cannot say. */
 static u64 acknowledged(int fd)
 {
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_bytes_acked : 0;
+    int waiting = 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) return info.tcpi_bytes_acked;
+    return ioctl(fd, TIOCOUTQ, &waiting) == 0 ? UINT32_MAX - (u64)waiting : 0;
 }
 
 static bool takes_something(struct tux_engine *e, struct tux_conn *conn)

@@ -23,8 +23,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("http.*", "atoms", "atoms.*"),
     ("rules.*", "compile", "native"),
     ("config.*", "engine", "accesslog"),
-    ("site.*", "admin.*", "inline", "listen", "log"),
-    ("judge", "chains", "explain", "server"),
+    ("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "signals"),
+    ("judge", "chains", "explain", "inherit", "privileges", "generation", "lines"),
+    ("handover", "reload", "inside", "service", "server"),
     ("cli.*", "__main__"),
 )
 # In here the order is strict: each imports only from what stands before it.

@@ -19,6 +19,8 @@ from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
 
 HEAD_TOO_LONG: Final = 1  # enum tux_miss_flags
 HEAD_TIMEOUT: Final = 2
+LEAVING: Final = 4
+LISTENERS_MAX: Final = 16  # csrc/limits.h: TUX_PORTS_MAX, TUX_SHARED_MAX; those that are being drained count too
 
 _BATCH: Final = 64
 
@@ -45,6 +47,7 @@ class Miss:
     class_number: int  # of the client's address
     flags: int
     head: bytes
+    rules: int = 0  # the number of those that it was asked under
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +90,13 @@ class Engine:
             setattr(options, name, getattr(limits, name))
         options.notify_fd = notify_fd
         # What options point to must live until the call has returned.
-        word = ffi.new("char[]", backend.encode())
-        names = [ffi.new("char[]", name) for name in significant]
-        table = ffi.new("char *[]", names)
-        options.backend, options.significant, options.significant_count = word, table, len(names)
-        intervals = ffi.new("struct tux_class[]", max(1, len(classes)))
-        for interval, (first, number) in zip(intervals, classes, strict=False):
-            interval.first, interval.number = first.to_bytes(16, "big"), number
-        options.classes, options.class_count = intervals, len(classes)
+        options.backend = word = ffi.new("char[]", backend.encode())
+        kept = (word, _set_rules(options, significant, classes))
         options.log = ffi.NULL if access_log is None else access_log.handle
         ffi.memmove(options.secret, os.urandom(16), 16)
         out, why = ffi.new("struct tux_engine **"), ffi.new("char[]", ERROR_BYTES)
         failed = lib.tux_engine_open(options, out, why)
+        del kept
         self.why: str = text(why)
         if failed:
             raise EngineError(self.why or "no engine", -failed)
@@ -164,7 +162,10 @@ class Engine:
         """Requests for the judge, oldest first, up to a batch."""
         count = lib.tux_engine_misses(self._engine, self._misses, _BATCH)
         return [
-            Miss(m.slot, m.generation, m.listener, m.class_number, m.flags, bytes(ffi.buffer(m.head, m.head_bytes)))
+            Miss(
+                *(m.slot, m.generation, m.listener, m.class_number, m.flags),
+                *(bytes(ffi.buffer(m.head, m.head_bytes)), m.rules),
+            )
             for m in self._misses[0:count]
         ]
 
@@ -173,13 +174,39 @@ class Engine:
         response = ffi.NULL if answer is None else _response(answer)
         must(lib.tux_engine_answer(self._engine, miss.slot, miss.generation, response), "answer")
 
-    def drain(self) -> None:
-        """Accept no more than the backlog holds, close idle connections. Take the counter down first."""
-        lib.tux_engine_drain(self._engine)
+    def drain(self, listener: int = -1, shut: bool = True, idle_ms: int = 0) -> None:
+        """End accepting at a listener (-1: at each). Take its counter down first.
+
+        shut: serve what its backlog holds, then shut it down; else its backlog is left to others who accept there.
+        idle_ms: so long a connection may ask once more, and is told that this was the last answer.
+        """
+        lib.tux_engine_drain(self._engine, listener, shut, idle_ms)
+
+    def shed(self, listener: int, count: int) -> None:
+        """Have `count` runs end in place of accepting at this listener again."""
+        lib.tux_engine_shed(self._engine, listener, count)
 
     def forget(self) -> None:
-        """Drop every decision: the rules or the roots have changed."""
+        """Drop every decision: files of rules or the roots have changed."""
         lib.tux_engine_forget(self._engine)
+
+    def set_rules(
+        self, number: int, significant: Sequence[bytes], classes: Sequence[tuple[int, int]], limits: Limits
+    ) -> None:
+        """Change what keys hold, the classes of addresses and the time limits at once, and drop every decision.
+
+        number: larger than before; misses tell by it which of the rules they were asked under.
+        """
+        rules = ffi.new("struct tux_rules *")
+        kept = _set_rules(rules, significant, classes)
+        rules.number = number
+        rules.head_ms, rules.idle_ms, rules.send_ms = limits.head_ms, limits.idle_ms, limits.send_ms
+        must(lib.tux_engine_rules(self._engine, rules), "the rules cannot be changed")
+        del kept
+
+    def settled(self) -> int:
+        """The number of the oldest rules that anything in the engine still refers to."""
+        return int(lib.tux_engine_rules_settled(self._engine))
 
     def shared(self, index: int) -> int:
         """Shared number `index` now."""
@@ -215,6 +242,18 @@ class Engine:
         while count := lib.tux_engine_trace_take(self._engine, entries, _BATCH):
             found += [(e.slot, e.depth, e.atom, e.result) for e in entries[0:count]]
         return found
+
+
+def _set_rules(into: Any, significant: Sequence[bytes], classes: Sequence[tuple[int, int]]) -> object:
+    """Names and classes as C has them; what is returned must live until the call is over."""
+    names = [ffi.new("char[]", name) for name in significant]
+    table = ffi.new("char *[]", names)
+    into.significant, into.significant_count = table, len(names)
+    intervals = ffi.new("struct tux_class[]", max(1, len(classes)))
+    for interval, (first, number) in zip(intervals, classes, strict=False):
+        interval.first, interval.number = first.to_bytes(16, "big"), number
+    into.classes, into.class_count = intervals, len(classes)
+    return names, table, intervals
 
 
 def _response(answer: Answer) -> Any:

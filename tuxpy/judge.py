@@ -11,7 +11,7 @@ import errno
 import logging
 from dataclasses import replace
 
-from .engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
+from .engine import HEAD_TIMEOUT, HEAD_TOO_LONG, LEAVING, Miss
 from .http.parse import parse, refuse_long_head, refuse_slow_head
 from .model import Answer, Decision, Refuse, Request, text
 from .site.errands import Later
@@ -34,10 +34,11 @@ _FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server faile
 
 
 def judge_head(
-    sites: Sites | Site, head: bytes, now: float, client: int = 0
+    sites: Sites | Site, head: bytes, now: float, client: int = 0, last: bool = False
 ) -> tuple[Request | None, Decision, Answer]:
     """Everything about one complete head; `now` in unix time, `client` the class of its address.
 
+    last: the connection must go, so the answer says that it was the last.
     The answer owns its file. Raises Later when slow work has to be done first; then judge again.
     """
     parsed = parse(head, sites.significant)
@@ -47,16 +48,18 @@ def judge_head(
         parsed = replace(parsed, client=client)
     site = sites.find(parsed)
     if isinstance(site, Refuse):
-        return parsed, site, respond(site, parsed, now)
+        return parsed, site, respond(replace(site, keep=site.keep and not last), parsed, now)
     for _ in range(_TRIES):
         try:
             decision = resolve(parsed, site, int(now))
+            if last:
+                decision = replace(decision, keep=False)
             answer = respond(decision, parsed, now)
             if decision.status != 404 or answer.file >= 0 or not site.left_behind():
                 return parsed, decision, answer
         except FileChanged:  # between look-up and reading: what is there now counts
             continue
-    return parsed, _RESTLESS, respond(_RESTLESS, parsed, now)
+    return parsed, _RESTLESS, respond(replace(_RESTLESS, keep=not last), parsed, now)
 
 
 def judge_miss(sites: Sites | Site, miss: Miss, now: float) -> Answer:
@@ -66,7 +69,7 @@ def judge_miss(sites: Sites | Site, miss: Miss, now: float) -> Answer:
             return respond(refuse_slow_head(miss.head), None, now)
         if miss.flags & HEAD_TOO_LONG:
             return respond(refuse_long_head(miss.head), None, now)
-        return judge_head(sites, miss.head, now, miss.class_number)[2]
+        return judge_head(sites, miss.head, now, miss.class_number, bool(miss.flags & LEAVING))[2]
     except Later:
         raise
     except OSError as error:

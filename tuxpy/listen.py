@@ -1,10 +1,18 @@
-"""Listening sockets: one for every engine and address, and plain sentences when the address cannot be had."""
+"""Listening sockets: at an address of the network, at a path, or open already when we came.
+
+At an address of the network there is one for each engine; they share the port (SO_REUSEPORT, socket(7)) and the kernel
+spreads connections over them. All engines accept from the one socket at a path. Whatever cannot be had is told in a
+plain sentence.
+"""
 
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import socket
+import stat
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .config.settings import Address
@@ -12,23 +20,92 @@ from .errors import ConfigError
 
 BACKLOG: Final = 1024  # clients the kernel holds while no run is parked at accept
 _TRIES: Final = 100  # ports looked at when none was asked for
+_ANSWERS_S: Final = 1.0  # for somebody at a unix socket
 
 
-def listen(address: Address, engines: int, alone: bool = True) -> list[socket.socket]:
-    """One listener for each engine at the same address. alone: no IPv4 address is bound beside an IPv6 one.
+@dataclass(eq=False)
+class Listener:
+    """The sockets of one address.
 
-    Several listeners share the port (SO_REUSEPORT, socket(7)); the kernel spreads connections over them. Raises
-    ConfigError, naming the remedy.
+    lent    others accept there too, or will: never shut down, and no path is removed
     """
+
+    address: Address
+    sockets: list[socket.socket]
+    lent: bool = False
+    _file: tuple[int, int] | None = field(default=None, repr=False)  # device and inode at our path
+
+    @property
+    def is_unix(self) -> bool:
+        return self.sockets[0].family == socket.AF_UNIX
+
+    @property
+    def url(self) -> str:
+        """How to reach it."""
+        name = self.sockets[0].getsockname()
+        if self.is_unix:
+            return f"unix:{_path_of(name)}"
+        host, port = name[:2]
+        where = f"[{host}]" if ":" in host else host
+        return f"http://{where}/" if port == 80 else f"http://{where}:{port}/"
+
+    @property
+    def port(self) -> int:
+        """Where it has come to listen; 0 for a unix socket."""
+        return 0 if self.is_unix else int(self.sockets[0].getsockname()[1])
+
+    def stands_for(self, address: Address) -> bool:
+        """Whether who asks for `address` means this one: by the same words, or by where it has come to listen."""
+        if address == self.address:
+            return True
+        if address.fd or address.unix:
+            return bool(address.unix) and self.url == str(address)
+        return not self.is_unix and self.sockets[0].getsockname()[:2] == (address.host, address.port)
+
+    def of_engine(self, number: int, engines: int) -> list[socket.socket]:
+        """The sockets at which this engine accepts: each is somebody's, and nobody is without one."""
+        own = self.sockets[number::engines]
+        return own or [self.sockets[number % len(self.sockets)]]
+
+    def watch_path(self) -> None:
+        """The path is ours from now on, and goes when we go."""
+        if self.is_unix and self.address.unix.startswith("/"):
+            self._file = _file_at(self.address.unix)
+
+    def close(self) -> None:
+        """Any number of times."""
+        for one in self.sockets:
+            one.close()
+        if self._file is not None and not self.lent and _file_at(self.address.unix) == self._file:
+            try:
+                os.unlink(self.address.unix)  # noqa: PTH108 (pathlib is slow to import)
+            except OSError:  # who has given up its rights leaves it behind; the next one takes it away
+                pass
+        self._file = None
+
+
+def listen(address: Address, engines: int, alone: bool = True, mode: int = 0o660, group: str = "") -> Listener:
+    """A listener at the address. Raises ConfigError, naming the remedy.
+
+    alone        no IPv4 address is bound beside an IPv6 one
+    mode, group  of a socket at a path
+    """
+    if address.fd:
+        raise ConfigError(f"we were not started with the socket {address}: see the .socket unit, or name an address")
+    if address.unix:
+        return _listen_at_path(address, mode, group)
     family, place = _resolve(address)
     last = address.port if address.port_was_asked or address.port == 0 else min(65535, address.port + _TRIES - 1)
     for port in range(address.port, last + 1):
         try:
-            return _open(family, (place[0], port, *place[2:]), engines, alone)
+            return Listener(address, _open(family, (place[0], port, *place[2:]), engines, alone))
         except OSError as error:
             if error.errno != errno.EADDRINUSE or port == last:
                 raise ConfigError(_sentence(error, address, last)) from error
     raise AssertionError("the range of ports is never empty")
+
+
+# At an address of the network.
 
 
 def _resolve(address: Address) -> tuple[int, tuple[Any, ...]]:
@@ -99,3 +176,74 @@ def _sentence(error: OSError, address: Address, last: int) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{address.host} is no address of this machine: give one of its own, or 0.0.0.0 for all"
     return f"cannot listen at {address}: {os.strerror(error.errno or 0)}"
+
+
+# At a path.
+
+
+def _listen_at_path(address: Address, mode: int, group: str) -> Listener:
+    path = address.unix
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    listener = Listener(address, [one])
+    try:
+        if path.startswith("@"):
+            one.bind("\0" + path[1:])
+        else:
+            _take_away_stale(path)
+            one.bind(path)
+            listener.watch_path()
+            # Nobody can connect before listen(2), so there is no moment at which others may.
+            os.chown(path, -1, _group_number(group) if group else -1)
+            os.chmod(path, mode)  # noqa: PTH101
+        one.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"another server listens at {address}: stop it, or choose another path") from error
+        raise ConfigError(f"cannot listen at {address}: {error.strerror}; choose another path or user") from error
+    except ConfigError:
+        listener.close()
+        raise
+    return listener
+
+
+def _take_away_stale(path: str) -> None:
+    """A socket that a server has left behind goes, if nobody answers there. Raises ConfigError, OSError."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError(f"{path!r} is there and no socket: move it away, or choose another path")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_ANSWERS_S)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)  # noqa: PTH108
+            return
+        except OSError as error:  # a full backlog, no right to ask: somebody may well be there
+            raise ConfigError(f"cannot tell whether a server listens at 'unix:{path}': {error}; remove it") from error
+    raise ConfigError(f"another server listens at 'unix:{path}': stop it, or choose another path")
+
+
+def _group_number(name: str) -> int:
+    try:
+        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigError(f"there is no group {name!r}: make it, or give another one as server.socket_group") from None
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _path_of(name: str | bytes) -> str:
+    """The name of a unix socket as an address has it."""
+    if isinstance(name, bytes):  # without a path: it may hold any bytes
+        return "@" + os.fsdecode(name[1:])
+    return name

@@ -15,7 +15,8 @@ import traceback
 from typing import TYPE_CHECKING, Final, TextIO
 
 from . import __version__
-from .config.settings import Address, local_addresses
+from .config.interfaces import local_addresses
+from .config.settings import Address
 
 if TYPE_CHECKING:
     from .server import Server
@@ -35,20 +36,18 @@ def announcement(server: Server, color: bool = False) -> list[str]:
     """Where, what, with how many engines and why so; then what may surprise about an address."""
     places = " and ".join(f"\x1b[1m{url}\x1b[0m" if color else url for url in server.urls)
     root, count = _one_line(server.config.sites[0].root), f"{server.engines} engine{'' if server.engines == 1 else 's'}"
-    dual = all(":" in bind.host for bind in server.config.binds)  # else IPv6 listens beside IPv4, not for both
+    # Else IPv6 listens beside IPv4, not for both.
+    dual = all(":" in one.address.host for one in server.listeners if one.address.host)
     lines = [f"tuxpy {__version__} serves {root} at {places} ({count}, {server.backend}: {server.why})"]
-    for bind, url in zip(server.config.binds, server.urls, strict=True):
-        port = _port(url)
+    if server.admin_urls:
+        lines.append(f"tuxpy: what happens inside is told at {' and '.join(server.admin_urls)}")
+    for one in server.listeners:
+        bind, port = one.address, one.port
         if not bind.port_was_asked and port != bind.port:
             lines.append(f"tuxpy: port {bind.port} is taken, so the next free one is used; -p chooses another")
         if bind.wildcard:
             lines.append(f"tuxpy: {bind.host} is every address of this machine: {_reach(bind, port, dual)}")
     return lines
-
-
-def _port(url: str) -> int:
-    port = url.rstrip("/").rpartition(":")[2]
-    return int(port) if port.isdecimal() else 80
 
 
 def _reach(bind: Address, port: int, dual: bool) -> str:

@@ -1,9 +1,14 @@
-"""The server: listeners, engines, and the loop in which Python judges what the engines have not seen.
+"""The server: the loop in which Python judges what the engines have not seen, and what signals do to it.
 
-    open    root, listeners, engines; the life cycle submitted once for every connection slot
+    open    listeners bound, rights given up, then roots and engines
     run     wait for misses and completions; judge, answer; until drained
-    drain   the counter goes to zero, so every run ends by itself after its connection
+    drain   the counters go to zero, so every run ends by itself after its connection
     close   what is left ends at once
+
+    SIGTERM, SIGQUIT, SIGINT   drain; a second one ends at once
+    SIGHUP                     reload: the configuration is read again
+    SIGUSR1                    the access log is opened again
+    SIGUSR2                    upgrade: the program is started anew and takes over
 
 One thread judges, the main one; signals only raise a number and knock on the loop.
 """
@@ -12,57 +17,59 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable
-from types import FrameType
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from .accesslog import AccessLog
-from .atoms import COUNTER, Frozen, lifecycle
 from .config.settings import Config
-from .engine import Engine, Limits, Miss
-from .errors import ConfigError, EngineError
-from .inline import opener
-from .judge import judge_miss, too_busy
-from .listen import listen
-from .site.errands import Errands, Later
+from .engine import Engine
+from .errors import ConfigError
+from .handover import Upgrades
+from .inherit import Inherited
+from .listen import Listener
+from .notify import Notifier
+from .pidfile import PidFile
+from .privileges import give_up, identity_of
+from .reload import as_possible, listeners_for
+from .service import Service
+from .signals import ENDS, OPERATING, bury_orphans, caught
+from .site.errands import Errands
 from .site.sites import Sites
 
 log = logging.getLogger("tuxpy")
 
-ENDLESS: Final = 1 << 62  # connections; more than any machine will see
 _RENEW_S: Final = 0.5  # between two looks at roots and files of rules: what changes there is seen within one second
-_SPARE_FILES: Final = 64  # descriptors for everything that is neither connection nor cached file
-_ERRAND_THREADS: Final = 4
-_ROUNDS_MAX: Final = 8  # a password, a digest and a coding make three
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-
-_Handler = Callable[[int, FrameType | None], Any] | int | None
+_LEAVE_MS: Final = 500  # for connections of a listener that goes: one more request, which is told to be the last
+_LOOK_MS: Final = 20  # between two looks whether our successor serves
 
 
 class Server:
     """One server. `with Server(config) as server: server.run()`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        config: Config,
+        load: Callable[[], Config] | None = None,
+        inherited: Inherited | None = None,
+        notifier: Notifier | None = None,
+    ) -> None:
+        """load: the configuration as it is now; raises ConfigError. Without it SIGHUP and SIGUSR2 are not ours."""
         self.config = config
-        self.urls: tuple[str, ...] = ()
         self.backend = self.why = ""
-        self.engines = 0
-        self._sites: Sites | None = None
-        self._errands: Errands[tuple[Engine, Miss, int]] = Errands(_ERRAND_THREADS, self._knock)
+        self.reloaded: Callable[[Config], object] = lambda _: None  # told of what has come into force
+        self._load = load
+        self._inherited = inherited or Inherited()
+        self._notifier = notifier or Notifier()
+        self._service = Service()
+        self._pid_file: PidFile | None = None
         self._renew_at = 0.0
-        self._access_log: AccessLog | None = None
-        self._listeners: list[list[socket.socket]] = []  # by address, then by engine
-        self._engines: list[Engine] = []
-        self._alive = 0  # runs that have not completed
-        self._notify = -1
         self._signals = self._last_signal = 0
+        self._asked: set[int] = set()  # signals that are to be obeyed
+        self._upgrades = Upgrades()
         self._drain_until: float | None = None
-        self._chain: Frozen = lifecycle()
 
     def __enter__(self) -> Server:
         self.open()
@@ -73,138 +80,166 @@ class Server:
 
     def open(self) -> None:
         """Bind and start. Raises ConfigError when the machine or the configuration does not allow it."""
+        listeners: list[Listener] = []
+        config = self.config
         try:
-            self._open()
+            identity = identity_of(config)
+            listeners, _ = listeners_for(config, (), self._inherited)
+            if config.pid_file:
+                successor = None if identity is None else (identity.user, identity.group)
+                self._pid_file = PidFile(config.pid_file, successor)
+            give_up(identity, config.chroot)
+            self._service.open(config, listeners)
         except BaseException:
             self.close()
+            for one in listeners:
+                one.close()
             raise
-
-    def _open(self) -> None:
-        config = self.config
-        self._sites = Sites(config.sites, opener, self._errands)
-        alone = all(":" in bind.host for bind in config.binds)
-        self._listeners = [listen(bind, config.workers, alone) for bind in config.binds]
-        self.urls = tuple(_url(sockets[0]) for sockets in self._listeners)
-        self._notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        if config.access_log is not None:
-            log_ = config.access_log
-            self._access_log = AccessLog(log_.path, log_.format, block=log_.wait, trusted=log_.trusted)
-        limits = _limits(config)
-        for number in range(config.workers):
-            self._start_engine(number, limits)
-        self.engines = len(self._engines)
         self.backend, self.why = self._engines[0].backend, self._engines[0].why
 
-    def _start_engine(self, number: int, limits: Limits) -> None:
-        assert self._sites is not None
-        sites = self._sites
-        try:
-            engine = Engine(
-                limits, self._notify, self.config.backend, sites.significant, sites.classes, self._access_log
-            )
-        except EngineError as error:
-            raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
-        self._engines.append(engine)
-        engine.set_shared(COUNTER, ENDLESS)
-        shares = _shares(limits.slots, len(self._listeners))
-        for sockets, copies in zip(self._listeners, shares, strict=True):
-            engine.submit(self._chain, {"listener": sockets[number].fileno()}, copies=copies)
-            self._alive += copies
+    # Looking in.
 
-    # The loop.
+    @property
+    def listeners(self) -> list[Listener]:
+        """Those that accept."""
+        return list(self._service.lines)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return tuple(one.url for one in self._service.lines)
+
+    @property
+    def engines(self) -> int:
+        return len(self._engines)
+
+    @property
+    def admin_urls(self) -> tuple[str, ...]:
+        return () if self._service.inside is None else self._service.inside.urls
+
+    def metrics(self) -> dict[str, int]:
+        """The counters of all engines, added up."""
+        return self._service.metrics()
+
+    @property
+    def _engines(self) -> list[Engine]:
+        return self._service.engines
+
+    @property
+    def _sites(self) -> Sites:
+        assert self._service.generations.current is not None
+        return self._service.generations.current.sites
+
+    @property
+    def _errands(self) -> Errands[Any]:
+        return self._sites.errands
+
+    @property
+    def _alive(self) -> int:
+        """Runs that have not completed."""
+        return self._service.lines.alive
+
+    def _open_connections(self) -> int:
+        return self.metrics().get("connections", 0)
+
+    # Signals.
 
     def run(self) -> int:
         """Judge until SIGTERM or SIGINT has drained it; 0 then. A second signal ends it at once: 128 + its number.
 
         For the main thread, which is where Python handles signals; elsewhere use loop() and stop().
         """
-        before = [(number, signal.signal(number, self._on_signal)) for number in _SIGNALS]
-        try:
+        with self.signals():
             return self.loop()
-        finally:
-            for number, handler in before:
-                _restore(number, handler)
+
+    def signals(self) -> AbstractContextManager[None]:
+        """In this, they are ours."""
+        return caught((*ENDS, *(OPERATING if self._load else ())), self._on_signal)
+
+    def _on_signal(self, number: int) -> None:
+        if number in ENDS:
+            self.stop(number)
+        else:
+            self.ask(number)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Drain; asked a second time, end at once. From any thread, or from a signal handler."""
         self._signals += 1
         self._last_signal = number
-        self._knock()
+        self._service.knock()
 
-    def _knock(self) -> None:
-        """Let the loop look around."""
-        if self._notify >= 0:
-            os.eventfd_write(self._notify, 1)
+    def ask(self, number: int) -> None:
+        """What SIGHUP, SIGUSR1 or SIGUSR2 ask for. From any thread, or from a signal handler."""
+        self._asked.add(number)
+        self._service.knock()
+
+    # The loop.
 
     def loop(self) -> int:
         """Judge until stop() has been called and every connection is done."""
         poll = select.poll()
-        poll.register(self._notify, select.POLLIN)
+        poll.register(self._service.notify, select.POLLIN)
+        self._inherited.tell_ready()
+        self._notifier.ready(self._status())
         while True:
             if self._signals > 1:
                 log.warning("ended at once by a second signal; %d connections were cut off", self._open_connections())
                 return 128 + self._last_signal
-            if self._signals and self._drain_until is None:
-                self.drain()
+            self._operate()
             if self._drain_until is not None and self._drained():
                 return 0
             poll.poll(self._patience_ms())
+            self._notifier.live()
             self._renew()
             try:
-                os.eventfd_read(self._notify)
+                os.eventfd_read(self._service.notify)
             except BlockingIOError:
                 continue
-            self.judge()
+            self._service.judge()
 
-    def judge(self) -> None:
-        """Answer every miss and count every completion that is there now."""
-        for engine, miss, rounds in self._errands.returned():
-            self._answer(engine, miss, time.time(), rounds + 1)
-        for engine in self._engines:
-            while misses := engine.misses():
-                now = time.time()
-                for miss in misses:
-                    self._answer(engine, miss, now)
-            while done := engine.completions():
-                self._alive -= len(done)
-
-    def _answer(self, engine: Engine, miss: Miss, now: float, rounds: int = 0) -> None:
-        """rounds: how often it was put off already; a file that never rests must not keep us busy for ever."""
-        assert self._sites is not None
-        try:
-            engine.answer(miss, judge_miss(self._sites, miss, now))
-        except Later as later:
-            if rounds >= _ROUNDS_MAX or not self._errands.put_off(later, (engine, miss, rounds)):
-                engine.answer(miss, too_busy(miss, now))
-        except EngineError:  # the engine distrusts what we compiled: a fault of ours, and this client's alone
-            log.exception("an answer was refused; its connection is closed")
-            engine.answer(miss, None)
+    def _operate(self) -> None:
+        """Do what was asked for from outside."""
+        if self._drain_until is None and self._signals:
+            self._notifier.stopping("lets connections finish")
+            self.drain()
+        if self._drain_until is not None:
+            return
+        asked, self._asked = self._asked, set()
+        if signal.SIGUSR1 in asked:
+            self._service.reopen_log()
+        if signal.SIGHUP in asked:
+            self.reload()
+        if signal.SIGUSR2 in asked:
+            self._upgrades.begin(self._service.lines, bool(self.config.chroot))
+        successor = self._upgrades.successor()
+        if successor:
+            self._notifier.hand_over(successor)
+            self.drain(shut=False)
 
     def _renew(self) -> None:
-        """Follow roots and read rules that have changed; what was decided by the old ones is forgotten."""
-        now = time.monotonic()
-        if now < self._renew_at:
-            return
-        assert self._sites is not None
-        try:
-            changed = self._sites.renew()
-        except Exception:
-            log.exception("the rules could not be read again; those that were read before stay")
-            changed = False
-        if changed:
-            for engine in self._engines:
-                engine.forget()
-        if self._access_log is not None:
-            self._access_log.look()
-        self._renew_at = time.monotonic() + _RENEW_S
+        if time.monotonic() >= self._renew_at:
+            self._service.renew()
+            self._renew_at = time.monotonic() + _RENEW_S
+            bury_orphans()
 
-    def drain(self) -> None:
-        """Take the counter down to zero: every run ends after the connection it has, parked ones at once."""
+    def _patience_ms(self) -> float:
+        until = min(self._renew_at, self._notifier.due, self._drain_until or self._renew_at)
+        left_ms = max(0.0, until - time.monotonic()) * 1000 + 1
+        return min(left_ms, _LOOK_MS) if self._upgrades.under_way else left_ms
+
+    def _status(self) -> str:
+        return f"serves at {' and '.join(self.urls)}"
+
+    # The end.
+
+    def drain(self, shut: bool = True) -> None:
+        """Every run ends after the connection it has, parked ones at once. shut: nobody else accepts where we did."""
         log.info("draining: %d connections may finish", self._open_connections())
         self._drain_until = time.monotonic() + self.config.drain_timeout_s
-        for engine in self._engines:
-            engine.set_shared(COUNTER, 0)
-            engine.drain()
+        if self._service.inside is not None:
+            self._service.inside.draining = True
+        interactive = self._last_signal == signal.SIGINT  # somebody waits at a terminal
+        self._service.lines.drain(shut, 0 if interactive else _LEAVE_MS)
+        self._upgrades.abandon()
 
     def _drained(self) -> bool:
         if self._alive == 0:
@@ -214,83 +249,47 @@ class Server:
             log.warning("%d connections were not done in time and are cut off", self._open_connections())
         return late
 
-    def _patience_ms(self) -> float:
-        until = self._renew_at if self._drain_until is None else min(self._renew_at, self._drain_until)
-        return max(0.0, until - time.monotonic()) * 1000 + 1
-
-    def _open_connections(self) -> int:
-        return self.metrics().get("connections", 0)
-
-    def metrics(self) -> dict[str, int]:
-        """The counters of all engines, added up."""
-        total: dict[str, int] = {}
-        for engine in self._engines:
-            for name, value in engine.metrics().items():
-                total[name] = total.get(name, 0) + value
-        return total
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self.stop(number)
-
     def close(self) -> None:
         """End what is left, close everything. Any number of times."""
-        self._errands.close()
-        for engine in self._engines:
-            engine.close()
-        self._engines.clear()
-        if self._access_log is not None:  # behind the engines, which write to it to their end
-            self._access_log.close()
-            self._access_log = None
-        for sockets in self._listeners:
-            for one in sockets:
+        self._service.close()
+        self._inherited.close()
+        self._notifier.close()
+        if self._pid_file is not None:
+            self._pid_file.close()
+
+    # Reload.
+
+    def reload(self) -> None:
+        """Put the configuration in force as it is now. One that cannot be is refused, and all stays as it was."""
+        self._notifier.reloading()
+        try:
+            self._reload()
+        except ConfigError as error:
+            problems = "; ".join(str(error).splitlines())
+            self._service.reloaded(problems)
+            log.error("the configuration is not reloaded, the one before stays in force: %s", problems)
+        except Exception:
+            log.exception("the configuration could not be reloaded, the one before stays in force")
+            self._service.reloaded("it failed; the log says why")
+        finally:
+            self._notifier.ready(self._status())
+
+    def _reload(self) -> None:
+        if self._load is None:
+            raise ConfigError("it has no place to be read from: restart with the new one")
+        if self.config.chroot:
+            raise ConfigError("it is out of reach for a server in a chroot: restart it")
+        config, fixed = as_possible(self.config, self._load())
+        listeners, fresh = listeners_for(config, self._service.lines, self._inherited)
+        try:
+            self._service.change(config, listeners, _LEAVE_MS)
+        except BaseException:
+            for one in fresh:
                 one.close()
-        self._listeners.clear()
-        if self._sites is not None:
-            self._sites.close()
-            self._sites = None
-        if self._notify >= 0:
-            os.close(self._notify)
-            self._notify = -1
-
-
-def _limits(config: Config) -> Limits:
-    """What each engine may take, fitted to the descriptors this process may open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    files = min(hard if hard != resource.RLIM_INFINITY else 1 << 20, 1 << 20) - _SPARE_FILES * config.workers
-    connections = config.max_connections
-    if files < connections + connections // 4:
-        connections = max(config.workers, files * 4 // 5)
-        log.warning(
-            "%d descriptors allow %d connections, not %d: raise the limit (ulimit -n, LimitNOFILE=)",
-            hard,
-            connections,
-            config.max_connections,
-        )
-    cached = max(16, (files - connections) // 2 // config.workers)
-    return Limits(
-        slots=-(-connections // config.workers),
-        cache_files_max=min(cached, 4096),
-        head_ms=int(config.head_timeout_s * 1000),
-        idle_ms=int(config.idle_timeout_s * 1000),
-        send_ms=int(config.send_timeout_s * 1000),
-    )
-
-
-def _shares(slots: int, parts: int) -> list[int]:
-    """`slots` runs over the addresses, as evenly as may be; every address gets at least one."""
-    if slots < parts:
-        raise ConfigError(f"{slots} connections an engine cannot serve {parts} addresses: raise --max-connections")
-    return [slots // parts + (number < slots % parts) for number in range(parts)]
-
-
-def _url(one: socket.socket) -> str:
-    host, port = one.getsockname()[:2]
-    where = f"[{host}]" if ":" in host else host
-    return f"http://{where}/" if port == 80 else f"http://{where}:{port}/"
-
-
-def _restore(number: int, handler: _Handler) -> None:
-    if handler is not None:
-        signal.signal(number, handler)
+            raise
+        self.config = config
+        self._service.reloaded("")
+        self.reloaded(config)
+        if fixed:
+            log.warning("%s cannot change while the server runs: restart it for that", ", ".join(fixed))
+        log.info("the configuration is reloaded: it %s", self._status())

@@ -119,6 +119,26 @@ static void client_read(struct stand *s, int fd)
     }
 }
 
+/* Rules change while questions and checks are under way; classes come and go. */
+static void change_rules(struct stand *s, u32 number)
+{
+    static const char *const names[] = {"host"};
+    const struct tux_class classes[] = {{.number = 0}, {.first = {[10] = 0xFF, [11] = 0xFF}, .number = 1}};
+    const struct tux_rules rules = {.number = number, .significant = names, .significant_count = 1,
+                                    .classes = classes, .class_count = number % 2 ? TUX_COUNT(classes) : 0,
+                                    .head_ms = 10000, .idle_ms = 60000, .send_ms = 30000};
+    CHECK_EQ(tux_engine_rules(s->engine, &rules), 0);
+}
+
+static void wait_settled(struct stand *s, u32 number)
+{
+    while (tux_engine_rules_settled(s->engine) < number) {
+        struct pollfd p = {.fd = s->notify, .events = POLLIN};
+        CHECK(poll(&p, 1, 10000) > 0);
+        judge(s);
+    }
+}
+
 static void talk(struct stand *s)
 {
     int client[CLIENTS];
@@ -129,8 +149,10 @@ static void talk(struct stand *s)
             int length = snprintf(request, sizeof request, REQUEST, (round + i) % 5, round * CLIENTS + i);
             CHECK_EQ(send(client[i], request, (size_t)length, 0), length);
         }
+        change_rules(s, (u32)round + 1);
         for (int i = 0; i < CLIENTS; i++) client_read(s, client[i]);
     }
+    wait_settled(s, ROUNDS);
     for (int i = 0; i < CLIENTS / 2; i++) close(client[i]); /* the others are open when the engine ends */
     u64 metrics[128];
     CHECK(tux_metric_count() <= TUX_COUNT(metrics));
@@ -143,7 +165,7 @@ static void talk(struct stand *s)
 static void stand_end(struct stand *s, bool drained)
 {
     tux_engine_shared_set(s->engine, 0, 0);
-    if (drained) tux_engine_drain(s->engine);
+    if (drained) tux_engine_drain(s->engine, -1, 1, 0);
     else CHECK_EQ(tux_engine_cancel(s->engine, 7), 0);
     u32 ended = 0;
     while (ended < SLOTS) {

@@ -77,6 +77,19 @@ class Running:
                     self.text += more
         return self.text
 
+    def wait_for_more(self) -> str:
+        """Everything written, once there is more than before."""
+        assert self.process.stderr is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stderr, selectors.EVENT_READ)
+            assert selector.select(timeout=DEADLINE_S), f"nothing more than {self.text!r}"
+            more = os.read(self.process.stderr.fileno(), 65536).decode()
+            assert more, f"it ended with {self.process.wait()}: {self.text!r}"
+            self.text += more
+        while not self.text.endswith("\n"):
+            self.wait_for_more()
+        return self.text
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.finish()

@@ -143,7 +143,7 @@ def test_explain_follows_links_as_the_server_does(run: Run, www: Path) -> None:
         (["serve", "nothing"], "there is no directory"),
         (["serve", "file"], "is not a directory"),
         (["serve", "-p", "70000"], "'70000' is no port"),
-        (["serve", "-b", "unix:/x"], "not supported yet"),
+        (["serve", "-b", "unix:x"], "no unix socket"),
         (["serve", "-b", "::1"], "brackets"),
         (["serve", "-b", ":80", "-b", "80"], "given twice"),
         (["serve", "-w", "0"], "no number of engines"),

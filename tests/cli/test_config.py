@@ -7,11 +7,11 @@ import socket
 
 import pytest
 
+from tuxpy.config.interfaces import local_addresses
 from tuxpy.config.settings import (
     Address,
     Config,
     addresses,
-    local_addresses,
     parse_bind,
     parse_port,
     parse_workers,
@@ -44,8 +44,6 @@ def test_bind(text: str, host: str, port: int, asked: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("unix:/run/tuxpy.sock", "not supported yet"),
-        ("fd:3", "not supported yet"),
         ("http://localhost:80/x", "as in localhost:80"),
         ("::1", "brackets"),
         ("::1:80", "brackets"),

@@ -37,7 +37,7 @@ def test_it_loads_and_changes_nothing() -> None:
     assert found.config == loaded('[site]\nroot = "."\n').config
     plain = Config()
     for field in dataclasses.fields(Config):
-        if field.name != "sites":
+        if field.compare and field.name != "sites":
             assert getattr(found.config, field.name) == getattr(plain, field.name), field.name
     site, default = found.config.sites[0], plain.sites[0]
     assert (site.policy, site.hosts, site.mass) == (default.policy, default.hosts, default.mass)

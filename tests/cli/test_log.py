@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import socket
+import urllib.parse
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -115,9 +116,14 @@ def test_a_standard_error_that_is_gone_stops_nobody() -> None:
 def lines_of(urls: str, *binds: Address, engines: int = 1, color: bool = False) -> list[str]:
     """What is said at the start, of a server that is only described."""
     config = Config(sites=(SiteConfig("/srv/www"),), workers=1, binds=binds or (Address(),))
+    listeners = [
+        SimpleNamespace(address=bind, port=urllib.parse.urlsplit(url).port or 80)
+        for bind, url in zip(config.binds, urls.split(), strict=True)
+    ]
     server = SimpleNamespace(
-        config=config, urls=tuple(urls.split()), engines=engines, backend="uring", why="Linux 6.18 has it"
-    )
+        config=config, urls=tuple(urls.split()), admin_urls=(), listeners=listeners, engines=engines, backend="uring",
+        why="Linux 6.18 has it",
+    )  # fmt: skip
     return log.announcement(cast("Server", server), color)
 
 

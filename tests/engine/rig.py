@@ -24,7 +24,7 @@ from tuxpy.atoms import COUNTER, Completion, Frozen, lifecycle
 from tuxpy.engine import Engine, Limits, Miss
 from tuxpy.inline import opener
 from tuxpy.judge import judge_miss
-from tuxpy.server import ENDLESS
+from tuxpy.lines import ENDLESS
 from tuxpy.site.site import Site
 
 HOST: Final = "127.0.0.1"

@@ -19,12 +19,12 @@ DEADLINE_S = 20.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 WITHOUT_THE_ATOM = """
 import sys
-import tuxpy.server
+import tuxpy.lines
 from tuxpy.atoms import lifecycle
 from tuxpy.cli.main import main
 from engine.surgery import without
 
-tuxpy.server.lifecycle = lambda: without(lifecycle(), "nodelay")
+tuxpy.lines.lifecycle = lambda *_: without(lifecycle(), "nodelay")
 sys.exit(main())
 """
 CONNECTIONS = 5

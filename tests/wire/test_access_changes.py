@@ -18,7 +18,7 @@ from support.poll import until
 from support.renewal import SEEN_S, seen_within_a_second
 from support.running import Running
 
-from tuxpy import server as server_module
+from tuxpy import service as service_module
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
 
@@ -94,8 +94,8 @@ def test_a_connection_forgets_what_the_cache_had_no_room_for(
     serve: Serve, connect: Connect, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer of a connection's previous head goes with the rules that it was made by."""
-    limits = server_module._limits
-    monkeypatch.setattr(server_module, "_limits", lambda config: replace(limits(config), cache_entries_max=4))
+    limits = service_module.limits_of
+    monkeypatch.setattr(service_module, "limits_of", lambda config: replace(limits(config), cache_entries_max=4))
     running = serve(policy=gates(users))
     old, other = connect(running), connect(running)
     assert [status(old, ANN) for _ in range(3)] == [200] * 3

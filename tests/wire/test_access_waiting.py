@@ -15,7 +15,7 @@ from support.fixtures import Connect, Serve
 from support.poll import until
 from support.running import Running
 
-from tuxpy import server as server_module
+from tuxpy import service as service_module
 from tuxpy.config.settings import Backend
 from tuxpy.rules import passwords
 from tuxpy.rules.gates import Gate, Login
@@ -24,7 +24,7 @@ from tuxpy.site import errands
 
 DOCS, DEEP = "/docs/", "/docs/deep/a.css"
 ANN, WRONG = basic("ann", "right"), basic("ann", "wrong")
-WORKERS = server_module._ERRAND_THREADS
+WORKERS = service_module._ERRAND_THREADS
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT
 
-from tuxpy import server as server_module
+from tuxpy import limits as limits_module
 from tuxpy.inline import open_beneath
 from tuxpy.judge import judge_head
 from tuxpy.model import SIGNIFICANT
@@ -171,7 +171,7 @@ def test_9110_17_5_a_flood_of_strangers_does_not_push_out_who_is_known(
 ) -> None:
     """Targets that nobody asks for twice fill the cache and no more; what is in use stays."""
     room, strangers = 1024, 4000
-    monkeypatch.setattr(server_module, "Limits", functools.partial(server_module.Limits, cache_entries_max=room))
+    monkeypatch.setattr(limits_module, "Limits", functools.partial(limits_module.Limits, cache_entries_max=room))
     server = serve()
     client, flood = connect(server), connect(server)
     for _ in range(3):

@@ -13,7 +13,7 @@ from support.running import Running
 from support.webroot import CONTENT
 
 from tuxpy import judge as judge_module
-from tuxpy import server as server_module
+from tuxpy import service as service_module
 
 
 def test_9110_15_6_1_a_failure_of_the_judge_is_500_and_not_kept(
@@ -37,14 +37,14 @@ class _Slow:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.leave = threading.Event()
         self.count = 0
-        really = server_module.judge_miss
+        really = service_module.judge_miss
 
         def wait_and_judge(*args: object) -> object:
             self.count += 1
             self.leave.wait(5)
             return really(*args)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(server_module, "judge_miss", wait_and_judge)
+        monkeypatch.setattr(service_module, "judge_miss", wait_and_judge)
 
 
 @pytest.mark.parametrize(("target", "status", "judged"), [("/", 200, 1), ("/link-out", 404, 100)])

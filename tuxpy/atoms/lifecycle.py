@@ -17,12 +17,16 @@ from .check import Frozen
 COUNTER: Final = 0  # index of the shared number that counts the connections still to be accepted
 
 
-def lifecycle() -> Frozen:
-    """Accept, read, decide, respond, close, count; the listener is given at submit."""
+def lifecycle(counter_index: int = COUNTER, nodelay: bool = True) -> Frozen:
+    """Accept, read, decide, respond, close, count; the listener is given at submit.
+
+    counter_index: of the shared number; each listener of a server has its own, so that one can be drained alone.
+    nodelay: TCP_NODELAY is set; sockets that are not TCP's would refuse that, and the chain would stop.
+    """
     c = Chain("lifecycle")
     listener, connection = c.param("listener"), c.fd("connection")
     head, decision = c.int("head"), c.int("decision")
-    on, counter = c.data(pack("=i", 1), "on"), c.shared(COUNTER, "counter")
+    counter = c.shared(counter_index, "counter")
 
     c.accept4(
         listener,
@@ -31,15 +35,17 @@ def lifecycle() -> Frozen:
         ret=connection,
         stop_on="negative",
     )
-    c.setsockopt(
-        connection,
-        socket.IPPROTO_TCP,
-        socket.TCP_NODELAY,
-        on,
-        on.size,
-        label="nodelay",
-        stop_on="negative",
-    )
+    if nodelay:
+        on = c.data(pack("=i", 1), "on")
+        c.setsockopt(
+            connection,
+            socket.IPPROTO_TCP,
+            socket.TCP_NODELAY,
+            on,
+            on.size,
+            label="nodelay",
+            stop_on="negative",
+        )
     c.recv_head(connection, label="read", ret=head, stop_on="non_positive", on_stop="close")
     c.decide(head, label="decide", ret=decision, stop_on="non_positive", on_stop="close")
     c.respond(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -126,7 +125,8 @@ Examples:
 Every option has a twin in the environment, such as TUXPY_PORT for --port. Options win over
 variables, variables over the file.
 
-SIGTERM and SIGINT let connections finish; a second one ends at once.""",
+SIGTERM and SIGINT let connections finish; a second one ends at once. SIGHUP
+reloads the configuration, SIGUSR2 the program.""",
 )
 @click.argument(
     "directory", default=".", metavar="[DIR]", envvar=["TUXPY_SERVE_DIR", "TUXPY_DIR"], shell_complete=directories
@@ -145,19 +145,9 @@ def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> in
     found = loaded(ctx, config)
     if test:
         return _checked(found)
-    from .. import log
+    from .serving import serve  # it brings the engine along
 
-    settings = found.config
-    colored = log.wants_color(settings.log_color, sys.stderr)
-    log.set_up(settings.log_level, colored)
-    from ..server import Server  # now that everything is understood: it brings the engine along
-
-    with Server(settings) as server:
-        for number in (signal.SIGTERM, signal.SIGINT):  # run() does the same; but whoever reads the line may signal
-            signal.signal(number, lambda number, _: server.stop(number))
-        if settings.log_level in ("debug", "info"):
-            _say("\n".join(log.announcement(server, colored)), colored)
-        return server.run()
+    return serve(found.config, config is not None, lambda: loaded(ctx, config).config, _say)
 
 
 def _say(lines: str, colored: bool) -> None:
@@ -166,6 +156,29 @@ def _say(lines: str, colored: bool) -> None:
         click.echo(lines, err=True, color=colored)
     except OSError:
         pass
+
+
+@cli.command(
+    "reload", cls=SectionCommand, short_help="Have a server read its configuration again.", epilog="""\b
+Examples:
+  tuxpy reload /run/tuxpy.pid
+  tuxpy reload -c tuxpy.toml           the server.pid_file of that file""")
+@click.argument("pid_file", required=False, metavar="[PIDFILE]", shell_complete=files)
+@click.option("--pid", type=click.IntRange(1), metavar="N", help="The number of the process.")
+@config_option
+def reload_(pid_file: str | None, pid: int | None, config: str | None) -> None:
+    """Have the server whose number is in PIDFILE read its configuration again (SIGHUP).
+
+    Its log says what has come of it; `tuxpy check` says before what would be wrong."""
+    from ..pidfile import ask_to_reload, read_pid
+
+    if pid is None and pid_file is None and config is not None:
+        from ..config import load
+
+        pid_file = load(config, os.environ).pid_file
+    if pid is None and not pid_file:
+        raise click.UsageError("which server? give its pid file, its --pid, or a -c FILE with server.pid_file")
+    ask_to_reload(pid or read_pid(pid_file or ""))
 
 
 # Looking into it.

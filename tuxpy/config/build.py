@@ -45,6 +45,10 @@ def build(tree: Tree, trouble: Trouble) -> Config:
     take(tree.log, "color", log_color=tree.log["color"])
     take(tree.log, "access", access_log=_access_log(tree.log, trouble))
     take(tree.admin, "listen", admin=_admin(tree, trouble), admin_public=tree.admin["allow_public"])
+    for name in ("user", "group", "socket_mode", "socket_group"):
+        take(tree.server, name, **{name: tree.server[name]})
+    for name in ("chroot", "pid_file"):
+        take(tree.server, name, **{name: tree.server.path_of(name) if tree.server[name] else ""})
     sites = tuple(_site(site, trouble) for site in tree.sites)
     _check_hosts(tree.sites, trouble)
     return Config(**{**values, "sites": sites})
@@ -96,6 +100,8 @@ def _admin(tree: Tree, trouble: Trouble) -> tuple[Address, ...]:
 
 
 def _overruled(address: Address, host: str | None, port: int | None) -> Address:
+    if address.unix or address.fd:
+        return address
     if host is not None:
         address = replace(address, host=host)
     return address if port is None else replace(address, port=port, port_was_asked=True)

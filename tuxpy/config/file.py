@@ -121,9 +121,11 @@ def _advice(section: str, word: str) -> str:
 
     names = [key.name for key in SECTIONS[section].keys]
     near = difflib.get_close_matches(word, names, 1)
+    elsewhere = next((name for name, keys in SECTIONS.items() if keys.get(word)), None)
+    if elsewhere in ("", "server", "timeouts", "log", "site"):  # the very word in another place beats one like it
+        return f"did you mean {_full(elsewhere, word)}?"
     if near:
         return f"did you mean {near[0]}?"
-    elsewhere = next((name for name, keys in SECTIONS.items() if keys.get(word)), None)
     if elsewhere is not None:
         return f"did you mean {_full(elsewhere, word)}?"
     return f"there are {', '.join(names)}"

@@ -101,6 +101,7 @@ FLAGS: Final = (
     Flag(("--max-connections",), "Engine", ("server", "max_connections"), "N"),
     Flag(("--admin",), "Engine", ("admin", "listen"), "ADDRESS", "Tell of the server itself at HOST:PORT; repeat.",
          several=True),
+    Flag(("--user",), "Engine", ("server", "user"), "NAME", "Become this user once ports are bound."),
     Flag(("--log-level",), "Output", ("log", "level"), "LEVEL"),
     Flag(("--color",), "Output", ("log", "color"), "WHEN"),
     Flag(("--access-log",), "Output", ("log", "access"), "FILE", "A line for every request; - is standard output."),

@@ -52,16 +52,30 @@ _TOP = (
     Key("site", k.TABLE, None, "What is served: [site], or [[site]] several times.", nested="site"),
 )
 
+_PROCESS = (
+    Key("user", k.MAYBE_TEXT, "", "Become this user once the ports are bound.",
+        "A name or a number. Only root can; whoever serves on as root is warned."),
+    Key("group", k.MAYBE_TEXT, "", "The group to be in, in place of the user's own."),
+    Key("chroot", k.MAYBE_PATH, "", "See only what is beneath this directory.",
+        "Roots and password files must be in it. Such a server can neither reload nor upgrade itself."),
+    Key("pid_file", k.MAYBE_PATH, "", "Where to write the number of the process."),
+    Key("socket_mode", k.MODE, "0660", "Who may connect to unix sockets."),
+    Key("socket_group", k.MAYBE_TEXT, "", "The group of unix sockets."),
+)
+
 _SERVER = (
     Key("listen", k.ADDRESSES, ["127.0.0.1"], "Listen at HOST:PORT, HOST, :PORT or [IPV6]:PORT.",
         "A port that is left out is 8000, or the next free one; port 0 is any free one. A host that is left out is"
-        " 127.0.0.1, so nobody else is served. 0.0.0.0 is every IPv4 address of the machine, [::] every IPv6 address."),
+        " 127.0.0.1, so nobody else is served. 0.0.0.0 is every IPv4 address of the machine, [::] every IPv6 address."
+        " unix:/PATH and unix:@NAME are unix sockets, fd:NUMBER and fd:NAME are sockets that systemd has opened; those"
+        " are taken too when nothing is given."),
     Key("workers", k.WORKERS, "auto", "Engines; auto: one a processor.",
         "From 1 to 1024. auto looks at the processors that this process may use, and at the limits of its group."),
     Key("backend", k.BACKEND, "auto", "How engines wait.",
         "By io_uring, by epoll, or as the kernel allows."),
     Key("max_connections", k.WHOLE, 4096, "Of the whole server; more wait.",
         "Up to 1048576; those beyond wait in the kernel."),
+    *_PROCESS,
 )
 
 _TIMEOUTS = (

@@ -95,6 +95,21 @@ def _path(given: object) -> str:
     return path
 
 
+def _maybe_text(given: object) -> str:
+    return "" if given == "" else _text(given)
+
+
+def _maybe_path(given: object) -> str:
+    return "" if given == "" else _path(given)
+
+
+def _mode(given: object) -> int:
+    word = _text(given)
+    if not (len(word) in (3, 4) and all(digit in "01234567" for digit in word) and int(word, 8) <= 0o777):
+        raise ConfigError(f"{word!r} is no mode: give three octal digits with a zero in front, as in 0660")
+    return int(word, 8)
+
+
 def _list(given: object) -> list[Any]:
     if not isinstance(given, list):
         raise Unexpected
@@ -216,6 +231,9 @@ WHOLE: Final = Kind("a whole number", _whole, {"type": "integer"}, _whole_word)
 STATUS: Final = Kind("a status", _status, {"type": "integer", "minimum": 100, "maximum": 599}, _whole_word)
 TEXT: Final = Kind("a text", _text, _TEXT)
 PATH: Final = Kind("a path", _path, _TEXT)  # relative to where it is written
+MAYBE_TEXT: Final = Kind('a text, or "" for none', _maybe_text, _TEXT)
+MAYBE_PATH: Final = Kind('a path, or "" for none', _maybe_path, _TEXT)
+MODE: Final = Kind('a mode such as "0660"', _mode, {"type": "string", "pattern": r"^0?[0-7]{3}$|\$\{"})
 DURATION: Final = Kind(
     'a duration such as "30s"', _duration, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$|\$\{"}
 )

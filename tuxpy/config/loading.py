@@ -7,7 +7,7 @@ command line still wins.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ConfigError
 from .build import build
@@ -56,6 +56,8 @@ def assemble(
     tree = read_tree(source, environ, trouble)
     overlay(tree, flags, environ, trouble)
     config = build(tree, trouble)
+    if source is not None:
+        config = replace(config, origin=source.name)
     if on_disk:
         verify(tree, trouble)
     trouble.raise_all()

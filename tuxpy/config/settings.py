@@ -1,8 +1,8 @@
 """What the operator asked for, checked once and then never changed.
 
 A Config holds numbers and addresses, no text that still has to be understood: the functions here turn the words of a
-command line into them, and refuse in one sentence that names the remedy. All are pure but the two that ask the machine:
-`workers_auto` for its processors, `local_addresses` for its interfaces.
+command line into them, and refuse in one sentence that names the remedy. All are pure but `workers_auto`, which asks
+the machine for its processors.
 
 Units stand in the names. `binds` come in the order in which they were asked for.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, get_args
@@ -34,19 +33,28 @@ HOST: Final = "127.0.0.1"  # nobody else's business until the operator says so
 PORT: Final = 8000
 ADMIN_PORT: Final = 8001
 WORKERS_MAX: Final = 1024
+BINDS_MAX: Final = 8  # half of what an engine can have, so that a reload can change them all
 CONNECTIONS_MAX: Final = 1 << 20  # csrc/limits.h: TUX_SLOTS_MAX
 TIMEOUT_S_MIN, TIMEOUT_S_MAX = 0.001, 86400.0  # the engine counts milliseconds, in 32 bits
 
+UNIX_BYTES_MAX: Final = 107
+_FD_NAME = re.compile(r"[!-9;-~]{1,255}")  # sd_listen_fds_with_names(3)
 _HOST_NAME = re.compile(r"(?!-)[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\.?")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen. An IPv6 host stands without brackets; port 0 is any free one."""
+    """Where to listen. An IPv6 host stands without brackets; port 0 is any free one.
+
+    unix: the path of a unix socket, or @NAME without a path; fd: the name or number of a socket that we were started
+    with. Either stands in the place of host and port.
+    """
 
     host: str = HOST
     port: int = PORT
     port_was_asked: bool = False  # else the next free one will do
+    unix: str = ""
+    fd: str = ""
 
     @property
     def wildcard(self) -> bool:
@@ -54,6 +62,8 @@ class Address:
         return self.host in ("0.0.0.0", "::", "::ffff:0.0.0.0")
 
     def __str__(self) -> str:
+        if self.unix or self.fd:
+            return f"unix:{self.unix}" if self.unix else f"fd:{self.fd}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -91,6 +101,13 @@ class Config:
     log_level: LogLevel = "info"
     log_color: Color = "auto"  # on a terminal, unless NO_COLOR is set
     access_log: LogConfig | None = None
+    origin: str = field(default="the command line", compare=False, repr=False)  # the file, for who looks inside
+    socket_mode: int = 0o660  # of unix sockets
+    socket_group: str = ""
+    user: str = ""  # to become once the listeners are bound; "" stays who we are
+    group: str = ""
+    chroot: str = ""
+    pid_file: str = ""
 
     def __post_init__(self) -> None:
         if not self.sites:
@@ -104,10 +121,12 @@ class Config:
                     f" one such as {HOST}:{one.port}, or say allow_public = true in [admin]"
                 )
         binds = (*self.binds, *self.admin)
-        addresses = [(bind.host, bind.port) for bind in binds if bind.port]
+        addresses = [str(bind) for bind in binds if bind.port or bind.unix or bind.fd]
         for bind in binds:
-            if addresses.count((bind.host, bind.port)) > 1:
+            if addresses.count(str(bind)) > 1:
                 raise ConfigError(f"the address {bind} is given twice: leave one out")
+        if len(binds) > BINDS_MAX:
+            raise ConfigError(f"{len(binds)} addresses are too many: give {BINDS_MAX} at most")
         if not 1 <= self.workers <= WORKERS_MAX:
             raise ConfigError(f"{self.workers} engines cannot be: give 1 to {WORKERS_MAX}, or auto")
         if not self.workers <= self.max_connections <= CONNECTIONS_MAX:
@@ -140,7 +159,15 @@ def addresses(binds: Sequence[str], host: str | None = None, port: int | None = 
 
 
 def parse_bind(text: str, host: str | None = None, port: int | None = None) -> Address:
-    """HOST:PORT, [IPV6]:PORT, HOST, :PORT or PORT; what is left out is `host` and `port`, or the default."""
+    """HOST:PORT, [IPV6]:PORT, HOST, :PORT or PORT; what is left out is `host` and `port`, or the default.
+
+    Or unix:PATH, unix:@NAME, fd:NUMBER, fd:NAME.
+    """
+    scheme, _, rest = text.partition(":")
+    if scheme == "unix":
+        return Address("", 0, True, unix=_parse_unix(rest))
+    if scheme == "fd":
+        return Address("", 0, True, fd=_parse_fd(rest))
     wanted_host, wanted_port = _split(text)
     if wanted_port:
         port = parse_port(wanted_port)
@@ -149,9 +176,6 @@ def parse_bind(text: str, host: str | None = None, port: int | None = None) -> A
 
 def _split(text: str) -> tuple[str, str]:
     """Host (perhaps in brackets) and port, either may be empty."""
-    for scheme in ("unix:", "fd:"):
-        if text.startswith(scheme):
-            raise ConfigError(f"{text!r}: addresses of the form {scheme} are not supported yet, give HOST:PORT")
     if "/" in text:
         _, _, behind = text.rpartition("//")
         raise ConfigError(f"{text!r} is no address: give only host and port, as in {behind.partition('/')[0] or HOST}")
@@ -168,6 +192,21 @@ def _split(text: str) -> tuple[str, str]:
     if colon and not port:
         raise ConfigError(f"{text!r} ends without a port: give one, or leave out the colon")
     return host, port
+
+
+def _parse_unix(path: str) -> str:
+    """unix(7): a path of up to 107 bytes, or a name behind @."""
+    if path[:1] not in ("/", "@") or len(path) < 2 or "\0" in path or path.endswith("/"):
+        raise ConfigError(f"'unix:{path}' is no unix socket: give a whole path, as in unix:/run/x.sock, or unix:@name")
+    if len(os.fsencode(path)) > UNIX_BYTES_MAX:
+        raise ConfigError(f"'unix:{path}' is too long: the path of a socket has {UNIX_BYTES_MAX} bytes at most")
+    return path
+
+
+def _parse_fd(name: str) -> str:
+    if not _FD_NAME.fullmatch(name):
+        raise ConfigError(f"'fd:{name}' names no socket: give its number, as in fd:3, or its FileDescriptorName=")
+    return name
 
 
 def parse_host(text: str) -> str:
@@ -193,56 +232,6 @@ def parse_port(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
     raise ConfigError(f"{text!r} is no port: give a number from 0 (any free one) to 65535")
-
-
-def local_addresses(family: int = socket.AF_UNSPEC) -> list[str]:
-    """Addresses under which other machines may reach this one; none when the kernel will not say.
-
-    Asked over netlink (rtnetlink(7)): the resolver knows what a name stands for, not what an interface has.
-    """
-    request = struct.pack("=IHHIIBBBBI", 24, _GET_ADDRESSES, _REQUEST_ALL, 1, 0, family, 0, 0, 0, 0)
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
-            kernel.settimeout(1)
-            kernel.sendall(request)
-            found: list[str] = []
-            while True:
-                for kind, message in _messages(kernel.recv(1 << 16)):
-                    if kind != _NEW_ADDRESS:
-                        return found
-                    found.extend(_global_address(message))
-    except OSError:
-        return []
-
-
-_GET_ADDRESSES: Final = 22  # RTM_GETADDR
-_NEW_ADDRESS: Final = 20  # RTM_NEWADDR
-_REQUEST_ALL: Final = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
-_SCOPES: Final = (0, 200)  # RT_SCOPE_UNIVERSE, RT_SCOPE_SITE: neither one link nor this host alone
-_PEER, _LOCAL = 1, 2  # IFA_ADDRESS, IFA_LOCAL; the same but on a point-to-point link
-
-
-def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, what follows the header) of every netlink message; each begins at a multiple of four."""
-    while len(datagram) >= 16:
-        size, kind = struct.unpack_from("=IH", datagram)
-        yield kind, datagram[16:size]
-        datagram = datagram[max(16, size + 3 & ~3) :]
-
-
-def _global_address(message: bytes) -> Iterator[str]:
-    family, scope = message[0], message[3]
-    if scope not in _SCOPES or family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    fields: dict[int, bytes] = {}
-    rest = message[8:]
-    while len(rest) >= 4:
-        size, kind = struct.unpack_from("=HH", rest)
-        fields[kind] = rest[4:size]
-        rest = rest[max(4, size + 3 & ~3) :]
-    address = fields.get(_LOCAL, fields.get(_PEER))
-    if address:
-        yield socket.inet_ntop(family, address)
 
 
 # Processors.

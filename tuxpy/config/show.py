@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .keys import SECTIONS
-from .kinds import PATH
+from .kinds import MAYBE_PATH, PATH
 from .tree import DEFAULT, Given, Section, Tree
 
 _BARE = re.compile(r"[0-9A-Za-z_-]+")
@@ -37,7 +37,8 @@ def _keys(section: Section, given_only: bool = False) -> Iterator[str]:
         if key.many or isinstance(given.value, Section) or (given_only and key.name not in section.given):
             continue
         if given.raw is not None:
-            raw = section.path_of(key.name) if key.kind is PATH else given.raw
+            whole = key.kind is PATH or (key.kind is MAYBE_PATH and given.value)
+            raw = section.path_of(key.name) if whole else given.raw
             line = f"{key.name} = {toml_of(raw)}"
             yield line if given_only else f"{line}  # {_whence(given)}"
 

@@ -1,0 +1,58 @@
+"""The addresses of this machine, from the kernel."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+
+def local_addresses(family: int = socket.AF_UNSPEC) -> list[str]:
+    """Addresses under which other machines may reach this one; none when the kernel will not say.
+
+    Asked over netlink (rtnetlink(7)): the resolver knows what a name stands for, not what an interface has.
+    """
+    request = struct.pack("=IHHIIBBBBI", 24, _GET_ADDRESSES, _REQUEST_ALL, 1, 0, family, 0, 0, 0, 0)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
+            kernel.settimeout(1)
+            kernel.sendall(request)
+            found: list[str] = []
+            while True:
+                for kind, message in _messages(kernel.recv(1 << 16)):
+                    if kind != _NEW_ADDRESS:
+                        return found
+                    found.extend(_global_address(message))
+    except OSError:
+        return []
+
+
+_GET_ADDRESSES: Final = 22  # RTM_GETADDR
+_NEW_ADDRESS: Final = 20  # RTM_NEWADDR
+_REQUEST_ALL: Final = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
+_SCOPES: Final = (0, 200)  # RT_SCOPE_UNIVERSE, RT_SCOPE_SITE: neither one link nor this host alone
+_PEER, _LOCAL = 1, 2  # IFA_ADDRESS, IFA_LOCAL; the same but on a point-to-point link
+
+
+def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    """(type, what follows the header) of every netlink message; each begins at a multiple of four."""
+    while len(datagram) >= 16:
+        size, kind = struct.unpack_from("=IH", datagram)
+        yield kind, datagram[16:size]
+        datagram = datagram[max(16, size + 3 & ~3) :]
+
+
+def _global_address(message: bytes) -> Iterator[str]:
+    family, scope = message[0], message[3]
+    if scope not in _SCOPES or family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    fields: dict[int, bytes] = {}
+    rest = message[8:]
+    while len(rest) >= 4:
+        size, kind = struct.unpack_from("=HH", rest)
+        fields[kind] = rest[4:size]
+        rest = rest[max(4, size + 3 & ~3) :]
+    address = fields.get(_LOCAL, fields.get(_PEER))
+    if address:
+        yield socket.inet_ntop(family, address)

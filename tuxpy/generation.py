@@ -1,0 +1,77 @@
+"""Configurations one after another: what is in force, and what still has questions to answer.
+
+A reload opens everything anew, roots and password files and what is remembered of both. The engines change to the new
+rules each at its own moment, and a miss says under which rules it was asked: it is judged by the sites of that time,
+since its class of address is theirs. Old sites are closed when no engine refers to them any more: until then witnesses
+name their roots, and slow work may be under way for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from .config.settings import Config
+from .engine import Engine, Miss
+from .inline import opener
+from .privileges import seen_from_within
+from .site.errands import Errands
+from .site.sites import Sites
+
+PutOff = tuple[Engine, Miss, int]  # a miss that waits for slow work, and how often it has
+
+
+class Generation:
+    """One configuration and what was opened for it. Raises ConfigError."""
+
+    def __init__(self, number: int, config: Config, errand_threads: int, knock: Callable[[], None]) -> None:
+        self.number, self.config = number, config
+        self.errands: Errands[PutOff] = Errands(errand_threads, knock)
+        self.sites = Sites(seen_from_within(config).sites, opener, self.errands)
+
+    def close(self) -> None:
+        """Any number of times."""
+        self.errands.close()
+        self.sites.close()
+
+
+class Generations:
+    """The one in force, and those before it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, Generation] = {}
+        self.current: Generation | None = None
+
+    def __iter__(self) -> Iterator[Generation]:
+        return iter(self._kept.values())
+
+    @property
+    def next_number(self) -> int:
+        return 0 if self.current is None else self.current.number + 1
+
+    def adopt(self, generation: Generation) -> None:
+        """It is in force from now on."""
+        self._kept[generation.number] = self.current = generation
+
+    def of(self, miss: Miss) -> Generation:
+        """The one whose rules held when this was asked."""
+        return self._kept[miss.rules]
+
+    def returned(self) -> Iterator[tuple[Engine, Miss, int]]:
+        """Misses whose slow work is done; while one is dealt with, its result is at hand."""
+        for generation in list(self._kept.values()):
+            yield from generation.errands.returned()
+
+    def retire(self, engines: list[Engine]) -> None:
+        """Close what no engine refers to any more."""
+        if len(self._kept) < 2:
+            return
+        oldest = min(engine.settled() for engine in engines)
+        for number in [number for number in self._kept if number < oldest]:
+            self._kept.pop(number).close()
+
+    def close(self) -> None:
+        """Any number of times."""
+        for generation in self._kept.values():
+            generation.close()
+        self._kept.clear()
+        self.current = None

@@ -1,0 +1,136 @@
+"""Rights that are given up between binding ports and opening engines: only then, since a thread keeps what it had.
+
+    who we become   found by name before a chroot hides the names
+    in this order   supplementary groups, group, root directory, user; each needs what the next one takes away
+    no way back     checked, and no_new_privs for whatever we might execute
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Final
+
+from .config.settings import Config
+from .config.sites import SiteConfig
+from .errors import ConfigError
+from .native import lib, must
+
+log = logging.getLogger("tuxpy")
+
+# Imported late elsewhere. Another user may have no right to read them, and in a chroot none would be found.
+_LATE: Final = ("concurrent.futures.thread", "difflib", "encodings.idna", "linecache")
+_LATE_AND_OURS: Final = (
+    "bcrypt", "argon2.low_level", "argon2.exceptions", "brotli", "zstandard", "compression.zstd",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who to become."""
+
+    user: int
+    group: int
+    name: str = ""  # of the user, for the supplementary groups; "": none
+
+
+def identity_of(config: Config) -> Identity | None:
+    """Who the configuration wants us to be; None: who we are. Raises ConfigError."""
+    if not (config.user or config.group):
+        return None
+    name, user, group = "", os.geteuid(), os.getegid()
+    if config.user:
+        name, user, group = _user(config.user)
+    if config.group:
+        group = _group(config.group)
+    if os.geteuid() != 0 and (user, group) != (os.geteuid(), os.getegid()):
+        raise ConfigError("only root can become another user: start it as root, or leave server.user and group out")
+    return Identity(user, group, name)
+
+
+def _user(word: str) -> tuple[str, int, int]:
+    import pwd
+
+    try:
+        found = pwd.getpwuid(int(word)) if word.isdecimal() else pwd.getpwnam(word)
+    except (KeyError, OverflowError):
+        if word.isdecimal() and int(word) < 1 << 31:
+            return "", int(word), int(word)
+        raise ConfigError(f"there is no user {word!r}: make it, or give another one as server.user") from None
+    return found.pw_name, found.pw_uid, found.pw_gid
+
+
+def _group(word: str) -> int:
+    import grp
+
+    try:
+        return int(word) if word.isdecimal() else grp.getgrnam(word).gr_gid
+    except KeyError:
+        raise ConfigError(f"there is no group {word!r}: make it, or give another one as server.group") from None
+
+
+def give_up(identity: Identity | None, chroot: str = "") -> None:
+    """Become that user, in that directory. Raises ConfigError; then nothing may be served."""
+    if identity is not None or chroot:
+        for name in (*_LATE, *(_LATE_AND_OURS if chroot else ())):
+            _import(name)
+    try:
+        if identity is not None and os.geteuid() == 0:
+            if identity.name:
+                os.initgroups(identity.name, identity.group)
+            else:
+                os.setgroups([])
+            os.setresgid(identity.group, identity.group, identity.group)
+        if chroot:
+            os.chroot(chroot)
+            os.chdir("/")
+        if identity is not None and os.geteuid() == 0:
+            os.setresuid(identity.user, identity.user, identity.user)
+    except OSError as error:
+        what = f"see only what is beneath {chroot!r}" if chroot else "become another user"
+        raise ConfigError(f"cannot {what}: {error.strerror}; start it as root, or leave that key out") from error
+    if identity is not None and identity.user != 0 and os.getresuid() != (identity.user,) * 3:
+        raise ConfigError("the rights of root are not gone for good: leave server.user out, and start it as that user")
+    if identity is not None or chroot:
+        gain_no_more()
+
+
+def _import(name: str) -> None:
+    try:
+        import_module(name)
+    except ImportError:
+        pass
+
+
+def gain_no_more() -> None:
+    """Whatever this process and its threads execute from now on has no more rights than they."""
+    must(lib.tux_no_new_privileges(), "no_new_privs")
+
+
+def warn_of_root(config: Config) -> None:
+    """Who serves on as root is told so, once."""
+    if os.geteuid() == 0 and not config.user:
+        log.warning("serving as root: name the user to become with --user or server.user, or start it as one")
+
+
+def seen_from_within(config: Config) -> Config:
+    """The configuration with the paths of files as they are beneath its chroot. Raises ConfigError."""
+    if not config.chroot:
+        return config
+
+    def within(path: str) -> str:
+        inside = os.path.relpath(os.path.abspath(path), config.chroot)  # noqa: PTH100
+        if inside.startswith(".."):
+            raise ConfigError(f"{path!r} is not beneath {config.chroot!r}: move it there, or leave server.chroot out")
+        return "/" if inside == "." else f"/{inside}"
+
+    def site(one: SiteConfig) -> SiteConfig:
+        gates = tuple(
+            gate if gate.login is None else replace(gate, login=replace(gate.login, path=within(gate.login.path)))
+            for gate in one.policy.gates
+        )
+        return replace(one, root=within(one.root), policy=replace(one.policy, gates=gates))
+
+    return replace(config, sites=tuple(map(site, config.sites)))

@@ -1,0 +1,63 @@
+"""From the configuration in force to another one: what can change, and which listeners stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from .config.settings import Address, Config
+from .errors import ConfigError
+from .inherit import Inherited
+from .listen import Listener, listen
+
+# Settled when engines open and rights are given up. With the keys of the file.
+_FIXED: Final = {
+    "workers": "server.workers",
+    "backend": "server.backend",
+    "max_connections": "server.max_connections",
+    "user": "server.user",
+    "group": "server.group",
+    "chroot": "server.chroot",
+    "pid_file": "server.pid_file",
+    "access_log": "log.access",
+    "admin": "admin.listen",
+}
+
+
+def as_possible(old: Config, new: Config) -> tuple[Config, list[str]]:
+    """The new configuration without what only a restart can change, and the keys of that."""
+    fixed = {name: getattr(old, name) for name in _FIXED}
+    differ = [key for name, key in _FIXED.items() if getattr(new, name) != fixed[name]]
+    return (replace(new, **fixed) if differ else new), differ
+
+
+def listeners_for(
+    config: Config, there: Iterable[Listener], inherited: Inherited
+) -> tuple[list[Listener], list[Listener]]:
+    """All that the configuration asks for, and those of them that are new. Raises ConfigError; then none is open."""
+    left, found, fresh = list(there), list[Listener](), list[Listener]()
+    binds = inherited.binds(config)
+    alone = all(":" in bind.host for bind in binds if bind.host)
+    try:
+        for bind in binds:
+            one = _known(bind, left) or inherited.listener(bind)
+            if one is None:
+                one = listen(bind, config.workers, alone, config.socket_mode, config.socket_group)
+            if one in left:
+                left.remove(one)
+                one.address = bind
+            else:
+                fresh.append(one)
+            found.append(one)
+    except ConfigError:
+        for one in fresh:
+            one.close()
+        raise
+    return found, fresh
+
+
+def _known(bind: Address, there: list[Listener]) -> Listener | None:
+    """By the very words first: of two addresses with any free port each has its own."""
+    exact = (one for one in there if one.address == bind)
+    return next(exact, None) or next((one for one in there if one.stands_for(bind)), None)

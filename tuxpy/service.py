@@ -1,0 +1,181 @@
+"""What serves: the engines, the listeners that they share, and the configurations whose sites judge for them.
+
+It knows nothing of signals or processes; server.py leads it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from .accesslog import AccessLog
+from .config.settings import Config
+from .engine import Engine, Limits, Miss
+from .errors import ConfigError, EngineError
+from .generation import Generation, Generations
+from .inside import Inside
+from .judge import judge_miss, too_busy
+from .limits import limits_of, with_times_of
+from .lines import Lines
+from .listen import Listener
+from .site.errands import Later
+
+log = logging.getLogger("tuxpy")
+
+_ERRAND_THREADS: Final = 4
+_ROUNDS_MAX: Final = 8  # a password, a digest and a coding make three
+
+
+class Service:
+    """Nothing runs before open()."""
+
+    def __init__(self) -> None:
+        self.engines: list[Engine] = []
+        self.lines = Lines()
+        self.generations = Generations()
+        self.limits = Limits()
+        self.access_log: AccessLog | None = None
+        self.inside: Inside | None = None
+        self.notify = -1  # an eventfd: engines and errands knock there, and whoever wants the loop to look around
+
+    def open(self, config: Config, listeners: Sequence[Listener]) -> None:
+        """Start. Raises ConfigError when the machine or the configuration does not allow it."""
+        self.notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        first = self.generation(config)
+        self.generations.adopt(first)
+        self.limits = limits_of(config)
+        if config.access_log is not None:
+            said = config.access_log
+            self.access_log = AccessLog(said.path, said.format, block=said.wait, trusted=said.trusted)
+        self.lines.check(listeners, config.workers, self.limits.slots)
+        for _ in range(config.workers):
+            self.engines.append(self._engine(config, first))
+        self.lines.start(self.engines, listeners)
+        if config.admin:
+            self.inside = Inside(config, self.notify)
+
+    def generation(self, config: Config) -> Generation:
+        """The next one, with everything opened that it needs. Raises ConfigError."""
+        return Generation(self.generations.next_number, config, _ERRAND_THREADS, self.knock)
+
+    def _engine(self, config: Config, first: Generation) -> Engine:
+        sites = first.sites
+        try:
+            return Engine(
+                self.limits, self.notify, config.backend, sites.significant, sites.classes, self.access_log
+            )
+        except EngineError as error:
+            raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
+
+    def knock(self) -> None:
+        """Let the loop look around. From any thread."""
+        if self.notify >= 0:
+            os.eventfd_write(self.notify, 1)
+
+    # Judging.
+
+    def judge(self) -> None:
+        """Answer every miss and count every completion that is there now."""
+        if self.inside is not None:
+            self.inside.answer(self)
+        for engine, miss, rounds in self.generations.returned():
+            self._answer(engine, miss, time.time(), rounds + 1)
+        for engine in self.engines:
+            while misses := engine.misses():
+                now = time.time()
+                for miss in misses:
+                    self._answer(engine, miss, now)
+            while done := engine.completions():
+                for one in done:
+                    self.lines.completed(one.cookie)
+        self.lines.settle()
+        self.generations.retire(self.engines)
+
+    def _answer(self, engine: Engine, miss: Miss, now: float, rounds: int = 0) -> None:
+        """rounds: how often it was put off already; a file that never rests must not keep us busy for ever."""
+        asked, began = self.generations.of(miss), time.perf_counter()
+        try:
+            engine.answer(miss, judge_miss(asked.sites, miss, now))
+        except Later as later:
+            if rounds >= _ROUNDS_MAX or not asked.errands.put_off(later, (engine, miss, rounds)):
+                engine.answer(miss, too_busy(miss, now))
+        except EngineError:  # the engine distrusts what we compiled: a fault of ours, and this client's alone
+            log.exception("an answer was refused; its connection is closed")
+            engine.answer(miss, None)
+        if self.inside is not None:
+            self.inside.judged(miss.head, time.perf_counter() - began)
+
+    # Changing.
+
+    def renew(self) -> None:
+        """Follow roots and read rules that have changed; what was decided by the old ones is forgotten."""
+        assert self.generations.current is not None
+        try:
+            changed = self.generations.current.sites.renew()
+        except Exception:
+            log.exception("the rules could not be read again; those that were read before stay")
+            changed = False
+        if changed:
+            for engine in self.engines:
+                engine.forget()
+        if self.access_log is not None:
+            self.access_log.look()
+        if self.inside is not None:
+            self.inside.look(self.engines)
+
+    def reopen_log(self) -> None:
+        """Go on in the file that has the name of the access log now."""
+        if self.access_log is not None:
+            self.access_log.reopen()
+
+    def change(self, config: Config, listeners: Sequence[Listener], idle_ms: int) -> None:
+        """Another configuration, and these listeners. Raises ConfigError, and then all is as it was."""
+        self.lines.check(listeners, len(self.engines), self.limits.slots)
+        after = self.generation(config)
+        limits = with_times_of(self.limits, config)
+        try:
+            for engine in self.engines:
+                engine.set_rules(after.number, after.sites.significant, after.sites.classes, limits)
+        except EngineError as error:  # none has taken them: what one refuses, the first does
+            after.close()
+            raise ConfigError(f"the engines refuse the rules: {error}") from error
+        self.limits = limits
+        self.generations.adopt(after)
+        self.lines.change(listeners, idle_ms)
+
+    # Looking in, and the end.
+
+    def reloaded(self, fault: str) -> None:
+        """For those who look inside: a reload was done, or refused because of this."""
+        if self.inside is not None:
+            self.inside.reloads = self.inside.reloads.noted(time.time(), fault)
+
+    def metrics(self) -> dict[str, int]:
+        """The counters of all engines, added up."""
+        total: dict[str, int] = {}
+        for engine in self.engines:
+            for name, value in engine.metrics().items():
+                total[name] = total.get(name, 0) + value
+        return total
+
+    def close(self) -> None:
+        """End what is left, close everything. Any number of times."""
+        for generation in self.generations:
+            generation.errands.close()
+        for engine in self.engines:
+            engine.close()
+        self.engines.clear()
+        if self.access_log is not None:  # behind the engines, which write to it to their end
+            self.access_log.close()
+            self.access_log = None
+        if self.inside is not None:
+            self.inside.close()
+            self.inside = None
+        self.lines.close()
+        self.generations.close()
+        if self.notify >= 0:
+            os.close(self.notify)
+            self.notify = -1
