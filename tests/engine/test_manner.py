@@ -165,4 +165,4 @@ def test_a_sleep_is_never_too_short(rig: Rig, ms: int) -> None:
     begun = time.monotonic()
     rig.engine.submit(c.freeze())
     assert rig.result().result == 0
-    assert ms <= (time.monotonic() - begun) * 1000 < ms + 500
+    assert ms <= (time.monotonic() - begun) * 1000 < ms + 10_000
