@@ -256,6 +256,7 @@ def test_varnish_decodes_for_who_cannot(stand: Stand) -> None:
     way = stand(lambda here, upstream: proxies.varnish(here, upstream, gzip=True))
     plain, coded = way.front.ask(_ASSET), way.front.ask(_ASSET, accept_encoding="gzip")
     assert plain.body == gzip.decompress(coded.body) == _SCRIPT
+    until(lambda: way.relay.passed(_ASSET))
     assert [one.request["accept-encoding"] for one in way.relay.passed(_ASSET)] == ["gzip"]
     assert plain.fields["etag"] == f"W/{coded.fields['etag']}"
 
