@@ -5,7 +5,7 @@
 #include "base.h"
 
 /* One piece of blocking work. The engine owns it until it is posted and again when it comes back; in between it belongs
- * to the pool. A run has at most one, so the queue never holds more than the engine has slots. */
+ * to the pool. Runs, responses and fetches have one each, so the queues are bounded by what the engine holds. */
 struct tux_job {
     struct tux_job *next;
     void (*perform)(struct tux_job *job, void *context);
@@ -14,9 +14,11 @@ struct tux_job {
 
 struct tux_cachemiss;
 
-/* `threads` workers; each finished job makes `knock_fd` (an eventfd) readable. */
+/* `threads` workers and one for what is light; each finished job makes `knock_fd` (an eventfd) readable. */
 int tux_cachemiss_open(struct tux_cachemiss **out, unsigned threads, int knock_fd, void *context);
 void tux_cachemiss_post(struct tux_cachemiss *pool, struct tux_job *job);
+/* Something short that others wait for, as the check of a decision: done before all that is not light. */
+void tux_cachemiss_post_light(struct tux_cachemiss *pool, struct tux_job *job);
 /* The finished jobs, oldest first, as a list; NULL when there are none. */
 struct tux_job *tux_cachemiss_take(struct tux_cachemiss *pool);
 u32 tux_cachemiss_queued(struct tux_cachemiss *pool);

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "window.h"
 
 /* Newer than some installed headers. */
 #define SYS_OPENAT2 437
-#define SYS_CACHESTAT 451
 #define RESOLVE_CACHED_FLAG 0x20u
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
@@ -48,6 +48,7 @@ static i64 cold(struct tux_run *run, const struct tux_atom *atom)
 {
     if (atom->flags & SYSLET_SYNC) return -EAGAIN;
     run->wait = TUX_WAIT_COLD;
+    run->fetch = 0;
     return TUX_COLD;
 }
 
@@ -146,36 +147,6 @@ static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct 
     return (i64)length;
 }
 
-/* Are the pages of this window in memory? A wrong no costs a trip to a worker, a wrong yes stalls the engine: what
- * cannot be known is a no. (cachestat answers 0 on overlayfs, RWF_NOWAIT is unknown to tmpfs before Linux 6.x.) */
-static bool is_resident(int fd, u64 offset, u64 length)
-{
-    struct { u64 off, len; } range = {offset, length};
-    struct { u64 cache, dirty, writeback, evicted, recently_evicted; } state;
-    u64 first = offset / 4096, last = (offset + length + 4095) / 4096;
-    if (syscall(SYS_CACHESTAT, fd, &range, &state, 0) == 0) return state.cache >= last - first;
-    u8 byte;
-    struct iovec one = {&byte, 1};
-    return read_with_flags(fd, &one, (i64)offset, RWF_NOWAIT) == 1 &&
-           read_with_flags(fd, &one, (i64)(offset + length - 1), RWF_NOWAIT) == 1;
-}
-
-/* On a worker: bring a window into memory by reading it. The copy is thrown away; the pages stay. */
-static i64 warm(int fd, u64 offset, u64 length)
-{
-    u8 copy[65536];
-    (void)readahead(fd, (off_t)offset, length);
-    while (length > 0) {
-        ssize_t n = pread(fd, copy, tux_min_u64(length, sizeof copy), (off_t)offset);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EIO) return -EIO; /* nobody shall try that on the engine */
-        if (n <= 0) return 0; /* shorter than it was, or no file to send from: sendfile will say so */
-        offset += (u64)n;
-        length -= (u64)n;
-    }
-    return 0;
-}
-
 /* sendfile(2) has no flag for it. Our own descriptors are all like that. */
 static void never_block(int fd)
 {
@@ -183,50 +154,104 @@ static void never_block(int fd)
     if (flags >= 0 && !(flags & O_NONBLOCK)) (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* May the bytes from `at` on be sent here? 0 and how far, or what the run waits for now. Where a window begins, the
+ * next one is fetched too: on a disk of 2 ms a request one client gets over 500 MB/s, against 315 without. */
+static i64 seek_window(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom,
+                       const struct tux_file *file, u64 at, u64 end, u64 *until)
+{
+    struct tux_windows *w = stage->windows;
+    int in = (int)tux_arg(run, atom, 1);
+    u64 now_ms = stage->now_ms, next = *until = tux_window_end(at, end);
+    enum tux_look look = TUX_LOOK_FAR;
+    if (!(atom->flags & SYSLET_ASYNC)) look = tux_window_look(w, file, in, at, *until, now_ms);
+    i64 parked = look == TUX_LOOK_HOT ? 0 : cold(run, atom);
+    if (parked == TUX_COLD && look == TUX_LOOK_COLD) run->fetch = (u8)tux_window_fetch(w, file, in, at, *until);
+    bool begins = look == TUX_LOOK_COLD || run->progress == 0 || at % TUX_WINDOW_BYTES == 0;
+    if (begins && look != TUX_LOOK_FAR && !(atom->flags & SYSLET_SYNC))
+        tux_window_ahead(w, file, in, next, tux_window_end(next, end), now_ms);
+    return parked;
+}
+
+/* On a worker: bytes sent of what the engine must not send itself; -EAGAIN when the socket is full. */
+static i64 send_from_worker(const struct tux_run *run, int out, int in, u64 start, u64 count)
+{
+    u64 sent = 0, most = tux_min_u64(count - run->progress, TUX_SENDFILE_BURST_BYTES);
+    while (sent < most) {
+        u64 at = start + run->progress + sent, until = tux_window_end(at, at + most - sent);
+        tux_read_ahead(in, at, until);
+        off_t offset = (off_t)at;
+        i64 n = result_of(sendfile(out, in, &offset, until - at));
+        if (n == -EINTR) continue;
+        if (n <= 0) return sent > 0 ? (i64)sent : n == 0 ? -EIO : n;
+        sent += (u64)n;
+    }
+    return (i64)sent;
+}
+
+/* Until there is room in the socket. */
+static i64 await_room(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int out)
+{
+    if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC) || !is_own(run, atom, 0))
+        return await_ready(stage, run, atom, out, POLLOUT);
+    return stage->backend->ops->writable(stage->backend, run, out);
+}
+
+/* What the event, or a worker, has left. If a worker found the socket full, the event that says otherwise may have
+ * come, and been passed over, while it still had the run: so we look before we wait. */
+static i64 go_on_sending(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int out, i64 landed)
+{
+    struct pollfd p = {.fd = out, .events = POLLOUT};
+    if (run->woken == TUX_WAIT_COLD && landed > 0) run->progress += (u64)landed;
+    if (landed != -EAGAIN) return landed < 0 ? landed : 0;
+    return poll(&p, 1, 0) == 1 ? 0 : await_room(stage, run, atom, out);
+}
+
 /* Sends `count` bytes of the file or fails; -EIO when the file has become shorter. */
 static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     int out = (int)tux_arg(run, atom, 0), in = (int)tux_arg(run, atom, 1);
-    u64 start = (u64)tux_arg(run, atom, 2), count = (u64)tux_arg(run, atom, 3), turn = 0;
-    i64 landed;
+    u64 start = (u64)tux_arg(run, atom, 2), count = (u64)tux_arg(run, atom, 3), until = 0;
+    u64 turn = run->progress < TUX_SENDFILE_BURST_BYTES ? TUX_SENDFILE_BURST_BYTES : TUX_SENDFILE_TURN_BYTES;
+    i64 landed = 0;
     if ((i64)count < 0) return -EINVAL;
     if ((i64)start < 0 && count > 0) { /* our probes would misread it; the kernel says what is wrong first */
         off_t nowhere = (off_t)start;
         return result_of(sendfile(out, in, &nowhere, count));
     }
-    if (tux_take_landed(run, &landed) && landed < 0) return landed;
+    if (stage->place == TUX_ON_WORKER) return send_from_worker(run, out, in, start, count);
+    bool on_engine = stage->place == TUX_ON_ENGINE;
+    if (tux_take_landed(run, &landed)) landed = go_on_sending(stage, run, atom, out, landed);
+    if (landed < 0) return landed; /* also TUX_AGAIN */
+    struct tux_file file = {0};
+    if (on_engine && run->progress < count) {
+        file = tux_file_of(in);
+        if (!is_own(run, atom, 0)) never_block(out);
+    }
     while (run->progress < count) {
-        u64 at = start + run->progress, window = tux_min_u64(count - run->progress, TUX_WINDOW_BYTES);
-        if (stage->place == TUX_ON_WORKER) {
-            run->warm_until = at + window;
-            return warm(in, at, window);
+        u64 at = start + run->progress;
+        if (run->ending) return -ECANCELED; /* told while a worker had it, or in the middle of a long one */
+        if (on_engine && at >= until) {
+            i64 wait = seek_window(stage, run, atom, &file, at, start + count, &until);
+            if (wait != 0) return wait;
         }
-        if (stage->place == TUX_ON_ENGINE && at >= run->warm_until) {
-            if ((atom->flags & SYSLET_ASYNC) || !is_resident(in, at, window)) return cold(run, atom);
-            run->warm_until = at + window;
-        }
-        if (stage->place == TUX_ON_ENGINE) window = tux_min_u64(window, run->warm_until - at);
-        if (stage->place == TUX_ON_ENGINE && turn == 0 && !is_own(run, atom, 0)) never_block(out);
         off_t offset = (off_t)at;
-        i64 n = result_of(sendfile(out, in, &offset, window));
+        u64 most = on_engine ? tux_min_u64(until - at, turn) : count - run->progress;
+        i64 n = result_of(sendfile(out, in, &offset, most));
         if (n > 0) {
             run->progress += (u64)n;
-            turn += (u64)n;
-            if (turn < TUX_SENDFILE_TURN_BYTES || stage->place != TUX_ON_ENGINE) continue;
+            turn -= on_engine ? (u64)n : 0;
+            if (turn > 0) continue;
             run->wait = TUX_WAIT_NOT; /* parked without a reason: the engine queues it as ready, behind the others */
             if (run->progress < count) return TUX_AGAIN;
         } else if (n == 0) {
             return -EIO;
         } else if (n == -EAGAIN) {
-            if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC) || !is_own(run, atom, 0))
-                n = await_ready(stage, run, atom, out, POLLOUT);
-            else n = stage->backend->ops->writable(stage->backend, run, out);
+            n = await_room(stage, run, atom, out);
             if (n != 0) return n;
         } else if (n != -EINTR) {
             return n;
         }
     }
-    run->warm_until = 0;
     return (i64)count;
 }
 

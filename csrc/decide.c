@@ -21,7 +21,7 @@ static bool is_fresh(struct tux_engine *e, struct tux_run *run, struct tux_respo
         r->refs++;
         tux_rules_check_begins(e, r);
         tux_metric_add(&e->metrics.checks, 1);
-        tux_cachemiss_post(e->pool, &r->job);
+        tux_cachemiss_post_light(e->pool, &r->job);
     }
     if (age_ms < TUX_STALE_MS || tux_conn_pin_head(tux_conn_of(e, run)) != 0) return true;
     run->wait = TUX_WAIT_FRESH;

@@ -14,6 +14,7 @@
 #include "decision.h"
 #include "head.h"
 #include "step.h"
+#include "window.h"
 
 /* A first-in first-out list of runs, linked through their `next`. A run is in one list at most. */
 struct tux_run_list {
@@ -69,6 +70,7 @@ struct tux_engine {
     struct tux_backend *backend;
     struct tux_deadlines deadlines;
     struct tux_decisions decisions;
+    struct tux_windows windows;
     struct tux_run_list ready, unused;
     struct tux_port *ports[TUX_PORTS_MAX];
     struct tux_pending pending[TUX_PENDING];

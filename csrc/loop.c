@@ -101,6 +101,23 @@ static void perform_cold(struct tux_job *job, void *context)
     job->result = tux_plain_calls[atom->call](&stage, run, atom);
 }
 
+/* What the run is at would block: it waits for the fetch of a window, or a worker does its atom. */
+static void hand_over(struct tux_engine *e, struct tux_run *run)
+{
+    tux_metric_add(&e->metrics.cold, 1);
+    if (run->fetch) {
+        struct tux_fetch *fetch = &e->windows.fetch[run->fetch - 1];
+        struct tux_run_list waiters = {fetch->waiters, fetch->waiters_last};
+        tux_list_add(e, &waiters, run);
+        fetch->waiters = waiters.first;
+        fetch->waiters_last = waiters.last;
+        return;
+    }
+    e->cold[run->slot].perform = perform_cold;
+    e->cold[run->slot].result = -ECANCELED; /* if it is never performed */
+    tux_cachemiss_post(e->pool, &e->cold[run->slot]);
+}
+
 /* Run until the run parks, ends or has had its slice, and see to whatever it now waits for. */
 static void go(struct tux_engine *e, struct tux_run *run)
 {
@@ -119,10 +136,7 @@ static void go(struct tux_engine *e, struct tux_run *run)
     } else if (outcome == TUX_SLICE_USED || run->wait == TUX_WAIT_NOT) {
         tux_list_add(e, &e->ready, run);
     } else if (run->wait == TUX_WAIT_COLD) {
-        tux_metric_add(&e->metrics.cold, 1);
-        e->cold[run->slot].perform = perform_cold;
-        e->cold[run->slot].result = -ECANCELED; /* if it is never performed */
-        tux_cachemiss_post(e->pool, &e->cold[run->slot]);
+        hand_over(e, run);
     } else {
         u64 limit = run->wait == TUX_WAIT_TIMER ? run->progress : tux_timeout_of(e, run);
         if (run->deadline_ms && (limit == 0 || run->deadline_ms < limit)) limit = run->deadline_ms;
@@ -151,17 +165,27 @@ static void handle(struct tux_engine *e, const struct tux_event *event)
     tux_wake(e, run);
 }
 
+static void landed(struct tux_engine *e, struct tux_run *run, i64 result)
+{
+    tux_land(run, result);
+    tux_wake(e, run);
+}
+
+static void fetched(struct tux_engine *e, struct tux_fetch *fetch)
+{
+    struct tux_run_list waiters = {fetch->waiters, fetch->waiters_last};
+    for (struct tux_run *run; (run = tux_list_take(e, &waiters)) != NULL;) landed(e, run, fetch->job.result);
+    tux_window_done(&e->windows, fetch, e->stage.now_ms);
+}
+
 static void take_jobs(struct tux_engine *e)
 {
     for (struct tux_job *job = tux_cachemiss_take(e->pool), *next; job; job = next) {
         next = job->next;
-        if (job->perform != perform_cold) {
-            tux_serve_checked(e, (struct tux_response *)(void *)job);
-            continue;
-        }
-        struct tux_run *run = &e->runs[job - e->cold];
-        tux_land(run, job->result);
-        tux_wake(e, run);
+        struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
+        if (fetch) fetched(e, fetch);
+        else if (job->perform == perform_cold) landed(e, &e->runs[job - e->cold], job->result);
+        else tux_serve_checked(e, (struct tux_response *)(void *)job);
     }
 }
 
@@ -297,8 +321,10 @@ static void end_all(struct tux_engine *e)
     tux_cachemiss_stop(e->pool); /* jobs still queued will not be performed, but they come back */
     for (struct tux_job *job = tux_cachemiss_take(e->pool), *next; job; job = next) {
         next = job->next;
-        if (job->perform != perform_cold) tux_response_drop((struct tux_response *)(void *)job, &e->metrics);
-        else close_unclaimed(&e->runs[job - e->cold], job->result);
+        struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
+        if (fetch) tux_window_done(&e->windows, fetch, e->stage.now_ms);
+        else if (job->perform == perform_cold) close_unclaimed(&e->runs[job - e->cold], job->result);
+        else tux_response_drop((struct tux_response *)(void *)job, &e->metrics);
     }
     tux_accept_stop(e);
     for (u32 i = 0; i < e->options.slots; i++) {

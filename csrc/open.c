@@ -82,6 +82,7 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     if (o->cache_files_max) e->decisions.files_max = o->cache_files_max;
     if (!failed) failed = tux_significant_set(&e->significant, o->significant, o->significant_count);
     if (!failed) failed = tux_cachemiss_open(&e->pool, o->workers, e->knock_fd, e);
+    if (!failed) tux_windows_open(&e->windows, e->pool, o->workers, &e->metrics);
     return failed;
 }
 
@@ -119,6 +120,7 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
     e->stage = (struct tux_stage){.place = TUX_ON_ENGINE,
                                   .perform = e->calls,
                                   .leave = tux_serve_leave,
+                                  .windows = &e->windows,
                                   .shared = e->shared,
                                   .trace_head = &e->trace_head};
     failed = take_memory(e, options);

@@ -42,11 +42,11 @@ struct tux_run {
     u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none */
     bool landed_is_set;
     u8 port; /* where it accepts, counted from 1; 0 = nowhere yet */
+    u8 fetch; /* the fetch that it waits for, counted from 1; 0 = none: a job of its own */
     u16 last_atom, stop_flags;
     u32 next;      /* link of the one list the run is in */
     i64 landed;    /* what the event brought: the result for the atom that is tried again */
     u64 progress;  /* how far this atom is: bytes moved already, or the time to wake at */
-    u64 warm_until; /* file offset up to which a worker has just read, so it is not probed again */
     u64 steps, cookie;
     u64 deadline_ms; /* of the whole run; 0 = none */
     i64 inner_cells[TUX_INNER_CELLS_MAX];
@@ -64,6 +64,7 @@ struct tux_stage {
     const tux_perform *perform;                 /* by call number; NULL entries do not exist here */
     i64 (*leave)(struct tux_stage *, struct tux_run *, i64 result, bool stopped); /* a nested chain ended */
     struct tux_backend *backend;                /* TUX_ON_ENGINE only */
+    struct tux_windows *windows;                /* TUX_ON_ENGINE only */
     _Atomic i64 *shared;                        /* the SHARED cells */
     struct tux_trace_entry *trace;              /* NULL: nobody traces */
     _Atomic u64 *trace_head;

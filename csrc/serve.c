@@ -73,6 +73,8 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
     int fd = (int)tux_arg(run, atom, 0);
     i64 landed;
     if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
+    bool dealt_with = conn->head && tux_conn_head_is_kept(conn); /* by a chain that does not respond */
+    if (dealt_with) tux_conn_consume(conn, conn->head_bytes);
     conn->head = NULL;
     if (tux_take_landed(run, &landed)) {
         if (landed != -ETIME) return landed;

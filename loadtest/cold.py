@@ -1,0 +1,281 @@
+"""How long small answers take while others fetch what is on a slow disk, or what is large. COLD.md has the method.
+
+python loadtest/cold.py [--rounds N] [--seconds S] [--only WORD] [--disk ext4|fuse] [--limit S] [--out FILE]
+python loadtest/cold.py --render FILE
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from contenders import CONTENDERS, FAILURES, Contender, Job, Running, Unavailable, find, job_for, start
+from machine import describe
+from meter import HOST
+from slowdisk import Disk, apart, build, make_cold, slow_disk
+
+_SMALL, _LARGE = "/small.bin", "/large.bin"
+_LARGE_BYTES = 64 << 20
+_CLIENTS = 8  # that fetch what is large or cold, each one file after the other
+_PACED_CONNECTIONS, _PACED_RATE = 16, 2000
+_LEAD_S = 0.3  # so long the others fetch before it counts
+_TIMEOUT_S = 20.0
+_QUIET, _COLD, _BIG = "quiet", "beside cold files", "beside 8 downloads of 64 MiB"
+_DISK = Disk(milliseconds=10, places=8, files=24, file_bytes=16 << 20)  # about 100 MB/s
+_ROUNDS_MAX, _SECONDS_MAX = 20, 20
+
+
+def _nginx_threads(job: Job) -> list[str]:
+    """nginx with its remedy for cold files: sendfile(2) on threads."""
+    command = next(one for one in CONTENDERS if one.name == "nginx").command(job)
+    configuration = job.run / "nginx.conf"
+    configuration.write_text(configuration.read_text().replace("sendfile on;", "sendfile on; aio threads;"))
+    return command
+
+
+def _undisturbed(one: Contender) -> Contender:
+    """Before whoever else works on the machine, who would make a longer tail than any server: in a session of its own
+    with the best autogroup there is (sched(7)). Among its own threads the server is scheduled as ever."""
+    shell = ["setsid", "sh", "-c", 'echo -20 2>/dev/null >/proc/self/autogroup; exec "$@"', "sh"]
+    return replace(one, command=lambda job: [*shell, *one.command(job)])
+
+
+def _contenders(word: str) -> list[Contender]:
+    wanted = [one for one in CONTENDERS if one.name in ("nginx", "tuxpy-uring", "tuxpy-epoll")]
+    wanted.insert(1, Contender("nginx-threads", _nginx_threads))
+    return [_undisturbed(one) for one in wanted if word in one.name]
+
+
+@dataclass
+class Fetching:
+    """Clients that fetch one file after the other and throw away what they get."""
+
+    port: int
+    targets: Callable[[], str]
+    done: threading.Event = field(default_factory=threading.Event)
+    bytes: list[int] = field(default_factory=lambda: [0] * _CLIENTS)
+    faults: list[str] = field(default_factory=list)
+
+    def work(self, number: int) -> None:
+        try:
+            while not self.done.is_set():
+                self._fetch(number, self.targets())
+        except OSError as error:
+            if not self.done.is_set():
+                self.faults.append(repr(error))
+
+    def _fetch(self, number: int, target: str) -> None:
+        room = bytearray(1 << 18)
+        with socket.create_connection((HOST, self.port), timeout=_TIMEOUT_S) as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+            first = connection.recv_into(room)
+            if not room.startswith(b"HTTP/1.1 200 "):
+                raise OSError(f"{target} was answered {bytes(room[:40])!r}")
+            while first and not self.done.is_set():
+                self.bytes[number] += first
+                first = connection.recv_into(room, len(room), socket.MSG_TRUNC)  # counted and not copied
+
+
+@contextmanager
+def _fetching(port: int, targets: Callable[[], str]) -> Iterator[Fetching]:
+    fetching = Fetching(port, targets)
+    threads = [threading.Thread(target=fetching.work, args=(number,)) for number in range(_CLIENTS)]
+    for one in threads:
+        one.start()
+    try:
+        time.sleep(_LEAD_S)
+        yield fetching
+    finally:
+        fetching.done.set()
+        for one in threads:
+            one.join()
+
+
+@dataclass
+class Bench:
+    contenders: Sequence[Contender]
+    rounds: int
+    seconds: int
+    end: float  # nothing begins any more
+    server_cpu: int
+    work: Path
+    pace: Path
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    _next: int = 0
+
+    @property
+    def root(self) -> Path:
+        return self.work / "www"
+
+    def next_cold(self) -> str:
+        """A file that nobody has read for as long as possible; it is thrown out of memory first."""
+        self._next += 1
+        name = f"{self._next % _DISK.files}.bin"
+        make_cold([self.root / "slow" / name])
+        return f"/slow/{name}"
+
+    def measure(self, server: Contender, running: Running, scenario: str, turn: int) -> None:
+        running.check()
+        if scenario == _QUIET:
+            self._keep(server, scenario, turn, self._paced(running.port), 0.0)
+            return
+        targets = self.next_cold if scenario == _COLD else lambda: _LARGE
+        with _fetching(running.port, targets) as fetching:
+            before, begun = sum(fetching.bytes), time.monotonic()
+            seen = self._paced(running.port)
+            rate = (sum(fetching.bytes) - before) / (time.monotonic() - begun)
+        running.check()
+        if fetching.faults:
+            raise Unavailable(fetching.faults[0])
+        self._keep(server, scenario, turn, seen, rate / 1e6)
+
+    def _paced(self, port: int) -> dict[str, float]:
+        numbers = [str(one) for one in (_PACED_CONNECTIONS, _PACED_RATE, self.seconds)]
+        command = [str(self.pace), str(port), _SMALL, *numbers]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=self.seconds + 60, check=False)
+        if done.returncode:
+            raise Unavailable(done.stderr.strip())
+        seen: dict[str, float] = json.loads(done.stdout)
+        return seen
+
+    def _keep(self, server: Contender, scenario: str, turn: int, seen: dict[str, float], mb_s: float) -> None:
+        sample = {"server": server.name, "scenario": scenario, "round": turn, "others_mb_s": round(mb_s, 1)}
+        self.samples.append(sample | seen)
+
+
+def _run(bench: Bench) -> None:
+    with ExitStack() as stack:
+        running = {}
+        for one in bench.contenders:
+            try:
+                job = job_for(one, bench.root, bench.work / "runs", 1024, False)
+                running[one.name] = stack.enter_context(start(one, job, _SMALL, bench.server_cpu))
+            except FAILURES as reason:
+                bench.lost.append(f"{one.name}: {reason}")
+        for turn in range(bench.rounds):
+            for scenario in (_QUIET, _COLD, _BIG):
+                print(f"round {turn + 1} of {bench.rounds}: {scenario}", file=sys.stderr)
+                shift = turn % len(bench.contenders)
+                for one in (*bench.contenders[shift:], *bench.contenders[:shift]):
+                    if one.name not in running:
+                        continue
+                    if time.monotonic() > bench.end:
+                        bench.lost.append(f"{one.name}, {scenario}, round {turn + 1}: the time is over")
+                        continue
+                    try:
+                        bench.measure(one, running[one.name], scenario, turn)
+                    except FAILURES as reason:
+                        bench.lost.append(f"{one.name}, {scenario}, round {turn + 1}: {reason}")
+
+
+# --- the table -----------------------------------------------------------------------------------
+def _values(results: dict[str, Any], server: str, scenario: str, name: str) -> dict[int, float]:
+    return {
+        one["round"]: one[name] for one in results["samples"] if (one["server"], one["scenario"]) == (server, scenario)
+    }
+
+
+def _row(results: dict[str, Any], server: str, scenario: str) -> list[str]:
+    p99 = _values(results, server, scenario, "p99_us")
+    if not p99:
+        return [scenario, server, "-", "-", "-", "-", "-"]
+    quiet = _values(results, server, _QUIET, "p99_us")
+    ratios = [p99[turn] / quiet[turn] for turn in p99 if quiet.get(turn)]
+    cells = [f"{median(_values(results, server, scenario, name).values()):,.0f}" for name in ("p50_us", "p99_us")]
+    most = max(_values(results, server, scenario, "most_us").values())
+    spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "-"
+    others = f"{median(_values(results, server, scenario, 'others_mb_s').values()):,.0f}"
+    return [scenario, server, *cells, f"{most:,.0f}", "" if scenario == _QUIET else spread, others]
+
+
+def render(results: dict[str, Any]) -> str:
+    machine, disk = results["machine"], results["disk"]
+    where = f"{machine['processor']}, {machine['processors']} processors, load {machine['load']} before it began"
+    slow = f"a disk of {disk['kind']} with {disk['milliseconds']} ms a request, {disk['places']} at a time"
+    how = f"{results['rounds']} rounds of {results['seconds']} s, medians; {_PACED_RATE} small requests a second"
+    head = [f"{machine['date']}, Linux {machine['kernel']}, {where}, nginx {machine['nginx']}", f"{slow}; {how}"]
+    rows = [["", "", "p50 µs", "p99 µs", "longest", "p99 to quiet", "others MB/s"]]
+    rows += [_row(results, server, scenario) for scenario in (_QUIET, _COLD, _BIG) for server in results["servers"]]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(widths[i]) if i < 2 else cell.rjust(widths[i]) for i, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*head, "", *lines, *(f"not measured: {one}" for one in results["lost"])]) + "\n"
+
+
+def _save(results: dict[str, Any], file: Path) -> None:
+    head = json.dumps({name: value for name, value in results.items() if name != "samples"}, indent=1)
+    samples = ",\n".join("  " + json.dumps(sample) for sample in results["samples"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'{head[:-2]},\n "samples": [\n{samples}\n ]\n}}\n')
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="p99 of small answers beside cold and beside large files")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
+    parser.add_argument("--seconds", type=int, default=2, help="length of one measurement")
+    parser.add_argument("--only", default="", metavar="WORD", help="servers with WORD in their name")
+    parser.add_argument("--disk", choices=("ext4", "fuse"), default="ext4", help="what the slow disk is")
+    parser.add_argument("--limit", type=int, default=600, metavar="S", help="after S seconds nothing begins any more")
+    parser.add_argument("--out", type=Path, default=Path("build/cold.json"), metavar="FILE", help="result file")
+    parser.add_argument("--render", type=Path, metavar="FILE", help="print the table of a result file")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
+    if arguments.render:
+        print(render(json.loads(arguments.render.read_text())), end="")
+        return
+    if not (0 < arguments.rounds <= _ROUNDS_MAX and 0 < arguments.seconds <= _SECONDS_MAX):
+        sys.exit(f"at most {_ROUNDS_MAX} rounds of {_SECONDS_MAX} s")
+    try:
+        apart()
+        find("taskset")
+        cpus = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cpus[-1]})
+        disk = replace(_DISK, kind=arguments.disk)
+        with tempfile.TemporaryDirectory(prefix="tuxpy-cold-") as name:
+            work = Path(name)
+            work.chmod(0o755)
+            contenders = _contenders(arguments.only)
+            end = time.monotonic() + arguments.limit
+            bench = Bench(contenders, arguments.rounds, arguments.seconds, end, cpus[0], work, build("pace", work))
+            bench.root.mkdir()
+            (bench.root / _SMALL[1:]).write_bytes(os.urandom(1024))
+            (bench.root / _LARGE[1:]).write_bytes(os.urandom(_LARGE_BYTES))
+            machine = describe()
+            with slow_disk(disk, work, bench.root / "slow"):
+                _run(bench)
+    except FAILURES as reason:
+        sys.exit(f"nothing can be measured: {reason}")
+    results = {
+        "machine": machine,
+        "disk": asdict(disk),
+        "rounds": arguments.rounds,
+        "seconds": arguments.seconds,
+        "servers": [one.name for one in contenders],
+        "lost": bench.lost,
+        "samples": bench.samples,
+    }
+    _save(results, arguments.out)
+    print(render(results), end="")
+
+
+if __name__ == "__main__":
+    main()
