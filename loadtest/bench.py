@@ -24,7 +24,7 @@ from typing import Any
 import meter
 from contenders import CONTENDERS, FAILURES, Contender, Running, Unavailable, build_probe, job_for, provide, start
 from machine import describe
-from scenarios import SCENARIOS, Scenario, make_site
+from scenarios import PLAIN, SCENARIOS, Scenario, Setup, make_site
 from table import Results, render
 
 _IDLE_CONNECTIONS = 1000
@@ -45,6 +45,13 @@ class Plan:
     limit_s: int
     server_cpu: int
     client_cpu: int
+
+    def server_cpus(self, setup: Setup) -> str:
+        """For taskset(1): one of its own, or all."""
+        return str(self.server_cpu) if setup.workers == 1 else f"{self.server_cpu}-{self.client_cpu}"
+
+    def client_cpus(self, setup: Setup) -> str:
+        return str(self.client_cpu) if setup.workers == 1 else self.server_cpus(setup)
 
 
 @dataclass(frozen=True)
@@ -91,15 +98,18 @@ def _check_answer(bench: Bench, contender: Contender, running: Running, scenario
 
 
 def _measure(bench: Bench, contender: Contender, running: Running, scenario: Scenario, turn: int) -> None:
-    plan = bench.plan
+    plan, setup = bench.plan, scenario.setup
     url = f"http://{meter.HOST}:{running.port}{scenario.path}"
-    load = (scenario.connections, scenario.script, scenario.close, plan.client_cpu)
+    load = (scenario.connections, scenario.script, scenario.close, plan.client_cpus(setup), setup.workers)
     running.check()
     _check_answer(bench, contender, running, scenario)
     meter.wrk(url, _WARM_UP_S, *load)
-    before = meter.cpu_times(running.pid)
-    seen = meter.wrk(url, plan.seconds, *load)
-    spent = meter.cpu_spent(before, meter.cpu_times(running.pid))
+    with meter.idle_connections(running.port, scenario.sample_path, setup.idle):
+        before = meter.cpu_times(running.pid)
+        seen = meter.wrk(url, plan.seconds, *load)
+        if setup.log:
+            meter.wait_lines(running.log, seen.requests)  # what is written behind it is its work, too
+        spent = meter.cpu_spent(before, meter.cpu_times(running.pid))
     running.check()
     if seen.errors:
         raise Unavailable(f"{seen.errors} of {seen.requests} requests failed")
@@ -122,9 +132,12 @@ def _measure(bench: Bench, contender: Contender, running: Running, scenario: Sce
 
 
 def _measure_alone(bench: Bench, contender: Contender, scenario: Scenario, turn: int) -> None:
-    job = job_for(contender, bench.root, bench.runs, scenario.body, scenario.close)
-    with start(contender, job, scenario.sample_path, bench.plan.server_cpu) as running:
-        _measure(bench, contender, running, scenario, turn)
+    job = job_for(contender, bench.root, bench.runs, scenario.body, scenario.close, scenario.setup)
+    try:
+        with start(contender, job, scenario.sample_path, bench.plan.server_cpus(scenario.setup)) as running:
+            _measure(bench, contender, running, scenario, turn)
+    finally:
+        job.log.unlink(missing_ok=True)
 
 
 # --- all rounds ----------------------------------------------------------------------------------
@@ -134,10 +147,10 @@ def _start_servers(bench: Bench, stack: ExitStack) -> dict[str, Running]:
     for contender in bench.plan.contenders:
         if contender.probe or contender.name in bench.missing:
             continue
-        job = job_for(contender, bench.root, bench.runs, 0, False)
-        path = bench.plan.scenarios[0].sample_path
+        job = job_for(contender, bench.root, bench.runs)
+        path, cpus = bench.plan.scenarios[0].sample_path, bench.plan.server_cpus(PLAIN)
         try:
-            running[contender.name] = stack.enter_context(start(contender, job, path, bench.plan.server_cpu))
+            running[contender.name] = stack.enter_context(start(contender, job, path, cpus))
         except FAILURES as reason:
             bench.miss(contender.name, reason)
     return running
@@ -154,10 +167,10 @@ def _rounds(bench: Bench, running: dict[str, Running], end: float) -> None:
             print(f"round {turn + 1} of {plan.rounds}: {scenario.name}", file=sys.stderr)
             shift = (turn + number) % len(plan.contenders)
             for contender in (*plan.contenders[shift:], *plan.contenders[:shift]):
-                if contender.name in bench.missing:
+                if contender.name in bench.missing or (contender.probe and scenario.setup != PLAIN):
                     continue
                 try:
-                    if contender.probe:
+                    if contender.probe or scenario.setup != PLAIN:
                         _measure_alone(bench, contender, scenario, turn)
                     else:
                         _measure(bench, contender, running[contender.name], scenario, turn)
@@ -172,8 +185,8 @@ def _facts_of(bench: Bench, contender: Contender) -> None:
     starts: list[float] = []
     facts: dict[str, float] = {}
     for number in range(_STARTS):
-        job = job_for(contender, bench.root, bench.runs, scenario.body, False)
-        with start(contender, job, scenario.sample_path, bench.plan.server_cpu) as running:
+        job = job_for(contender, bench.root, bench.runs, scenario.body)
+        with start(contender, job, scenario.sample_path, bench.plan.server_cpus(PLAIN)) as running:
             starts.append(running.first_byte_ms)
             if number < _STARTS - 1:
                 continue
@@ -219,6 +232,7 @@ def _run(plan: Plan, work: Path) -> Results:
         "servers": [contender.name for contender in plan.contenders],
         "probes": [contender.name for contender in plan.contenders if contender.probe],
         "scenarios": [scenario.name for scenario in plan.scenarios],
+        "like": {scenario.name: scenario.like for scenario in plan.scenarios if scenario.like},
         "facts": bench.facts,
         "missing": bench.missing,
         "lost": bench.lost,

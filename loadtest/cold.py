@@ -1,4 +1,5 @@
-"""How long small answers take while others fetch what is on a slow disk, or what is large. COLD.md has the method.
+"""How long small answers take while others fetch what is on a slow disk, what is large, or what nobody has asked for
+before. COLD.md has the method.
 
 python loadtest/cold.py [--rounds N] [--seconds S] [--only WORD] [--disk ext4|fuse] [--limit S] [--out FILE]
 python loadtest/cold.py --render FILE
@@ -24,7 +25,7 @@ from typing import Any
 
 from contenders import CONTENDERS, FAILURES, Contender, Job, Running, Unavailable, find, job_for, start
 from machine import describe
-from meter import HOST
+from meter import HOST, Load, wrk
 from slowdisk import Disk, apart, build, make_cold, slow_disk
 
 _SMALL, _LARGE = "/small.bin", "/large.bin"
@@ -34,6 +35,8 @@ _PACED_CONNECTIONS, _PACED_RATE = 16, 2000
 _LEAD_S = 0.3  # so long the others fetch before it counts
 _TIMEOUT_S = 20.0
 _QUIET, _COLD, _BIG = "quiet", "beside cold files", "beside 8 downloads of 64 MiB"
+_UNSEEN = "beside targets never seen"
+_SCENARIOS = (_QUIET, _COLD, _BIG, _UNSEEN)
 _DISK = Disk(milliseconds=10, places=8, files=24, file_bytes=16 << 20)  # about 100 MB/s
 _ROUNDS_MAX, _SECONDS_MAX = 20, 20
 
@@ -47,9 +50,9 @@ def _nginx_threads(job: Job) -> list[str]:
 
 
 def _undisturbed(one: Contender) -> Contender:
-    """Before whoever else works on the machine, who would make a longer tail than any server: in a session of its own
-    with the best autogroup there is (sched(7)). Among its own threads the server is scheduled as ever."""
-    shell = ["setsid", "sh", "-c", 'echo -20 2>/dev/null >/proc/self/autogroup; exec "$@"', "sh"]
+    """Before whoever else works on the machine, who would make a longer tail than any server: its session gets the best
+    autogroup there is (sched(7)). Among its own threads the server is scheduled as ever."""
+    shell = ["sh", "-c", 'echo -20 2>/dev/null >/proc/self/autogroup; exec "$@"', "sh"]
     return replace(one, command=lambda job: [*shell, *one.command(job)])
 
 
@@ -105,12 +108,43 @@ def _fetching(port: int, targets: Callable[[], str]) -> Iterator[Fetching]:
 
 
 @dataclass
+class Asking:
+    """Eight connections of wrk that ask for a target never seen before, again and again; one round behind the end."""
+
+    port: int
+    cpu: int
+    seconds: int
+    load: Load | None = None
+    fault: str = ""
+
+    def work(self) -> None:
+        try:
+            url = f"http://{HOST}:{self.port}{_SMALL}"
+            self.load = wrk(url, self.seconds + 1, _CLIENTS, "unseen.lua", False, str(self.cpu), 1)
+        except FAILURES as reason:
+            self.fault = str(reason)
+
+
+@contextmanager
+def _asking(port: int, cpu: int, seconds: int) -> Iterator[Asking]:
+    asking = Asking(port, cpu, seconds)
+    thread = threading.Thread(target=asking.work)
+    thread.start()
+    try:
+        time.sleep(_LEAD_S)
+        yield asking
+    finally:
+        thread.join()
+
+
+@dataclass
 class Bench:
     contenders: Sequence[Contender]
     rounds: int
     seconds: int
     end: float  # nothing begins any more
     server_cpu: int
+    client_cpu: int
     work: Path
     pace: Path
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -131,7 +165,15 @@ class Bench:
     def measure(self, server: Contender, running: Running, scenario: str, turn: int) -> None:
         running.check()
         if scenario == _QUIET:
-            self._keep(server, scenario, turn, self._paced(running.port), 0.0)
+            self._keep(server, scenario, turn, self._paced(running.port), {})
+            return
+        if scenario == _UNSEEN:
+            with _asking(running.port, self.client_cpu, self.seconds) as asking:
+                seen = self._paced(running.port)
+            running.check()
+            if asking.load is None or asking.load.errors:
+                raise Unavailable(asking.fault or "wrk saw errors")
+            self._keep(server, scenario, turn, seen, {"others_s": asking.load.requests * 1e6 / asking.load.duration_us})
             return
         targets = self.next_cold if scenario == _COLD else lambda: _LARGE
         with _fetching(running.port, targets) as fetching:
@@ -141,7 +183,7 @@ class Bench:
         running.check()
         if fetching.faults:
             raise Unavailable(fetching.faults[0])
-        self._keep(server, scenario, turn, seen, rate / 1e6)
+        self._keep(server, scenario, turn, seen, {"others_mb_s": rate / 1e6})
 
     def _paced(self, port: int) -> dict[str, float]:
         numbers = [str(one) for one in (_PACED_CONNECTIONS, _PACED_RATE, self.seconds)]
@@ -152,9 +194,11 @@ class Bench:
         seen: dict[str, float] = json.loads(done.stdout)
         return seen
 
-    def _keep(self, server: Contender, scenario: str, turn: int, seen: dict[str, float], mb_s: float) -> None:
-        sample = {"server": server.name, "scenario": scenario, "round": turn, "others_mb_s": round(mb_s, 1)}
-        self.samples.append(sample | seen)
+    def _keep(
+        self, server: Contender, scenario: str, turn: int, seen: dict[str, float], others: dict[str, float]
+    ) -> None:
+        sample = {"server": server.name, "scenario": scenario, "round": turn}
+        self.samples.append(sample | {name: round(value, 1) for name, value in others.items()} | seen)
 
 
 def _run(bench: Bench) -> None:
@@ -162,12 +206,12 @@ def _run(bench: Bench) -> None:
         running = {}
         for one in bench.contenders:
             try:
-                job = job_for(one, bench.root, bench.work / "runs", 1024, False)
-                running[one.name] = stack.enter_context(start(one, job, _SMALL, bench.server_cpu))
+                job = job_for(one, bench.root, bench.work / "runs")
+                running[one.name] = stack.enter_context(start(one, job, _SMALL, str(bench.server_cpu)))
             except FAILURES as reason:
                 bench.lost.append(f"{one.name}: {reason}")
         for turn in range(bench.rounds):
-            for scenario in (_QUIET, _COLD, _BIG):
+            for scenario in _SCENARIOS:
                 print(f"round {turn + 1} of {bench.rounds}: {scenario}", file=sys.stderr)
                 shift = turn % len(bench.contenders)
                 for one in (*bench.contenders[shift:], *bench.contenders[:shift]):
@@ -185,7 +229,9 @@ def _run(bench: Bench) -> None:
 # --- the table -----------------------------------------------------------------------------------
 def _values(results: dict[str, Any], server: str, scenario: str, name: str) -> dict[int, float]:
     return {
-        one["round"]: one[name] for one in results["samples"] if (one["server"], one["scenario"]) == (server, scenario)
+        one["round"]: one[name]
+        for one in results["samples"]
+        if (one["server"], one["scenario"]) == (server, scenario) and name in one
     }
 
 
@@ -198,8 +244,15 @@ def _row(results: dict[str, Any], server: str, scenario: str) -> list[str]:
     cells = [f"{median(_values(results, server, scenario, name).values()):,.0f}" for name in ("p50_us", "p99_us")]
     most = max(_values(results, server, scenario, "most_us").values())
     spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "-"
-    others = f"{median(_values(results, server, scenario, 'others_mb_s').values()):,.0f}"
-    return [scenario, server, *cells, f"{most:,.0f}", "" if scenario == _QUIET else spread, others]
+    cells += [f"{most:,.0f}", "" if scenario == _QUIET else spread, _others(results, server, scenario)]
+    return [scenario, server, *cells]
+
+
+def _others(results: dict[str, Any], server: str, scenario: str) -> str:
+    for name, unit in (("others_mb_s", "MB/s"), ("others_s", "/s")):
+        if values := _values(results, server, scenario, name).values():
+            return f"{median(values):,.0f} {unit}"
+    return ""
 
 
 def render(results: dict[str, Any]) -> str:
@@ -208,8 +261,8 @@ def render(results: dict[str, Any]) -> str:
     slow = f"a disk of {disk['kind']} with {disk['milliseconds']} ms a request, {disk['places']} at a time"
     how = f"{results['rounds']} rounds of {results['seconds']} s, medians; {_PACED_RATE} small requests a second"
     head = [f"{machine['date']}, Linux {machine['kernel']}, {where}, nginx {machine['nginx']}", f"{slow}; {how}"]
-    rows = [["", "", "p50 µs", "p99 µs", "longest", "p99 to quiet", "others MB/s"]]
-    rows += [_row(results, server, scenario) for scenario in (_QUIET, _COLD, _BIG) for server in results["servers"]]
+    rows = [["", "", "p50 µs", "p99 µs", "longest", "p99 to quiet", "the others get"]]
+    rows += [_row(results, server, scenario) for scenario in _SCENARIOS for server in results["servers"]]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(widths[i]) if i < 2 else cell.rjust(widths[i]) for i, cell in enumerate(row)).rstrip()
@@ -255,7 +308,8 @@ def main() -> None:
             work.chmod(0o755)
             contenders = _contenders(arguments.only)
             end = time.monotonic() + arguments.limit
-            bench = Bench(contenders, arguments.rounds, arguments.seconds, end, cpus[0], work, build("pace", work))
+            pace = build("pace", work)
+            bench = Bench(contenders, arguments.rounds, arguments.seconds, end, cpus[0], cpus[-1], work, pace)
             bench.root.mkdir()
             (bench.root / _SMALL[1:]).write_bytes(os.urandom(1024))
             (bench.root / _LARGE[1:]).write_bytes(os.urandom(_LARGE_BYTES))

@@ -19,6 +19,7 @@ from pathlib import Path
 from signal import SIGKILL
 
 from meter import free_port, process_tree, wait_first_byte
+from scenarios import PLAIN, Setup
 
 _HERE = Path(__file__).resolve().parent
 _START_LIMIT_S = 10.0
@@ -42,13 +43,19 @@ class Job:
     port: int
     body: int = 1024
     close: bool = False
+    setup: Setup = PLAIN
+
+    @property
+    def log(self) -> Path:
+        """The access log, if there is one."""
+        return self.run / "access.log"
 
 
 @dataclass(frozen=True)
 class Contender:
     name: str
     command: Callable[[Job], list[str]]
-    probe: bool = False  # its answer is fixed at start, so each scenario starts it anew
+    probe: bool = False  # its answer is fixed at start, so each scenario starts it anew; one thread, no log
     quick: bool = True
 
 
@@ -58,6 +65,7 @@ class Running:
     port: int
     first_byte_ms: float
     output: Path
+    log: Path
 
     @property
     def pid(self) -> int:
@@ -83,7 +91,9 @@ def _probe(backend: str) -> Callable[[Job], list[str]]:
 def _filled(job: Job, name: str, **marks: str) -> Path:
     """The configuration of a peer with everything filled in, among the files of this run."""
     text = (_HERE / "peers" / name).read_text()
-    for mark, value in {"RUN": str(job.run), "ROOT": str(job.root), "PORT": str(job.port), **marks}.items():
+    marks |= {"RUN": str(job.run), "ROOT": str(job.root), "PORT": str(job.port)}
+    marks |= {"WORKERS": str(job.setup.workers), "CONNECTIONS": str(job.setup.connections)}
+    for mark, value in marks.items():
         text = text.replace(f"@{mark}@", value)
     configuration = job.run / name
     configuration.write_text(text)
@@ -93,25 +103,31 @@ def _filled(job: Job, name: str, **marks: str) -> Path:
 def _nginx(sending: str) -> Callable[[Job], list[str]]:
     def command(job: Job) -> list[str]:
         user = "user root;" if os.geteuid() == 0 else ""
-        configuration = _filled(job, "nginx.conf", USER=user, SENDING=sending)
+        log = f"{job.log} combined buffer=64k flush=1s" if job.setup.log else "off"
+        configuration = _filled(job, "nginx.conf", USER=user, SENDING=sending, LOG=log)
         return [find("nginx"), "-p", str(job.run), "-e", "stderr", "-c", str(configuration)]
 
     return command
 
 
 def _h2o(job: Job) -> list[str]:
-    configuration = _filled(job, "h2o.yaml", USER_NAME=getpass.getuser(), LOG="")
+    log = f"access-log: {job.log}" if job.setup.log else ""
+    configuration = _filled(job, "h2o.yaml", USER_NAME=getpass.getuser(), LOG=log)
     return [find("h2o"), "-m", "worker", "-c", str(configuration)]
 
 
 def _lighttpd(job: Job) -> list[str]:
-    configuration = _filled(job, "lighttpd.conf", MODULES="", LOG="")
+    module, log = ('"mod_accesslog"', f'accesslog.filename = "{job.log}"') if job.setup.log else ("", "")
+    workers = str(job.setup.workers if job.setup.workers > 1 else 0)  # 0: no process but this one
+    configuration = _filled(job, "lighttpd.conf", MODULES=module, LOG=log, LIGHTTPD_WORKERS=workers)
     return [find("lighttpd"), "-D", "-f", str(configuration)]
 
 
 def _tuxpy(backend: str) -> Callable[[Job], list[str]]:
     def command(job: Job) -> list[str]:
-        options = ["--port", str(job.port), "--backend", backend, "--workers", "1"]
+        options = ["--port", str(job.port), "--backend", backend, "--workers", str(job.setup.workers)]
+        options += ["--max-connections", str(job.setup.connections)]
+        options += ["--access-log", str(job.log)] if job.setup.log else []
         return [sys.executable, "-m", "tuxpy", "serve", str(job.root), *options]
 
     return command
@@ -163,20 +179,23 @@ def build_probe(directory: Path) -> None:
 
 
 @contextmanager
-def start(contender: Contender, job: Job, path: str, cpu: int) -> Iterator[Running]:
-    """Run the server pinned to one processor until the block ends."""
+def start(contender: Contender, job: Job, path: str, cpus: str) -> Iterator[Running]:
+    """Run the server bound to these processors (taskset(1)) until the block ends."""
     job.run.mkdir(parents=True, exist_ok=True)
-    command = ["taskset", "-c", str(cpu), *contender.command(job)]
+    command = ["taskset", "-c", cpus, *contender.command(job)]
     # the tuxpy beside this directory is measured, whatever else is installed
     environment = os.environ | {"PYTHONPATH": str(_HERE.parent)}
     output = job.run / "output"
     with output.open("wb") as sink:
         begin = time.monotonic()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment)
+        # in a session of its own, since lighttpd signals all of its group
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment, start_new_session=True
+        )
     try:
         fault = wait_first_byte(job.port, path, process, _START_LIMIT_S)
         took_ms = (time.monotonic() - begin) * 1000
-        running = Running(process, job.port, took_ms, output)
+        running = Running(process, job.port, took_ms, output, job.log)
         if fault:
             raise Unavailable(fault + _last_words(output))
         running.check()
@@ -201,8 +220,10 @@ def _end(process: subprocess.Popen[bytes], name: str) -> None:
         process.wait()
 
 
-def job_for(contender: Contender, root: Path, runs: Path, body: int, close: bool) -> Job:
-    return Job(root, runs / contender.name, free_port(), body, close)
+def job_for(
+    contender: Contender, root: Path, runs: Path, body: int = 0, close: bool = False, setup: Setup = PLAIN
+) -> Job:
+    return Job(root, runs / (contender.name + setup.name), free_port(), body, close, setup)
 
 
 def _last_words(output: Path) -> str:

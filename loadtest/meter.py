@@ -10,15 +10,17 @@ import json
 import re
 import resource
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 _WRK_SCRIPTS = Path(__file__).parent / "wrk"
 _LIMIT_S = 5.0
+_LOG_LIMIT_S = 10.0
 HOST = "127.0.0.1"
 
 
@@ -88,13 +90,36 @@ def private_kib(pid: int) -> int:
 def idle_connection_kib(pid: int, port: int, path: str, count: int) -> float:
     """Private memory the server takes for each of `count` connections that wait."""
     before = private_kib(pid)
+    with idle_connections(port, path, count):
+        time.sleep(0.3)
+        return (private_kib(pid) - before) / count
+
+
+@contextmanager
+def idle_connections(port: int, path: str, count: int) -> Iterator[None]:
+    """So many that have had one answer and ask for nothing more."""
     with ExitStack() as stack:
         for _ in range(count):
             connection = stack.enter_context(socket.create_connection((HOST, port), timeout=_LIMIT_S))
+            # reset in the end: some ten thousand in TIME_WAIT and there are no ports left
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if not _exchange(connection, path):
                 raise OSError("the server closed an idle connection")
-        time.sleep(0.3)
-        return (private_kib(pid) - before) / count
+        yield
+
+
+# --- the access log ----------------------------------------------------------------------------
+def wait_lines(log: Path, count: int) -> None:
+    """Until the server has written so many; OSError when it does not, since then it does less than the others."""
+    end, seen = time.monotonic() + _LOG_LIMIT_S, 0
+    with log.open("rb") as file:
+        while seen < count:
+            piece = file.read(1 << 20)
+            seen += piece.count(b"\n")
+            if not piece and time.monotonic() > end:
+                raise OSError(f"{seen} lines in the access log after {count} requests")
+            if not piece:
+                time.sleep(0.05)
 
 
 # --- single requests ---------------------------------------------------------------------------
@@ -139,9 +164,9 @@ def fetch(port: int, path: str, fields: dict[str, str]) -> tuple[int, bytes]:
 
 
 # --- load --------------------------------------------------------------------------------------
-def wrk(url: str, seconds: int, connections: int, script: str, close: bool, cpu: int) -> Load:
-    """One run of wrk on one processor; `script` is a file of loadtest/wrk/."""
-    command = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
+def wrk(url: str, seconds: int, connections: int, script: str, close: bool, cpus: str, threads: int) -> Load:
+    """One run of wrk on these processors (taskset(1)); `script` is a file of loadtest/wrk/."""
+    command = ["taskset", "-c", cpus, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s"]
     command += ["-s", script, *(["-H", "Connection: close"] if close else []), url]
     before = _children_seconds()
     run = subprocess.run(command, cwd=_WRK_SCRIPTS, capture_output=True, text=True, timeout=seconds + 30, check=False)

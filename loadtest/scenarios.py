@@ -13,9 +13,27 @@ _MIX_DIRECTORIES = 20  # of 5 MB each, as in SPECweb99; wrk/mix.lua knows the nu
 
 
 @dataclass(frozen=True)
+class Setup:
+    """How the servers are set up where it is not the plain way."""
+
+    name: str = ""
+    log: bool = False
+    workers: int = 1  # with more, neither the server nor wrk is bound to one processor
+    idle: int = 0
+    connections: int = 4096
+
+
+PLAIN = Setup()
+LOGGING = Setup("log", log=True)
+_CROWDED = Setup("crowd", idle=10_000, connections=16384)
+_TWO = Setup("two", workers=2)
+
+
+@dataclass(frozen=True)
 class Scenario:
     """`body` is the length of one answer, or less than the mean of all; `file` that of the file it is taken from when
-    they differ."""
+    they differ. `like` names the scenario that is the same but for the setup of the server and who else is connected:
+    `setup.idle` connections that ask for nothing."""
 
     name: str
     body: int
@@ -26,6 +44,8 @@ class Scenario:
     many: bool = False
     mix: bool = False
     file: int = 0
+    setup: Setup = PLAIN
+    like: str = ""
 
     @property
     def path(self) -> str:
@@ -58,6 +78,13 @@ SCENARIOS = (
     Scenario("mix of SPECweb99", 5 * 1024, 64, script="mix.lua", quick=False, mix=True),
     Scenario("random 64 KiB of 64 MiB", 64 << 10, 32, script="ranges.lua", quick=False, file=_LARGE),
     Scenario("every target new 1 KiB", 1024, 64, script="unseen.lua", quick=False),
+    Scenario("with access log 1 KiB", 1024, 64, quick=False, setup=LOGGING, like="keep-alive 1 KiB"),
+    Scenario(
+        "with access log, browser-like heads", 1024, 64, script="browser.lua", quick=False, setup=LOGGING,
+        like="browser-like heads 1 KiB",
+    ),
+    Scenario("beside 10,000 idle connections", 1024, 64, quick=False, setup=_CROWDED, like="keep-alive 1 KiB"),
+    Scenario("two workers, two processors", 1024, 64, quick=False, setup=_TWO, like="keep-alive 1 KiB"),
 )
 
 

@@ -23,10 +23,11 @@ def render(results: Results) -> str:
     if len(real) < len(servers(results)):
         parts += ["", "The same as a ratio to the limit probe, the cheaper of its loops in each round"]
         parts.append(_grid(results, real, _limit_cell))
-    parts += [
-        "",
-        "Server and wrk together, microseconds of CPU per request (ratio to nginx ± spread)",
-    ]
+    alike = {**results, "scenarios": [name for name in results["scenarios"] if name in results.get("like", {})]}
+    if alike["scenarios"]:
+        parts += ["", "What that costs each of them: a ratio to its own figure for the same load without"]
+        parts.append(_grid(alike, real, _like_cell))
+    parts += ["", "Server and wrk together, microseconds of CPU per request (ratio to nginx ± spread)"]
     parts.append(_grid(results, servers(results), _both_cell))
     parts += ["", "Requests per second / 99th percentile of latency in ms / load of the server's processor"]
     parts.append(_grid(results, servers(results), _rate_cell))
@@ -110,6 +111,12 @@ def _cost_cell(results: Results, scenario: str, server: str, field: str) -> str:
         return "-"
     ratio = _ratio(mine, _values(results, scenario, _REFERENCE, field)) if server != _REFERENCE else ""
     return _figure(median(mine.values())) + (f" ({ratio})" if ratio else "")
+
+
+def _like_cell(results: Results, scenario: str, server: str) -> str:
+    """What a setup costs a server, as a ratio to the same load without it."""
+    mine, plain = (_values(results, name, server, "cpu_us") for name in (scenario, results["like"][scenario]))
+    return _ratio(mine, plain) or "-"
 
 
 def _cpu_cell(results: Results, scenario: str, server: str) -> str:
