@@ -183,7 +183,28 @@ int tux_engine_answer(struct tux_engine *e, uint32_t slot, uint32_t generation, 
     if (slot >= e->options.slots) return -EINVAL;
     struct tux_answer answer = {slot, generation, response};
     tux_ring_put(&e->answers, &answer);
-    tux_control_knock(e);
+    return 0;
+}
+
+void tux_engine_knock(struct tux_engine *e) { tux_control_knock(e); }
+
+int tux_engine_preload(struct tux_engine *e, int listener, uint32_t class_number, uint32_t rules, const uint8_t *heads,
+                       size_t heads_bytes, struct tux_response *response)
+{
+    if (heads_bytes > TUX_HEAD_BYTES_MAX) return -EINVAL; /* so each of them fits, too */
+    struct tux_command *command = calloc(1, sizeof *command);
+    struct tux_preload *preload = calloc(1, sizeof *preload + heads_bytes);
+    if (!command || !preload) {
+        free(command);
+        free(preload);
+        return -ENOMEM;
+    }
+    *preload = (struct tux_preload){.response = response, .listener = listener, .class_number = class_number,
+                                    .rules = rules, .heads_bytes = heads_bytes};
+    memcpy(preload->heads, heads, heads_bytes);
+    command->kind = TUX_COMMAND_PRELOAD;
+    command->preload = preload;
+    tux_control_post(e, command);
     return 0;
 }
 

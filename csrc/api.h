@@ -126,8 +126,15 @@ int tux_engine_misses(struct tux_engine *engine, struct tux_miss *out, uint32_t 
 /* Makes a response of its parts; takes `file` in any case. */
 int tux_response_open(const struct tux_response_options *options, struct tux_response **out, char *error);
 void tux_response_close(struct tux_response *response);
-/* Hands the response (NULL: none, the connection closes) to the run that asked; the engine owns it from then on. */
+/* Hands the response (NULL: none, the connection closes) to the run that asked; the engine owns it from then on. It
+ * takes it when it is knocked at, so several can be handed over at once. */
 int tux_engine_answer(struct tux_engine *engine, uint32_t slot, uint32_t generation, struct tux_response *response);
+void tux_engine_knock(struct tux_engine *engine);
+/* Keep a response for these heads (one or more, whole, in a row) before anybody has sent them: as if a client of that
+ * class of addresses had, at that listener. Takes the response unless it fails; nothing is kept where it finds no room,
+ * or when these are not the rules in force any more. */
+int tux_engine_preload(struct tux_engine *engine, int listener, uint32_t class_number, uint32_t rules,
+                       const uint8_t *heads, size_t heads_bytes, struct tux_response *response);
 /* Forget every decision: the rules or the roots have changed. */
 void tux_engine_forget(struct tux_engine *engine);
 /* Change the rules at one point in time: every decision is forgotten, open connections get their class of the new

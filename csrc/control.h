@@ -10,11 +10,21 @@ enum tux_command_kind {
     TUX_COMMAND_DRAIN,
     TUX_COMMAND_SHED,
     TUX_COMMAND_FORGET,
+    TUX_COMMAND_PRELOAD,
     TUX_COMMAND_RULES,
     TUX_COMMAND_STOP
 };
 
 struct tux_rules_change;
+
+/* A response and the heads that it answers. */
+struct tux_preload {
+    struct tux_response *response;
+    int listener;
+    u32 class_number, rules;
+    size_t heads_bytes;
+    u8 heads[];
+};
 
 struct tux_command {
     struct tux_command *next;
@@ -24,7 +34,8 @@ struct tux_command {
     u32 copies, deadline_ms, param_count;
     int listener; /* SHED, DRAIN; copies say how many runs, deadline_ms how long idle connections may stay */
     bool shut;
-    struct tux_rules_change *rules; /* the command's own */
+    struct tux_rules_change *rules; /* the command's own, as is the next */
+    struct tux_preload *preload;
     struct tux_param param[];
 };
 

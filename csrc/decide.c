@@ -4,6 +4,7 @@
  * a file holds for every other (range.h, ranged.h). */
 #include "decide.h"
 
+#include "control.h"
 #include "logline.h"
 #include "measure.h"
 #include "ranged.h"
@@ -57,13 +58,27 @@ static bool is_last(const struct tux_conn *conn)
     return conn->leaving && (!tux_conn_head_is_kept(conn) || tux_conn_kept(conn) == conn->head_bytes);
 }
 
-/* The key of the head at hand in e->key, 0 when it has none: listener, class of address and whether it is the last
- * request, then what tux_head_key makes. `range` becomes the place of the value of Range in it, as there. */
-static size_t key_of(struct tux_engine *e, const struct tux_conn *conn, struct tux_spot *range)
+/* A head, and all else on which an answer to it may depend. */
+struct asked {
+    const u8 *head;
+    size_t head_bytes;
+    int listener;
+    u32 class_number;
+    bool last;
+};
+
+static struct asked asked_by(const struct tux_conn *conn)
 {
-    const u32 place[2] = {(u32)conn->listener, conn->class_number << 1 | is_last(conn)};
+    return (struct asked){conn->head, conn->head_bytes, conn->listener, conn->class_number, is_last(conn)};
+}
+
+/* The key in e->key, 0 when the head has none: listener, class of address and whether it is the last request, then what
+ * tux_head_key makes. `range` becomes the place of the value of Range in it, as there. */
+static size_t key_of(struct tux_engine *e, const struct asked *asked, struct tux_spot *range)
+{
+    const u32 place[2] = {(u32)asked->listener, asked->class_number << 1 | asked->last};
     memcpy(e->key, place, sizeof place);
-    size_t bytes = tux_head_key(conn->head, conn->head_bytes, &e->significant, e->key + sizeof place, range);
+    size_t bytes = tux_head_key(asked->head, asked->head_bytes, &e->significant, e->key + sizeof place, range);
     range->at += sizeof place;
     return bytes ? bytes + sizeof place : 0;
 }
@@ -145,7 +160,8 @@ static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, struct tux_c
             return status != 0 ? status : ask_judge(e, run, conn, any_hash);
         }
         if (r) any_hash = 0;
-        key_bytes = key_of(e, conn, &place);
+        const struct asked asked = asked_by(conn);
+        key_bytes = key_of(e, &asked, &place);
     }
     u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
     struct tux_response *r = tux_decision_find(&e->decisions, hash, e->key, key_bytes);
@@ -177,7 +193,8 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
         return status;
     }
     struct tux_spot place;
-    size_t key_bytes = key_of(e, conn, &place);
+    const struct asked asked = asked_by(conn);
+    size_t key_bytes = key_of(e, &asked, &place);
     if (key_bytes > 0) return decide_by_key(e, run, conn, key_bytes, place);
     tux_metric_add(&e->metrics.keyless, 1);
     return ask_judge(e, run, conn, 0);
@@ -213,11 +230,11 @@ void tux_decide_release_joined(struct tux_engine *e, u32 slot)
 
 /* Under its key; a response for any range under the key of any. What was asked otherwise, as only Python understands
  * it, such a response answers once. */
-static void keep_answer(struct tux_engine *e, struct tux_conn *conn, struct tux_response *r)
+static void keep_answer(struct tux_engine *e, const struct asked *asked, struct tux_response *r)
 {
     struct tux_spot place;
     struct tux_range range;
-    size_t key_bytes = key_of(e, conn, &place);
+    size_t key_bytes = key_of(e, asked, &place);
     if (key_bytes > 0 && r->ranged.is) key_bytes = key_of_any_range(e, key_bytes, place, &range);
     if (key_bytes == 0) return;
     u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
@@ -236,13 +253,32 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     if (r) {
         tux_metric_add(&e->metrics.responses, 1);
         tux_metric_add(&e->metrics.blobs, 1);
-        if (holds && r->cacheable && !conn->miss_flags) keep_answer(e, conn, r);
+        const struct asked asked = asked_by(conn);
+        if (holds && r->cacheable && !conn->miss_flags) keep_answer(e, &asked, r);
     }
     tux_decide_release_joined(e, run->slot);
     conn->chosen = r; /* with the reference it came with */
     conn->source = TUX_SOURCE_JUDGED;
     tux_land(run, r ? r->status : -EIO);
     tux_wake(e, run);
+}
+
+void tux_decide_preload(struct tux_engine *e, struct tux_preload *p)
+{
+    struct tux_response *r = p->response;
+    struct asked asked = {.listener = p->listener, .class_number = p->class_number};
+    p->response = NULL; /* ours */
+    tux_metric_add(&e->metrics.responses, 1);
+    tux_metric_add(&e->metrics.blobs, 1);
+    bool keep = p->rules == e->rules_number && r->cacheable;
+    for (size_t at = 0; keep && at < p->heads_bytes; at += asked.head_bytes) {
+        asked.head = p->heads + at;
+        asked.head_bytes = tux_head_end(asked.head, p->heads_bytes - at, 0);
+        if (asked.head_bytes == 0) break;
+        keep_answer(e, &asked, r);
+        tux_metric_add(&e->metrics.preloaded, 1);
+    }
+    tux_response_drop(r, &e->metrics);
 }
 
 void tux_serve_answers(struct tux_engine *e)

@@ -56,10 +56,12 @@ int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, 
 
 static void evict(struct tux_decisions *d, struct tux_entry *entry)
 {
-    d->bytes -= entry->response->bytes + entry->key_bytes;
-    d->files -= entry->response->file >= 0;
+    struct tux_response *r = entry->response;
+    bool last = --r->keys == 0;
+    d->bytes -= entry->key_bytes + (last ? r->bytes : 0);
+    d->files -= last && r->file >= 0;
     d->count--;
-    tux_response_drop(entry->response, d->metrics);
+    tux_response_drop(r, d->metrics);
     free(entry->key);
     *entry = (struct tux_entry){0};
     tux_metric_add(&d->metrics->entries, -1);
@@ -168,8 +170,8 @@ void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t 
         former->response->dead = former->response != response;
         evict(d, former);
     }
-    u64 wanted = response->bytes + bytes;
-    bool file = response->file >= 0, fits = has_room(d, wanted, file), again = false;
+    u64 wanted = bytes + (response->keys == 0 ? response->bytes : 0);
+    bool file = response->keys == 0 && response->file >= 0, fits = has_room(d, wanted, file), again = false;
     struct tux_entry *entry = fits ? free_way(d, hash, false) : NULL;
     if (!entry) {
         again = seen_before(d, hash);
@@ -184,6 +186,7 @@ void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t 
     /* Not referenced yet: among newcomers that nobody asks for again, the clock must still tell who is in use. */
     *entry = (struct tux_entry){.hash = hash, .response = response, .key = copy, .key_bytes = (u32)bytes};
     response->refs++;
+    response->keys++;
     response->generation = d->generation;
     d->bytes += wanted;
     d->files += file;

@@ -9,6 +9,7 @@
 
 #include "accept.h"
 #include "control.h"
+#include "decide.h"
 #include "measure.h"
 #include "rules.h"
 #include "serve.h"
@@ -209,6 +210,7 @@ static void take_commands(struct tux_engine *e)
             tux_serve_answers(e); /* what was judged before this command is to be forgotten, too */
             tux_decisions_forget(&e->decisions);
             break;
+        case TUX_COMMAND_PRELOAD: tux_decide_preload(e, command->preload); break;
         case TUX_COMMAND_STOP: e->stop = true; break;
         }
     }

@@ -27,7 +27,8 @@ struct tux_ranged {
 
 struct tux_response {
     struct tux_job job; /* first: a check behind the scenes */
-    u32 refs, generation; /* of the decisions: what was kept before they were forgotten is not used any more */
+    u32 refs, keys; /* keys: entries of the cache that it is in */
+    u32 generation; /* of the decisions: what was kept before they were forgotten is not used any more */
     u16 status, connection_cell, file_cell, witness_count;
     bool keep, cacheable, dead, checking, unchanged;
     int file;

@@ -11,7 +11,6 @@ import json
 import os
 import resource
 import signal
-import statistics
 import sys
 import tempfile
 import time
@@ -24,11 +23,10 @@ from typing import Any
 import meter
 from contenders import CONTENDERS, FAILURES, Contender, Running, Unavailable, build_probe, job_for, provide, start
 from machine import describe
+from rest import facts_of
 from scenarios import PLAIN, SCENARIOS, Scenario, Setup, make_site
 from table import Results, render
 
-_IDLE_CONNECTIONS = 1000
-_STARTS = 5
 _WARM_UP_S = 1
 _ROUNDS_MAX = 50
 _SECONDS_MAX = 60
@@ -178,40 +176,18 @@ def _rounds(bench: Bench, running: dict[str, Running], end: float) -> None:
                     bench.lose(contender.name, scenario.name, turn, reason)
 
 
-# --- start and memory ----------------------------------------------------------------------------
-def _facts_of(bench: Bench, contender: Contender) -> None:
-    """Start time (median of some starts), memory at rest, memory of an idle connection."""
-    scenario = bench.plan.scenarios[0]
-    starts: list[float] = []
-    facts: dict[str, float] = {}
-    for number in range(_STARTS):
-        job = job_for(contender, bench.root, bench.runs, scenario.body)
-        with start(contender, job, scenario.sample_path, bench.plan.server_cpus(PLAIN)) as running:
-            starts.append(running.first_byte_ms)
-            if number < _STARTS - 1:
-                continue
-            time.sleep(0.3)
-            facts["resident_mb"] = meter.memory_kib(running.pid, "Rss") * 1024 / 1e6
-            facts["private_mb"] = meter.private_kib(running.pid) * 1024 / 1e6
-            try:
-                path = scenario.sample_path
-                facts["idle_kib"] = meter.idle_connection_kib(running.pid, running.port, path, _IDLE_CONNECTIONS)
-            except OSError as error:
-                bench.miss(f"{contender.name}, idle connections", error)
-    facts["first_byte_ms"] = statistics.median(starts)
-    bench.facts[contender.name] = {name: round(value, 3) for name, value in facts.items()}
-
-
+# --- the whole -----------------------------------------------------------------------------------
 def _facts(bench: Bench) -> None:
+    cpus, first = bench.plan.server_cpus(PLAIN), bench.plan.scenarios[0]
+    where = (bench.root, bench.runs, first.sample_path, first.body, cpus)
     for contender in bench.plan.contenders:
         print(f"starting {contender.name}", file=sys.stderr)
         try:
-            _facts_of(bench, contender)
+            bench.facts[contender.name] = facts_of(contender, *where)
         except FAILURES as reason:
             bench.miss(contender.name, reason)
 
 
-# --- the whole -----------------------------------------------------------------------------------
 def _run(plan: Plan, work: Path) -> Results:
     end = time.monotonic() + plan.limit_s
     bench = Bench(plan, work)

@@ -10,14 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -25,15 +23,12 @@ from typing import Any
 
 from contenders import CONTENDERS, FAILURES, Contender, Job, Running, Unavailable, find, job_for, start
 from machine import describe
-from meter import HOST, Load, wrk
+from others import asking, fetching
 from slowdisk import Disk, apart, build, make_cold, slow_disk
 
 _SMALL, _LARGE = "/small.bin", "/large.bin"
 _LARGE_BYTES = 64 << 20
-_CLIENTS = 8  # that fetch what is large or cold, each one file after the other
 _PACED_CONNECTIONS, _PACED_RATE = 16, 2000
-_LEAD_S = 0.3  # so long the others fetch before it counts
-_TIMEOUT_S = 20.0
 _QUIET, _COLD, _BIG = "quiet", "beside cold files", "beside 8 downloads of 64 MiB"
 _UNSEEN = "beside targets never seen"
 _SCENARIOS = (_QUIET, _COLD, _BIG, _UNSEEN)
@@ -60,81 +55,6 @@ def _contenders(word: str) -> list[Contender]:
     wanted = [one for one in CONTENDERS if one.name in ("nginx", "tuxpy-uring", "tuxpy-epoll")]
     wanted.insert(1, Contender("nginx-threads", _nginx_threads))
     return [_undisturbed(one) for one in wanted if word in one.name]
-
-
-@dataclass
-class Fetching:
-    """Clients that fetch one file after the other and throw away what they get."""
-
-    port: int
-    targets: Callable[[], str]
-    done: threading.Event = field(default_factory=threading.Event)
-    bytes: list[int] = field(default_factory=lambda: [0] * _CLIENTS)
-    faults: list[str] = field(default_factory=list)
-
-    def work(self, number: int) -> None:
-        try:
-            while not self.done.is_set():
-                self._fetch(number, self.targets())
-        except OSError as error:
-            if not self.done.is_set():
-                self.faults.append(repr(error))
-
-    def _fetch(self, number: int, target: str) -> None:
-        room = bytearray(1 << 18)
-        with socket.create_connection((HOST, self.port), timeout=_TIMEOUT_S) as connection:
-            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
-            first = connection.recv_into(room)
-            if not room.startswith(b"HTTP/1.1 200 "):
-                raise OSError(f"{target} was answered {bytes(room[:40])!r}")
-            while first and not self.done.is_set():
-                self.bytes[number] += first
-                first = connection.recv_into(room, len(room), socket.MSG_TRUNC)  # counted and not copied
-
-
-@contextmanager
-def _fetching(port: int, targets: Callable[[], str]) -> Iterator[Fetching]:
-    fetching = Fetching(port, targets)
-    threads = [threading.Thread(target=fetching.work, args=(number,)) for number in range(_CLIENTS)]
-    for one in threads:
-        one.start()
-    try:
-        time.sleep(_LEAD_S)
-        yield fetching
-    finally:
-        fetching.done.set()
-        for one in threads:
-            one.join()
-
-
-@dataclass
-class Asking:
-    """Eight connections of wrk that ask for a target never seen before, again and again; one round behind the end."""
-
-    port: int
-    cpu: int
-    seconds: int
-    load: Load | None = None
-    fault: str = ""
-
-    def work(self) -> None:
-        try:
-            url = f"http://{HOST}:{self.port}{_SMALL}"
-            self.load = wrk(url, self.seconds + 1, _CLIENTS, "unseen.lua", False, str(self.cpu), 1)
-        except FAILURES as reason:
-            self.fault = str(reason)
-
-
-@contextmanager
-def _asking(port: int, cpu: int, seconds: int) -> Iterator[Asking]:
-    asking = Asking(port, cpu, seconds)
-    thread = threading.Thread(target=asking.work)
-    thread.start()
-    try:
-        time.sleep(_LEAD_S)
-        yield asking
-    finally:
-        thread.join()
 
 
 @dataclass
@@ -168,21 +88,21 @@ class Bench:
             self._keep(server, scenario, turn, self._paced(running.port), {})
             return
         if scenario == _UNSEEN:
-            with _asking(running.port, self.client_cpu, self.seconds) as asking:
+            with asking(running.port, _SMALL, self.client_cpu, self.seconds) as unseen:
                 seen = self._paced(running.port)
             running.check()
-            if asking.load is None or asking.load.errors:
-                raise Unavailable(asking.fault or "wrk saw errors")
-            self._keep(server, scenario, turn, seen, {"others_s": asking.load.requests * 1e6 / asking.load.duration_us})
+            if unseen.load is None or unseen.load.errors:
+                raise Unavailable(unseen.fault or "wrk saw errors")
+            self._keep(server, scenario, turn, seen, {"others_s": unseen.load.requests * 1e6 / unseen.load.duration_us})
             return
         targets = self.next_cold if scenario == _COLD else lambda: _LARGE
-        with _fetching(running.port, targets) as fetching:
-            before, begun = sum(fetching.bytes), time.monotonic()
+        with fetching(running.port, targets) as fetched:
+            before, begun = sum(fetched.bytes), time.monotonic()
             seen = self._paced(running.port)
-            rate = (sum(fetching.bytes) - before) / (time.monotonic() - begun)
+            rate = (sum(fetched.bytes) - before) / (time.monotonic() - begun)
         running.check()
-        if fetching.faults:
-            raise Unavailable(fetching.faults[0])
+        if fetched.faults:
+            raise Unavailable(fetched.faults[0])
         self._keep(server, scenario, turn, seen, {"others_mb_s": rate / 1e6})
 
     def _paced(self, port: int) -> dict[str, float]:

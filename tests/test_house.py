@@ -21,11 +21,11 @@ DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".c
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "errors", "model", "logformat"),
     ("http.*", "atoms", "atoms.*"),
-    ("rules.*", "compile", "native"),
+    ("rules.*", "compile", "native", "lowering"),
     ("config.*", "engine", "accesslog"),
     ("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "signals"),
     ("judge", "chains", "explain", "inherit", "privileges", "generation", "lines"),
-    ("handover", "reload", "inside", "service", "server"),
+    ("handover", "reload", "inside", "preload", "service", "server"),
     ("cli.*", "__main__"),
 )
 # In here the order is strict: each imports only from what stands before it.
@@ -34,7 +34,8 @@ ATOMS = (
     *("system", "reference", "words", "canvas", "text", "__init__"),
 )
 # Who alone may import what. The extension has one importer, which turns its codes into exceptions.
-DOORS = {"h11": {"parse"}, "click": {"main", "options"}, "rich": {"top"}, "_engine": {"native"}, "cffi": set[str]()}
+DOORS = {"h11": {"parse"}, "click": {"main", "options"}, "rich": {"top", "bar"}, "_engine": {"native"}}
+DOORS |= {"cffi": set[str]()}
 DOORS |= {"prometheus_client": {"openmetrics"}}
 DOORS |= {"bcrypt": {"passwords"}, "argon2": {"passwords"}}
 DOORS |= {"brotli": {"compress"}, "zstandard": {"compress"}, "compression": {"compress"}}

@@ -14,6 +14,7 @@ from typing import Any, Final
 from .accesslog import AccessLog
 from .atoms import Completion, Frozen, Reason
 from .errors import EngineError
+from .lowering import fill_rules, response_of
 from .model import SIGNIFICANT, Answer
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
 
@@ -91,7 +92,7 @@ class Engine:
         options.notify_fd = notify_fd
         # What options point to must live until the call has returned.
         options.backend = word = ffi.new("char[]", backend.encode())
-        kept = (word, _set_rules(options, significant, classes))
+        kept = (word, fill_rules(options, significant, classes))
         options.log = ffi.NULL if access_log is None else access_log.handle
         ffi.memmove(options.secret, os.urandom(16), 16)
         out, why = ffi.new("struct tux_engine **"), ffi.new("char[]", ERROR_BYTES)
@@ -169,10 +170,30 @@ class Engine:
             for m in self._misses[0:count]
         ]
 
-    def answer(self, miss: Miss, answer: Answer | None) -> None:
-        """Hand down the answer to a miss; None closes the connection. Takes over answer.file in any case."""
-        response = ffi.NULL if answer is None else _response(answer)
+    def answer(self, miss: Miss, answer: Answer | None, knock: bool = True) -> None:
+        """Hand down the answer to a miss; None closes the connection. Takes over answer.file in any case.
+
+        knock: have it taken at once. Who has several may knock behind them."""
+        response = ffi.NULL if answer is None else response_of(answer)
         must(lib.tux_engine_answer(self._engine, miss.slot, miss.generation, response), "answer")
+        if knock:
+            self.knock()
+
+    def knock(self) -> None:
+        """Have the engine take the answers that it was given."""
+        lib.tux_engine_knock(self._engine)
+
+    def preload(self, listener: int, class_number: int, rules: int, heads: Sequence[bytes], answer: Answer) -> None:
+        """Keep an answer for these heads before anybody has sent them. Takes over answer.file in any case.
+
+        listener: the descriptor that would accept them. class_number: of the address they would come from. rules: the
+        number of those that it was judged by; once others are in force it is dropped. Raises EngineError.
+        """
+        response, joined = response_of(answer), b"".join(heads)
+        failed = lib.tux_engine_preload(self._engine, listener, class_number, rules, joined, len(joined), response)
+        if failed:
+            lib.tux_response_close(response)
+            raise EngineError("an answer could not be kept ahead", -failed)
 
     def drain(self, listener: int = -1, shut: bool = True, idle_ms: int = 0) -> None:
         """End accepting at a listener (-1: at each). Take its counter down first.
@@ -198,7 +219,7 @@ class Engine:
         number: larger than before; misses tell by it which of the rules they were asked under.
         """
         rules = ffi.new("struct tux_rules *")
-        kept = _set_rules(rules, significant, classes)
+        kept = fill_rules(rules, significant, classes)
         rules.number = number
         rules.head_ms, rules.idle_ms, rules.send_ms = limits.head_ms, limits.idle_ms, limits.send_ms
         must(lib.tux_engine_rules(self._engine, rules), "the rules cannot be changed")
@@ -242,40 +263,3 @@ class Engine:
         while count := lib.tux_engine_trace_take(self._engine, entries, _BATCH):
             found += [(e.slot, e.depth, e.atom, e.result) for e in entries[0:count]]
         return found
-
-
-def _set_rules(into: Any, significant: Sequence[bytes], classes: Sequence[tuple[int, int]]) -> object:
-    """Names and classes as C has them; what is returned must live until the call is over."""
-    names = [ffi.new("char[]", name) for name in significant]
-    table = ffi.new("char *[]", names)
-    into.significant, into.significant_count = table, len(names)
-    intervals = ffi.new("struct tux_class[]", max(1, len(classes)))
-    for interval, (first, number) in zip(intervals, classes, strict=False):
-        interval.first, interval.number = first.to_bytes(16, "big"), number
-    into.classes, into.class_count = intervals, len(classes)
-    return names, table, intervals
-
-
-def _response(answer: Answer) -> Any:
-    encoded = answer.chain.encode()
-    chain = ffi.from_buffer("uint8_t[]", encoded)
-    options = ffi.new("struct tux_response_options *")
-    options.chain, options.chain_bytes = chain, len(encoded)
-    options.file, options.status, options.date_at = answer.file, answer.status, answer.date_at
-    options.keep, options.cacheable = answer.keep, answer.cacheable
-    if answer.ranged is not None:
-        options.ranged = True
-        options.range_at, options.length_at = answer.ranged.range_at, answer.ranged.length_at
-    witnesses = ffi.new("struct tux_witness_facts[]", max(1, len(answer.witnesses)))
-    paths = [ffi.new("char[]", witness.path) for witness in answer.witnesses]
-    for facts, witness, path in zip(witnesses, answer.witnesses, paths, strict=False):
-        facts.root_fd, facts.path = witness.root_fd, path
-        facts.dev, facts.ino, facts.size = witness.dev, witness.ino, witness.size
-        facts.links = witness.links
-        facts.mtime_ns, facts.ctime_ns = witness.mtime_ns, witness.ctime_ns
-    options.witnesses, options.witness_count = witnesses, len(paths)
-    out, error = ffi.new("struct tux_response **"), ffi.new("char[]", ERROR_BYTES)
-    failed = lib.tux_response_open(options, out, error)
-    if failed:
-        raise EngineError(f"the answer was refused: {text(error)}", -failed)
-    return out[0]

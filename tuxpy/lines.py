@@ -65,6 +65,14 @@ class Lines:
         """Runs that have not completed."""
         return sum(line.alive for line in self._lines)
 
+    @property
+    def sockets(self) -> Iterator[tuple[Listener, Engine, int]]:
+        """Where is accepted: of a listener, by an engine, at a descriptor."""
+        for line in self._lines:
+            if not line.draining:
+                for place in line.places:
+                    yield line.listener, self._engines[place.engine], place.listener
+
     def check(self, listeners: Sequence[Listener], engines: int, slots: int) -> None:
         """Whether these can be in service beside those that are being drained. Raises ConfigError."""
         for number in range(engines):

@@ -10,8 +10,9 @@ Rules of this file
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .atoms import Frozen
@@ -64,7 +65,7 @@ class Request:
 
     def get(self, name: bytes) -> bytes | None:
         """The field's value, several lines joined with a comma (RFC 9110 5.3); None if absent."""
-        values = self.all(name)
+        values = [value for key, value in self.fields if key == name]
         return b", ".join(values) if values else None
 
     def tokens(self, name: bytes) -> list[bytes]:
@@ -238,11 +239,16 @@ def refuse(status: int, why: str, *, silent: bool = False) -> Refuse:
     )
 
 
+_PLAIN: Final = re.compile(rb"[ -\[\]-~]*")
+
+
 def text(name: bytes) -> str:
     r"""Bytes from the wire or the file system for a sentence: printable and never ambiguous.
 
     A backslash is doubled first, so \xNN in the result is always one byte that could not be shown.
     """
+    if _PLAIN.fullmatch(name):  # nearly always, and four times as fast
+        return name.decode("ascii")
     shown = name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
     return "".join(sign if sign.isprintable() else _escaped(sign) for sign in shown)
 

@@ -43,6 +43,7 @@ log = logging.getLogger("tuxpy")
 
 _RENEW_S: Final = 0.5  # between two looks at roots and files of rules: what changes there is seen within one second
 _LEAVE_MS: Final = 500  # for connections of a listener that goes: one more request, which is told to be the last
+_SLICE_S: Final = 0.005  # of judging ahead, before those who ask now
 _LOOK_MS: Final = 20  # between two looks whether our successor serves
 
 
@@ -103,6 +104,10 @@ class Server:
     def listeners(self) -> list[Listener]:
         """Those that accept."""
         return list(self._service.lines)
+
+    def show_preload(self, show: Callable[[int, int, bool], object]) -> None:
+        """Called meanwhile with how many URLs are judged, of how many, and whether it is over."""
+        self._service.preloading = show
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -187,7 +192,7 @@ class Server:
             self._operate()
             if self._drain_until is not None and self._drained():
                 return 0
-            poll.poll(self._patience_ms())
+            poll.poll(0 if self._service.judge_ahead(_SLICE_S) else self._patience_ms())
             self._notifier.live()
             self._renew()
             try:

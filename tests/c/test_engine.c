@@ -92,6 +92,7 @@ static void judge(struct stand *s)
             CHECK(misses[i].head_bytes > 20 && memcmp(misses[i].head, "GET /", 5) == 0);
             CHECK_EQ(tux_response_open(&options, &response, error), 0);
             CHECK_EQ(tux_engine_answer(s->engine, misses[i].slot, misses[i].generation, response), 0);
+            tux_engine_knock(s->engine);
         }
 }
 

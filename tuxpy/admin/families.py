@@ -88,6 +88,9 @@ def _cache(snap: Snapshot) -> Iterator[Family]:
         _one(total("passed_over")),
     )  # fmt: skip
     yield Family(
+        "tuxpy_cache_preloaded", "counter", "Keys answered before anybody asked.", _one(total("preloaded"))
+    )
+    yield Family(
         "tuxpy_cache_checks", "counter", "Decisions held against the file system.", _one(total("checks"))
     )
     yield Family("tuxpy_cache_stale", "counter", "Decisions dropped as a file had changed.", _one(total("stale")))
@@ -145,7 +148,7 @@ def _engines(snap: Snapshot) -> Iterator[Family]:
         "tuxpy_refused_runs", "counter", "Runs refused, as no completion could be promised.", _one(total("refused"))
     )
     yield Family(
-        "tuxpy_cold_reads", "counter", "Atoms handed to a cachemiss worker, since what they need was not in memory.",
+        "tuxpy_cold_reads", "counter", "Atoms that waited for a cachemiss worker, as what they need was not in memory.",
         _one(total("cold")),
     )  # fmt: skip
     yield Family(
@@ -154,6 +157,11 @@ def _engines(snap: Snapshot) -> Iterator[Family]:
     yield Family(
         "tuxpy_cachemiss_busy_workers", "gauge", "Cachemiss workers at work.", _one(total("cachemiss_busy"))
     )
+    ahead = total("fetched_ahead")
+    yield Family(
+        "tuxpy_file_windows", "counter", "Windows of cold files read in, for those who waited or before anybody did.",
+        _by("kind", wanted=total("fetches") - ahead, ahead=ahead),
+    )  # fmt: skip
     yield Family("tuxpy_cachemiss_workers", "gauge", "Cachemiss workers.", _one(sum(e.workers for e in snap.engines)))
 
 

@@ -146,6 +146,7 @@ def _figures(snap: Snapshot) -> str:
             ("hits by key", _number(total("hits") - total("repeats") - total("ranged"))),
             ("hits by another range", _number(total("ranged"))),
             ("decisions kept", _number(total("entries"))),
+            ("kept before anybody asked", _number(total("preloaded"))),
             ("their memory", human_size(total("cache_bytes"))),
             ("taken out for room", _number(total("evictions"))),
             ("not kept for lack of room", _number(total("passed_over"))),

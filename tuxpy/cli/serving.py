@@ -26,6 +26,10 @@ def serve(config: Config, has_file: bool, load: Callable[[], Config], say: Calla
     reload = load if has_file or not at_a_terminal else None
     server = Server(config, reload, Inherited.take(os.environ), Notifier(os.environ))
     server.reloaded = _set_up_log
+    if config.preload and sys.stderr.isatty():
+        from .bar import bar
+
+        server.show_preload(bar())
     with server, server.signals():  # whoever reads the lines may signal
         if config.log_level in ("debug", "info"):
             say("\n".join(log.announcement(server, colored)), colored)

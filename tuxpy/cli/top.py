@@ -1,4 +1,4 @@
-"""`tuxpy top`: a live view of a running server in the terminal, and the only importer of rich.
+"""`tuxpy top`: a live view of a running server in the terminal.
 
 It asks an admin listener for /status.json each second. What it shows is made by functions of two reports; the loop
 around them only waits for the next second, or for a key.

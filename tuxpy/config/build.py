@@ -39,6 +39,7 @@ def build(tree: Tree, trouble: Trouble) -> Config:
     take(tree.server, "workers", workers=parse_workers(str(tree.server["workers"])), max_connections=CONNECTIONS_MAX)
     take(tree.server, "max_connections", max_connections=tree.server["max_connections"])
     take(tree.server, "backend", backend=tree.server["backend"])
+    take(tree.server, "preload", preload=tree.server["preload"])
     for name in ("head", "idle", "send", "drain"):
         take(tree.timeouts, name, **{f"{name}_timeout_s": tree.timeouts[name]})
     take(tree.log, "level", log_level=tree.log["level"])

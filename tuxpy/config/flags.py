@@ -99,6 +99,7 @@ FLAGS: Final = (
     Flag(("-w", "--workers"), "Engine", ("server", "workers"), "N|auto"),
     Flag(("--backend",), "Engine", ("server", "backend"), "HOW"),
     Flag(("--max-connections",), "Engine", ("server", "max_connections"), "N"),
+    Flag(("--preload",), "Engine", ("server", "preload"), switch=True),
     Flag(("--admin",), "Engine", ("admin", "listen"), "ADDRESS", "Tell of the server itself at HOST:PORT; repeat.",
          several=True),
     Flag(("--user",), "Engine", ("server", "user"), "NAME", "Become this user once ports are bound."),

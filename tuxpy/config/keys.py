@@ -75,6 +75,9 @@ _SERVER = (
         "By io_uring, by epoll, or as the kernel allows."),
     Key("max_connections", k.WHOLE, 4096, "Of the whole server; more wait.",
         "Up to 1048576; those beyond wait in the kernel."),
+    Key("preload", k.BOOL, False, "Judge the whole site at start, before anybody asks.",
+        "For browsers, by the hosts of each site, and for what the cache has room for; again after a reload. Real"
+        " requests go first."),
     *_PROCESS,
 )
 

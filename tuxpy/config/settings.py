@@ -92,6 +92,7 @@ class Config:
     workers: int = field(default_factory=lambda: workers_auto())
     backend: Backend = "auto"
     max_connections: int = 4096  # of the whole server
+    preload: bool = False  # the whole site is judged at start
     head_timeout_s: float = 10.0  # from the first byte of a head to its end
     idle_timeout_s: float = 60.0  # between two requests
     send_timeout_s: float = 30.0  # without a byte taken by the peer

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -84,6 +85,15 @@ class Errands(Generic[Who]):
             self._at_hand = self._back.popleft()
             yield from self._waiting.pop(self._at_hand[0])
         self._at_hand = None
+
+    @contextmanager
+    def lent(self, key: Hashable, done: Future[Any]) -> Iterator[None]:
+        """While this lasts, the result of work that was done elsewhere can be fetched."""
+        before, self._at_hand = self._at_hand, (key, done)
+        try:
+            yield
+        finally:
+            self._at_hand = before
 
     def close(self) -> None:
         """Wait for what is being done, drop what is not begun. Any number of times."""

@@ -52,6 +52,7 @@ class Sites:
                 site.admitted, first = _admitted(self._classes, config.policy, first)
                 hosts += [(host, site) for host in config.hosts]
             self._table = HostTable(hosts)
+            self.named = [(host, site) for host, site in hosts if isinstance(site, Site)]
         except BaseException:
             self.close()
             raise

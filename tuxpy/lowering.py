@@ -1,0 +1,51 @@
+"""Answers and rules in the form in which C takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import EngineError
+from .model import Answer
+from .native import ERROR_BYTES, ffi, lib, text
+
+
+def fill_rules(into: Any, significant: Sequence[bytes], classes: Sequence[tuple[int, int]]) -> object:
+    """Names and classes as C has them; what is returned must live until the call is over."""
+    names = [ffi.new("char[]", name) for name in significant]
+    table = ffi.new("char *[]", names)
+    into.significant, into.significant_count = table, len(names)
+    intervals = ffi.new("struct tux_class[]", max(1, len(classes)))
+    for interval, (first, number) in zip(intervals, classes, strict=False):
+        interval.first, interval.number = first.to_bytes(16, "big"), number
+    into.classes, into.class_count = intervals, len(classes)
+    return names, table, intervals
+
+
+def response_of(answer: Answer) -> Any:
+    """The response that an answer is, for whoever hands it to an engine or closes it. Takes over answer.file.
+
+    Raises EngineError when C distrusts what was compiled.
+    """
+    encoded = answer.chain.encode()
+    chain = ffi.from_buffer("uint8_t[]", encoded)
+    options = ffi.new("struct tux_response_options *")
+    options.chain, options.chain_bytes = chain, len(encoded)
+    options.file, options.status, options.date_at = answer.file, answer.status, answer.date_at
+    options.keep, options.cacheable = answer.keep, answer.cacheable
+    if answer.ranged is not None:
+        options.ranged = True
+        options.range_at, options.length_at = answer.ranged.range_at, answer.ranged.length_at
+    witnesses = ffi.new("struct tux_witness_facts[]", max(1, len(answer.witnesses)))
+    paths = [ffi.new("char[]", witness.path) for witness in answer.witnesses]
+    for facts, witness, path in zip(witnesses, answer.witnesses, paths, strict=False):
+        facts.root_fd, facts.path = witness.root_fd, path
+        facts.dev, facts.ino, facts.size = witness.dev, witness.ino, witness.size
+        facts.links = witness.links
+        facts.mtime_ns, facts.ctime_ns = witness.mtime_ns, witness.ctime_ns
+    options.witnesses, options.witness_count = witnesses, len(paths)
+    out, error = ffi.new("struct tux_response **"), ffi.new("char[]", ERROR_BYTES)
+    failed = lib.tux_response_open(options, out, error)
+    if failed:
+        raise EngineError(f"the answer was refused: {text(error)}", -failed)
+    return out[0]
