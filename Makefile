@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help serve test lint units tests asan tsan bench clean
+.PHONY: help serve test lint units tests asan tsan bench cold clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -19,6 +19,7 @@ help:
 	@echo 'make lint    ruff and mypy           make units  the C unit programs'
 	@echo 'make tests   the Python tests        make asan   C units and tests, address and undefined'
 	@echo 'make tsan    C units, threads        make bench  server CPU per request beside nginx; BENCH=--quick'
+	@echo 'make cold    who waits for a slow disk, and for large files'
 	@echo 'make clean   remove what was built'
 
 # --- the private environment -----------------------------------------------------------------
@@ -107,6 +108,10 @@ asan: $(VENV)/.tools
 
 tsan:
 	@$(MAKE) VARIANT=tsan units
+
+# Needs root: a slow disk is mounted for it, in a mount namespace of its own.
+cold: $(VENV)/.built
+	$(PY) loadtest/cold.py $(COLD)
 
 bench: $(VENV)/.built
 	$(PY) loadtest/bench.py $(BENCH)
