@@ -16,7 +16,6 @@ from .config.settings import Config
 from .engine import Engine, Limits, Miss
 from .errors import ConfigError, EngineError
 from .generation import Generation, Generations
-from .inside import Inside
 from .judge import judge_miss, too_busy
 from .limits import limits_of, with_times_of
 from .lines import Lines
@@ -24,6 +23,7 @@ from .listen import Listener
 from .site.errands import Later
 
 if TYPE_CHECKING:
+    from .inside import Inside
     from .preload import Preload
 
 log = logging.getLogger("tuxpy")
@@ -61,6 +61,8 @@ class Service:
             self.engines.append(self._engine(config, first))
         self.lines.start(self.engines, listeners)
         if config.admin:
+            from .inside import Inside  # a tenth of the time that a server takes to start
+
             self.inside = Inside(config, self.notify)
         self._begin_preload(config, first)
 

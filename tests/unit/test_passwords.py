@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from tuxpy.errors import ConfigError
 from tuxpy.rules import passwords
+from tuxpy.rules.basic import Credentials, challenge, parse_authorization
 from tuxpy.rules.password_file import PasswordFile
-from tuxpy.rules.passwords import Credentials, Htpasswd, challenge, parse_authorization
+from tuxpy.rules.passwords import Htpasswd
 
 # From the self-tests of crypt_blowfish and of the reference implementation of argon2.
 BCRYPT = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"  # U*U

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 
 from ..errors import ConfigError
-from ..rules.password_file import PasswordFile
 from ..rules.rulesfiles import FILE_BYTES_MAX, parse_headers, parse_redirects
 from .problems import Trouble
 from .sites import SiteConfig
@@ -22,6 +21,8 @@ def verify(tree: Tree, trouble: Trouble) -> None:
             path = None if gate.broken else gate.path_of("password_file")
             if path is not None:
                 with trouble.at(gate.origin_of("password_file"), "site.access.password_file"):
+                    from ..rules.password_file import PasswordFile
+
                     PasswordFile(path)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..errors import ConfigError
 from ..model import Field
 from .access import AddressRules
-from .passwords import challenge
+from .basic import challenge
 from .patterns import Pattern
 
 

@@ -1,9 +1,7 @@
-"""Basic authentication (RFC 7617) against a password file of Apache's form.
+"""A password file of Apache's form.
 
-  read   parse_authorization: strictly; what is not exactly such a value is no credentials
-  check  Htpasswd.verify: hashing takes a tenth of a second on purpose, so call it on a worker thread; many may call at
-         once, as nothing but its own memory is touched. Htpasswd.recall never hashes.
-  ask    challenge: the field of a 401
+Htpasswd.verify: hashing takes a tenth of a second on purpose, so call it on a worker thread; many may call at once, as
+nothing but its own memory is touched. Htpasswd.recall never hashes.
 
 Only bcrypt and argon2id are read. Their libraries leave the interpreter free while they hash; the older forms are
 guessed too fast, and SHA crypt has no library that does the same.
@@ -15,7 +13,6 @@ compared with the hash of another user, always the same one, and the outcome is 
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 import secrets
@@ -24,12 +21,11 @@ import threading
 import unicodedata
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Final
 
 from ..errors import ConfigError
-from ..model import Field
+from .basic import decoded
 
 REMEMBERED_MAX: Final = 4096  # of the good and of the bad, 32 bytes each
 _BCRYPT_BYTES_MAX: Final = 72  # no form of bcrypt looks further
@@ -37,7 +33,6 @@ _BCRYPT_COST: Final = range(4, 18)  # htpasswd -C allows the same; each step dou
 _ARGON2_KIB_MAX: Final = 1 << 20
 _ARGON2_PASSES_MAX: Final = 64
 
-_BASIC = re.compile(rb"(?i:basic) +([A-Za-z0-9+/]+=*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
 _ARGON2 = re.compile(r"\$argon2id\$v=19\$m=([0-9]{1,8}),t=([0-9]{1,4}),p=([0-9]{1,3})\$([\w+/]+)\$([\w+/]+)", re.ASCII)
@@ -53,46 +48,6 @@ _REFUSED: Final = (
     (re.compile(r"[./0-9A-Za-z]{13}$"), "is hashed with DES crypt, which is guessed in no time"),
     (re.compile(r""), "is in no form that is known here, or not hashed at all"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    user: str
-    password: str = field(repr=False)  # so that no log shows it
-
-
-def parse_authorization(value: bytes) -> Credentials | None:
-    """What the value of Authorization says by RFC 7617 2; None when it is anything else.
-
-    Our challenge asks for UTF-8 in Normalization Form C (RFC 7617 2.1). Not all clients normalize, so we do.
-    """
-    match = _BASIC.fullmatch(value)
-    raw = _decoded(match[1]) if match else None
-    if raw is None:
-        return None
-    try:
-        pair = unicodedata.normalize("NFC", raw.decode())
-    except UnicodeDecodeError:
-        return None
-    user, colon, password = pair.partition(":")  # the first one: a password may hold more, a user none
-    return Credentials(user, password) if colon and not _CONTROL.search(pair) else None
-
-
-def _decoded(word: bytes) -> bytes | None:
-    """Base64 in its only sound form: whole groups, and no bits behind the last byte (RFC 4648 3.5)."""
-    try:
-        raw = base64.b64decode(word, validate=True)
-    except ValueError:
-        return None
-    return raw if base64.b64encode(raw) == word else None
-
-
-def challenge(realm: str) -> Field:
-    """WWW-Authenticate of a 401. Raises ConfigError for a realm that no standard says how to send."""
-    if not (realm.isascii() and realm.isprintable()):
-        raise ConfigError(f"the realm {realm!r} cannot be sent: give it in printable ASCII")
-    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
-    return b"WWW-Authenticate", f'Basic realm="{quoted}", charset="UTF-8"'.encode()
 
 
 # Hashes.
@@ -126,7 +81,7 @@ def _check_of(hashed: str) -> tuple[str, Check] | None:
     if match:
         kib, passes, lanes = int(match[1]), int(match[2]), int(match[3])
         costs = 1 <= passes <= _ARGON2_PASSES_MAX and lanes >= 1 and 8 * lanes <= kib <= _ARGON2_KIB_MAX
-        salt, output = (_decoded(part.encode() + b"=" * (-len(part) % 4)) for part in match.group(4, 5))
+        salt, output = (decoded(part.encode() + b"=" * (-len(part) % 4)) for part in match.group(4, 5))
         sound = salt is not None and len(salt) >= 8 and output is not None and len(output) >= 16
         return ("argon2", _check_argon2) if costs and sound else None
     return None

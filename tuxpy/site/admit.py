@@ -8,8 +8,8 @@ to a guess is not, or guesses would push out what is worth keeping.
 from __future__ import annotations
 
 from ..model import Refuse, Request, text
+from ..rules.basic import Credentials, parse_authorization
 from ..rules.gates import Gate, Login
-from ..rules.passwords import Credentials, parse_authorization
 from .site import Site
 from .trail import Trail
 

@@ -28,7 +28,6 @@ from ..model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Reques
 from ..rules.access import hidden_by
 from ..rules.redirects import Match
 from ..rules.tries import TryRule
-from . import listed
 from .admit import admit
 from .represent import represent
 from .site import Denied, Found, IsDirectory, Site, release
@@ -81,6 +80,8 @@ class _Search:
                 return Refuse(status=403, **self.trail.terms())
         shown = target.directory and rule is None and self.site.policy.listing
         if shown and isinstance(self.site.open(target.path or b"."), IsDirectory):
+            from . import listed  # most sites show none
+
             return listed.decide(self.request, target, self.site, self.trail)
         return None
 

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..model import FileFact
 from ..rules.fields import FieldRule
-from ..rules.password_file import PasswordFile
 from ..rules.policy import Policy
 from ..rules.redirects import RedirectTable
 from ..rules.rulesfiles import FILE_BYTES_MAX, parse_headers, parse_redirects
 
 if TYPE_CHECKING:
+    from ..rules.password_file import PasswordFile
     from .site import Site
 
 log = logging.getLogger("tuxpy")
@@ -42,6 +42,14 @@ class _Read:
     problems: tuple[str, ...] = ()
 
 
+def _opened(paths: set[str]) -> dict[str, PasswordFile]:
+    if not paths:
+        return {}
+    from ..rules.password_file import PasswordFile  # most sites have none
+
+    return {path: PasswordFile(path) for path in paths}
+
+
 class Rulebook:
     """What holds now. `renew` says whether that has changed. Raises ConfigError for a password file that is no good."""
 
@@ -50,7 +58,7 @@ class Rulebook:
         self._policy = policy
         self._own = passwords is None
         paths = {gate.login.path for gate in policy.gates if gate.login is not None}
-        self.passwords = {path: PasswordFile(path) for path in paths} if passwords is None else passwords
+        self.passwords = _opened(paths) if passwords is None else passwords
         self._generations = self._generations_now()
         self._faults: dict[str, str | None] = {}
         self._files = {HEADERS: _Read(), REDIRECTS: _Read()}

@@ -23,15 +23,17 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import ConfigError
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, SIGNIFICANT, FileFact, Request, Witness
-from ..rules.password_file import PasswordFile
 from ..rules.policy import Links, Policy
 from .errands import Errands
 from .opening import PATH_BYTES_MAX, OpenBeneath, walk_beneath
 from .rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from ..rules.password_file import PasswordFile
 
 log = logging.getLogger("tuxpy")
 
