@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "exec.h"
 #include "open.h"
 #include "rules.h"
 
@@ -91,7 +92,9 @@ int tux_engine_submit(struct tux_engine *e, struct tux_chain *chain, const struc
 {
     if (param_count > TUX_CELLS_MAX || copies == 0) return -EINVAL;
     for (uint32_t i = 0; i < param_count; i++)
-        if (params[i].cell >= chain->cells || !(chain->cell[params[i].cell].mode & TUX_CELL_PARAM)) return -EINVAL;
+        if (params[i].cell >= chain->cells || !(chain->cell[params[i].cell].mode & TUX_CELL_PARAM) ||
+            (chain->cell[params[i].cell].kind == TUX_FD && copies > 1)) /* one descriptor has one owner */
+            return -EINVAL;
     struct tux_command *command = command_of(TUX_COMMAND_SUBMIT, param_count);
     if (!command) return -ENOMEM;
     if (tux_completions_promise(&e->completions, copies) != 0) {
@@ -165,6 +168,30 @@ int tux_engine_completions(struct tux_engine *e, struct tux_completion *out, uin
 {
     return (int)tux_completions_take(&e->completions, out, max);
 }
+
+int tux_engine_exec(struct tux_engine *e, const struct tux_submission *submission, struct tux_completion *out)
+{
+    return tux_exec(e, submission, out);
+}
+
+const int64_t *tux_record_cells(const struct tux_record *record) { return record->cells; }
+const uint8_t *tux_record_buffers(const struct tux_record *record) { return record->buffers; }
+
+uint32_t tux_record_trace(const struct tux_record *record, const struct tux_traced **out)
+{
+    *out = record->trace;
+    return record->traced;
+}
+
+int tux_record_take(struct tux_record *record)
+{
+    if (record->keep_cell == TUX_NONE16) return -1;
+    int fd = (int)record->cells[record->keep_cell];
+    record->cells[record->keep_cell] = -1;
+    return fd;
+}
+
+void tux_record_close(struct tux_record *record) { tux_record_free(record); }
 
 int tux_engine_misses(struct tux_engine *e, struct tux_miss *out, uint32_t max)
 {
@@ -313,6 +340,9 @@ void tux_engine_metrics(struct tux_engine *e, uint64_t *out)
 {
     atomic_store_explicit(&e->metrics.cachemiss_queue, tux_cachemiss_queued(e->pool), memory_order_relaxed);
     atomic_store_explicit(&e->metrics.cachemiss_busy, tux_cachemiss_busy(e->pool), memory_order_relaxed);
+    atomic_store_explicit(&e->metrics.visits, atomic_load(&e->visits), memory_order_relaxed);
+    atomic_store_explicit(&e->metrics.bursts, atomic_load(&e->bursts), memory_order_relaxed);
+    atomic_store_explicit(&e->metrics.visit_steps, atomic_load(&e->visit_steps), memory_order_relaxed);
     atomic_store_explicit(&e->metrics.judge_queue, tux_ring_waiting(&e->misses), memory_order_relaxed);
     for (unsigned i = 0; i < TUX_COUNT(metrics); i++) {
         const _Atomic u64 *metric = (const _Atomic u64 *)(const void *)((const char *)&e->metrics + metrics[i].offset);

@@ -40,12 +40,42 @@ struct tux_rules {
     uint32_t head_ms, idle_ms, send_ms;
 };
 
+struct tux_record;
+
 struct tux_completion {
     uint64_t cookie;
     int64_t result;
     uint64_t steps;
+    struct tux_record *record;  /* the run's cells and buffers, if they were asked for: whoever takes it closes it */
     uint16_t last_atom, reason, stop_flags, reserved;
 };
+
+enum tux_exec_flags {
+    TUX_EXEC_KEEP = 1,          /* the completion shall have its record */
+    TUX_EXEC_TRACE = 2,         /* ... and that a trace */
+    TUX_EXEC_AWAY = 4,          /* not on the calling thread: the engine begins it */
+    TUX_EXEC_SHARE = 8,         /* the engine takes runs of the batch while the caller is at others */
+    TUX_EXEC_TELL = 16          /* NO_COMPLETE or not, there shall be a completion: somebody waits for it */
+};
+
+struct tux_submission {
+    struct tux_chain *chain;    /* lent until all its runs have completed; plain calls only */
+    const uint16_t *param_cells; /* param_count of them */
+    const int64_t *params;      /* param_count for each run */
+    const uint16_t *fill_cells; /* fill_count DATA cells whose bytes shall be others than the chain's */
+    const uint32_t *fill_ends;  /* fill_count for each run: where in `fills` the bytes for the cell end; they begin */
+    const uint8_t *fills;       /* where those before end. At most as many as the cell has; a path needs one less */
+    uint64_t cookie;            /* of the first run; the others count on from there */
+    uint32_t param_count, fill_count, runs;
+    uint32_t deadline_ms;       /* 0 = none */
+    uint16_t keep_cell;         /* an FD cell whose descriptor outlives the run, in its record; 0xFFFF none */
+    uint16_t flags;             /* enum tux_exec_flags */
+};
+
+enum tux_ran { TUX_RAN_INLINE, TUX_RAN_ON_ENGINE, TUX_RAN_BY_RING, TUX_RAN_ON_WORKER };
+
+/* One atom of a run: how long it took, waiting included, and where it got its result. */
+struct tux_traced { uint64_t ns; int64_t result; uint16_t atom; uint8_t place, reserved[5]; };
 
 struct tux_miss {
     uint32_t slot, generation;
@@ -121,6 +151,20 @@ int tux_engine_submit(struct tux_engine *engine, struct tux_chain *chain, const 
 /* End every run with this cookie, with reason CANCELLED. */
 int tux_engine_cancel(struct tux_engine *engine, uint64_t cookie);
 int tux_engine_completions(struct tux_engine *engine, struct tux_completion *out, uint32_t max);
+
+/* Begin the runs here and now, on the calling thread, as long as nothing blocks: what does not miss is done when this
+ * returns, and in `out` (room for all of them); the number of those. What would block goes to the engine from where it
+ * stands, and completes there. -ENOBUFS when completions could not be promised: then nothing has begun. A descriptor
+ * among the params of FD cells is given away unless this fails. Any thread. */
+int tux_engine_exec(struct tux_engine *engine, const struct tux_submission *submission, struct tux_completion *out);
+
+/* What a run has left behind: a value for each cell (offsets for BUFFER cells), its buffers, its trace. */
+const int64_t *tux_record_cells(const struct tux_record *record);
+const uint8_t *tux_record_buffers(const struct tux_record *record);
+uint32_t tux_record_trace(const struct tux_record *record, const struct tux_traced **out);
+/* The descriptor that outlived the run, the caller's from now on; -1 when there is none. */
+int tux_record_take(struct tux_record *record);
+void tux_record_close(struct tux_record *record);
 
 int tux_engine_misses(struct tux_engine *engine, struct tux_miss *out, uint32_t max);
 /* Makes a response of its parts; takes `file` in any case. */

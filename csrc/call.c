@@ -9,9 +9,7 @@
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,16 +19,6 @@
 /* Newer than some installed headers. */
 #define SYS_OPENAT2 437
 #define RESOLVE_CACHED_FLAG 0x20u
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x00000008
-#endif
-
-/* preadv2(2), which some C libraries (musl before 1.2.5) do not have; the offset is one register on 64-bit machines. */
-static long read_with_flags(int fd, const struct iovec *one, i64 offset, int flags)
-{
-    return syscall(SYS_preadv2, fd, one, 1L, offset, 0L, flags);
-}
-
 static i64 result_of(long r) { return r < 0 ? -(i64)errno : (i64)r; }
 
 /* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. */
@@ -50,12 +38,6 @@ static i64 cold(struct tux_run *run, const struct tux_atom *atom)
     run->wait = TUX_WAIT_COLD;
     run->fetch = 0;
     return TUX_COLD;
-}
-
-static bool is_regular(int fd)
-{
-    struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static i64 call_getpid(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
@@ -219,6 +201,8 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
         return result_of(sendfile(out, in, &nowhere, count));
     }
     if (stage->place == TUX_ON_WORKER) return send_from_worker(run, out, in, start, count);
+    if (stage->visiting && count > 0) /* the windows are the engine's: it moves there */
+        return stage->backend->ops->writable(stage->backend, run, out);
     bool on_engine = stage->place == TUX_ON_ENGINE;
     if (tux_take_landed(run, &landed)) landed = go_on_sending(stage, run, atom, out, landed);
     if (landed < 0) return landed; /* also TUX_AGAIN */
@@ -298,65 +282,6 @@ static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const stru
     return fd == -EAGAIN || fd == -EINVAL ? cold(run, atom) : fd;
 }
 
-/* read(2) and pread(2) share everything but the offset. */
-#define OWN_POSITION (-1)
-
-static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, i64 offset)
-{
-    i64 landed;
-    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
-    int fd = (int)tux_arg(run, atom, 0);
-    u64 length = (u64)tux_arg(run, atom, 2);
-    u8 *buffer = tux_memory(run, atom, 1, length);
-    if (!buffer) return tux_fault(run);
-    if (offset < OWN_POSITION) return -EINVAL;
-    struct iovec one = {buffer, length};
-    for (;;) {
-        if (stage->place != TUX_ON_ENGINE) {
-            i64 n = result_of(read_with_flags(fd, &one, offset, 0));
-            if (n != -EAGAIN && n != -EINTR) return n;
-        } else {
-            if ((atom->flags & SYSLET_ASYNC) && is_regular(fd)) return cold(run, atom);
-            i64 n = result_of(read_with_flags(fd, &one, offset, RWF_NOWAIT));
-            if (n == -EINTR) continue;
-            if (n != -EAGAIN && n != -EOPNOTSUPP && n != -EPERM && n != -ENOSYS) return n;
-            if (is_regular(fd)) return cold(run, atom);
-            struct pollfd p = {.fd = fd, .events = POLLIN};
-            if (n != -EAGAIN && poll(&p, 1, 0) == 1) return result_of(read(fd, buffer, length));
-        }
-        i64 wait = await_ready(stage, run, atom, fd, POLLIN);
-        if (wait != 0) return wait;
-    }
-}
-
-static i64 call_read(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
-{
-    return read_at(stage, run, atom, OWN_POSITION);
-}
-
-static i64 call_pread(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
-{
-    i64 offset = tux_arg(run, atom, 3);
-    return read_at(stage, run, atom, offset == OWN_POSITION ? INT64_MIN : offset);
-}
-
-static i64 call_write(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
-{
-    i64 landed;
-    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
-    int fd = (int)tux_arg(run, atom, 0);
-    u64 length = (u64)tux_arg(run, atom, 2);
-    const u8 *bytes = tux_memory(run, atom, 1, length);
-    if (!bytes) return tux_fault(run);
-    if (stage->place == TUX_ON_ENGINE) {
-        if (is_regular(fd)) return cold(run, atom);
-        struct pollfd p = {.fd = fd, .events = POLLOUT};
-        if (poll(&p, 1, 0) == 0) return await_ready(stage, run, atom, fd, POLLOUT);
-        if (length > 4096) length = 4096; /* PIPE_BUF: so much a writable pipe takes without blocking */
-    }
-    return result_of(write(fd, bytes, length));
-}
-
 static i64 call_nanosleep(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     i64 landed, ns = tux_arg(run, atom, 0);
@@ -376,6 +301,19 @@ const tux_perform tux_plain_calls[TUX_CALLS_MAX] = {
     [TUX_CALL_getpid] = call_getpid,         [TUX_CALL_umem_add] = call_umem_add, [TUX_CALL_accept4] = call_accept4,
     [TUX_CALL_setsockopt] = call_setsockopt, [TUX_CALL_recv] = call_recv,         [TUX_CALL_send] = call_send,
     [TUX_CALL_sendfile] = call_sendfile,     [TUX_CALL_shutdown] = call_shutdown, [TUX_CALL_close] = call_close,
-    [TUX_CALL_openat2] = call_openat2,       [TUX_CALL_read] = call_read,         [TUX_CALL_pread] = call_pread,
-    [TUX_CALL_write] = call_write,           [TUX_CALL_nanosleep] = call_nanosleep,
+    [TUX_CALL_openat2] = call_openat2,       [TUX_CALL_nanosleep] = call_nanosleep,
+    /* call_bytes.c */
+    [TUX_CALL_read] = tux_call_read, [TUX_CALL_pread] = tux_call_pread, [TUX_CALL_readv] = tux_call_readv,
+    [TUX_CALL_write] = tux_call_write, [TUX_CALL_writev] = tux_call_writev,
+    /* call_files.c */
+    [TUX_CALL_pwrite] = tux_call_pwrite,     [TUX_CALL_statx] = tux_call_statx,
+    [TUX_CALL_getdents64] = tux_call_getdents64, [TUX_CALL_fsync] = tux_call_fsync,
+    [TUX_CALL_fdatasync] = tux_call_fdatasync, [TUX_CALL_fallocate] = tux_call_fallocate,
+    [TUX_CALL_ftruncate] = tux_call_ftruncate, [TUX_CALL_renameat2] = tux_call_renameat2,
+    [TUX_CALL_unlinkat] = tux_call_unlinkat, [TUX_CALL_mkdirat] = tux_call_mkdirat,
+    [TUX_CALL_fadvise64] = tux_call_fadvise64, [TUX_CALL_readahead] = tux_call_readahead,
+    /* call_sockets.c */
+    [TUX_CALL_socket] = tux_call_socket, [TUX_CALL_bind] = tux_call_bind, [TUX_CALL_listen] = tux_call_listen,
+    [TUX_CALL_connect] = tux_call_connect, [TUX_CALL_getsockopt] = tux_call_getsockopt,
+    [TUX_CALL_splice] = tux_call_splice, [TUX_CALL_poll] = tux_call_poll, [TUX_CALL_sendmsg] = tux_call_sendmsg,
 };

@@ -33,7 +33,7 @@ static int verify_cells(struct tux_chain *chain, char *error)
             REFUSE("cell %u: unknown kind or mode", i);
         if (cell->size != 0 && cell->kind != TUX_DATA && cell->kind != TUX_BUFFER)
             REFUSE("cell %u: only memory has a size", i);
-        if ((cell->mode & TUX_CELL_PARAM) && cell->kind != TUX_INT && cell->kind != TUX_CONST)
+        if ((cell->mode & TUX_CELL_PARAM) && cell->kind != TUX_INT && cell->kind != TUX_CONST && cell->kind != TUX_FD)
             REFUSE("cell %u: only a number can be given at submit", i);
         switch (cell->kind) {
         case TUX_FD:
@@ -77,7 +77,7 @@ static bool kind_fits(char wanted, const struct tux_chain *chain, const struct t
     }
 }
 
-static int verify_atom(const struct tux_chain *chain, unsigned i, const bool *calls_allowed, char *error)
+static int verify_atom(struct tux_chain *chain, unsigned i, const bool *calls_allowed, char *error)
 {
     const struct tux_atom *atom = &chain->atom[i];
     if (atom->call >= TUX_CALLS_MAX || rules[atom->call].name == NULL || !calls_allowed[atom->call])
@@ -95,6 +95,8 @@ static int verify_atom(const struct tux_chain *chain, unsigned i, const bool *ca
             if (atom->args[a] != TUX_NONE16) REFUSE("atom %u: %s takes %zu arguments", i, rule->name, count);
         } else if (atom->args[a] >= chain->cells || !kind_fits(rule->kinds[a], chain, &chain->cell[atom->args[a]])) {
             REFUSE("atom %u: argument %u of %s is not a cell of the right kind", i, a, rule->name);
+        } else if (rule->kinds[a] == 'z') {
+            chain->paths |= (u64)1 << atom->args[a];
         }
     }
     if (atom->ret != TUX_NONE16) {
@@ -175,9 +177,12 @@ int tux_chain_load(const u8 *bytes, size_t length, const bool calls_allowed[TUX_
     return 0;
 }
 
+_Static_assert(TUX_CELLS_MAX <= 64, "paths has a bit for every cell");
+
 void tux_chain_free(struct tux_chain *chain)
 {
     if (!chain) return;
+    tux_pool_close(atomic_load(&chain->pool));
     free(chain->data);
     free(chain);
 }

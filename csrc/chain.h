@@ -3,11 +3,14 @@
 #define TUX_CHAIN_H
 
 #include "atom.h"
+#include "pool.h"
 
 /* A frozen chain. Nothing in it changes after tux_chain_load; `data` belongs to the chain until somebody takes it. */
 struct tux_chain {
     u16 atoms, cells;
     u32 data_bytes, buffer_bytes, budget;
+    u64 paths; /* by cell: DATA that some atom reads up to its NUL */
+    struct tux_pool *_Atomic pool; /* of the memory of its runs; NULL before the first of them */
     u8 *data;
     struct tux_cell *cell; /* BUFFER cells: value is the offset of the buffer in the run's memory */
     struct tux_atom atom[];

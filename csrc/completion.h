@@ -3,6 +3,7 @@
 #ifndef TUX_COMPLETION_H
 #define TUX_COMPLETION_H
 
+#include "record.h"
 #include "ring.h"
 
 struct tux_completions {
@@ -17,7 +18,13 @@ static inline int tux_completions_open(struct tux_completions *c, u32 room)
     return tux_ring_open(&c->ring, sizeof(struct tux_completion), room);
 }
 
-static inline void tux_completions_close(struct tux_completions *c) { tux_ring_close(&c->ring); }
+/* Records that nobody has taken go with them. */
+static inline void tux_completions_close(struct tux_completions *c)
+{
+    struct tux_completion left;
+    while (c->ring.items && tux_ring_take(&c->ring, &left, 1) == 1) tux_record_free(left.record);
+    tux_ring_close(&c->ring);
+}
 
 /* Any thread: promise `count` places, or -ENOBUFS. */
 static inline int tux_completions_promise(struct tux_completions *c, u32 count)

@@ -29,7 +29,7 @@ struct tux_preload {
 struct tux_command {
     struct tux_command *next;
     enum tux_command_kind kind;
-    const struct tux_chain *chain;
+    struct tux_chain *chain;
     u64 cookie;
     u32 copies, deadline_ms, param_count;
     int listener; /* SHED, DRAIN; copies say how many runs, deadline_ms how long idle connections may stay */

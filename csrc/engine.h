@@ -13,6 +13,7 @@
 #include "deadline.h"
 #include "decision.h"
 #include "head.h"
+#include "record.h"
 #include "step.h"
 #include "window.h"
 
@@ -50,6 +51,8 @@ struct tux_pending {
 };
 
 struct tux_command;
+struct tux_batch;
+struct tux_burst;
 
 struct tux_engine {
     /* fixed after opening */
@@ -75,6 +78,8 @@ struct tux_engine {
     struct tux_port *ports[TUX_PORTS_MAX];
     struct tux_pending pending[TUX_PENDING];
     u32 port_count;
+    struct tux_batch *batch; /* of which the engine takes runs now, see exec.h */
+    struct tux_burst *burst; /* opened with the first batch that is worth it */
     bool draining, draining_shut; /* every listener, also those that come later */
     bool accept_turns;   /* some listener has turns of draining before it */
     u32 rules_number;    /* of the rules in force; see rules.h */
@@ -100,9 +105,15 @@ struct tux_engine {
     _Atomic u32 rules_settled; /* nothing is older than the rules of this number */
     _Atomic bool knocked; /* somebody has written to knock_fd since the engine last looked */
     _Atomic u64 trace_head, trace_taken;
-    pthread_mutex_t lock; /* guards the commands, and the start */
+    struct tux_burst *visit_burst; /* of the submitter who has set visit_bursts */
+    _Atomic bool visit_bursts, no_bursts;
+    _Atomic u64 bursts; /* runs whose first atoms went to the kernel many at a time */
+    _Atomic u64 visits, visit_steps; /* runs that have ended where they were submitted, and their atoms */
+    pthread_mutex_t lock; /* guards the commands, the arrivals, the batches, and the start */
     pthread_cond_t opened;
     struct tux_command *commands, **commands_tail;
+    struct tux_record *arrivals, **arrivals_tail; /* runs for this engine that others have made or begun */
+    struct tux_batch *batches, **batches_tail;
     int open_result; /* 1 while opening */
     char why[TUX_ERROR_BYTES];
 };

@@ -63,5 +63,12 @@
 #define TUX_DEVICE_MS 10000       /* ... and so long: its number may be another's after umount(2) */
 
 #define TUX_TRACE_MAX 65536
+#define TUX_TRACED_MAX 1024       /* atoms that the trace of one run remembers: its first ones */
+#define TUX_IDLE_BYTES_MAX (8u << 20) /* memory of ended runs that a chain keeps for the next ones */
+#define TUX_SHARE_RUNS 16         /* runs of a batch that the engine takes before it looks at its events again */
+#define TUX_CALL_BATCH 8          /* runs of a batch that its submitter takes at a time */
+#define TUX_BURST_RUNS 64         /* runs whose first atoms are requests of one io_uring_enter */
+#define TUX_BURST_TAKE 32         /* of a batch that is shared, so that both are done at about the same time */
+#define TUX_BURST_WORTH 4         /* with fewer runs, system calls are as quick */
 
 #endif

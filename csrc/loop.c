@@ -8,75 +8,17 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "burst.h"
 #include "control.h"
 #include "decide.h"
+#include "exec.h"
+#include "life.h"
 #include "measure.h"
 #include "rules.h"
 #include "serve.h"
 #include "timeout.h"
 
 /* --- the life of a run ---------------------------------------------------------------------------------------- */
-
-static void start_run(struct tux_engine *e, const struct tux_command *command)
-{
-    const struct tux_chain *chain = command->chain;
-    struct tux_run *run = tux_list_take(e, &e->unused);
-    TUX_ASSERT(run != NULL); /* a completion was promised, and there are as many runs as promises */
-    size_t cell_bytes = chain->cells * sizeof(i64);
-    u8 *memory = calloc(1, cell_bytes + chain->buffer_bytes + 16);
-    TUX_ASSERT(memory != NULL);
-    u32 slot = run->slot, generation = run->generation + 1;
-    memset(run, 0, offsetof(struct tux_run, inner_cells));
-    run->slot = slot;
-    run->generation = generation;
-    run->cookie = command->cookie;
-    run->deadline_ms = command->deadline_ms ? e->stage.now_ms + command->deadline_ms : 0;
-    tux_frame_start(&run->frame, chain, (i64 *)(void *)memory, chain->data, memory + ((cell_bytes + 15) & ~(size_t)15));
-    for (u32 i = 0; i < command->param_count; i++) {
-        int failed = tux_frame_param(&run->frame, command->param[i].cell, command->param[i].value);
-        TUX_ASSERT(!failed); /* checked at submit */
-    }
-    e->conns[slot].listener = e->conns[slot].fd = -1;
-    tux_metric_add(&e->metrics.runs, 1);
-    tux_list_add(e, &e->ready, run);
-}
-
-/* Descriptors are closed by the back-end, so that nothing armed for them keeps a connection open. */
-static void close_frame(struct tux_engine *e, struct tux_run *run, struct tux_frame *frame)
-{
-    for (unsigned i = 0; i < frame->chain->cells; i++) {
-        if (frame->chain->cell[i].kind != TUX_FD || frame->cells[i] < 0) continue;
-        e->backend->ops->hang_up(e->backend, run, (int)frame->cells[i]);
-    }
-    free(frame->cells);
-}
-
-static void end_run(struct tux_engine *e, struct tux_run *run, u16 reason, i64 result)
-{
-    struct tux_frame *own = run->outer.chain ? &run->outer : &run->frame;
-    tux_serve_end(e, run);
-    tux_measure_stand(e, run, TUX_WAIT_NOT);
-    u16 last = run->outer.chain ? run->outer.pc : run->last_atom; /* of the run's own chain, not of a response within */
-    bool success = result >= 0 && (reason == TUX_REASON_END || reason == TUX_REASON_STOP);
-    bool silent = success && (own->chain->atom[last].flags & SYSLET_NO_COMPLETE);
-    struct tux_completion completion = {.cookie = run->cookie, .result = result, .steps = run->steps, .last_atom = last,
-                                        .reason = reason, .stop_flags = run->stop_flags};
-    close_frame(e, run, own);
-    tux_accept_leave(e, run);
-    run->frame.chain = run->outer.chain = NULL;
-    run->generation++;
-    tux_deadline_set(&e->deadlines, run->slot, 0);
-    tux_metric_add(&e->metrics.runs, -1);
-    tux_metric_add(&e->metrics.completions, 1);
-    tux_metric_add(&e->metrics.steps, (i64)completion.steps);
-    tux_list_push(e, &e->unused, run);
-    if (silent) {
-        tux_completions_release(&e->completions, 1);
-        return;
-    }
-    tux_ring_put(&e->completions.ring, &completion);
-    e->notify = true;
-}
 
 /* The run shall end: now if nothing holds it, else when what it waits for comes. */
 static void end_early(struct tux_engine *e, struct tux_run *run, u8 reason)
@@ -90,33 +32,7 @@ static void end_early(struct tux_engine *e, struct tux_run *run, u8 reason)
         run->wait = TUX_WAIT_NOT;
     }
     run->last_atom = run->frame.pc; /* where it was stopped, not what it did before */
-    end_run(e, run, reason, -ECANCELED);
-}
-
-static void perform_cold(struct tux_job *job, void *context)
-{
-    struct tux_engine *e = context;
-    struct tux_run *run = &e->runs[job - e->cold];
-    struct tux_stage stage = {.place = TUX_ON_WORKER, .shared = e->shared};
-    const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
-    job->result = tux_plain_calls[atom->call](&stage, run, atom);
-}
-
-/* What the run is at would block: it waits for the fetch of a window, or a worker does its atom. */
-static void hand_over(struct tux_engine *e, struct tux_run *run)
-{
-    tux_metric_add(&e->metrics.cold, 1);
-    if (run->fetch) {
-        struct tux_fetch *fetch = &e->windows.fetch[run->fetch - 1];
-        struct tux_run_list waiters = {fetch->waiters, fetch->waiters_last};
-        tux_list_add(e, &waiters, run);
-        fetch->waiters = waiters.first;
-        fetch->waiters_last = waiters.last;
-        return;
-    }
-    e->cold[run->slot].perform = perform_cold;
-    e->cold[run->slot].result = -ECANCELED; /* if it is never performed */
-    tux_cachemiss_post(e->pool, &e->cold[run->slot]);
+    tux_life_end(e, run, reason, -ECANCELED);
 }
 
 /* Run until the run parks, ends or has had its slice, and see to whatever it now waits for. */
@@ -131,13 +47,14 @@ static void go(struct tux_engine *e, struct tux_run *run)
     e->backend->ops->release(e->backend);
     if (outcome == TUX_ENDED) {
         if (run->ending) reason = run->ending; /* told while the kernel or a worker was at its last atom */
-        end_run(e, run, reason, result);
+        tux_life_end(e, run, reason, result);
     } else if (__builtin_expect(run->ending && run->wait != TUX_WAIT_NOT && run->wait != TUX_WAIT_COLD, 0)) {
         end_early(e, run, run->ending);
     } else if (outcome == TUX_SLICE_USED || run->wait == TUX_WAIT_NOT) {
         tux_list_add(e, &e->ready, run);
     } else if (run->wait == TUX_WAIT_COLD) {
-        hand_over(e, run);
+        tux_life_to_worker(e, run); /* who may have it by now */
+        return;
     } else {
         u64 limit = run->wait == TUX_WAIT_TIMER ? run->progress : tux_timeout_of(e, run);
         if (run->deadline_ms && (limit == 0 || run->deadline_ms < limit)) limit = run->deadline_ms;
@@ -172,6 +89,18 @@ static void landed(struct tux_engine *e, struct tux_run *run, i64 result)
     tux_wake(e, run);
 }
 
+static void worked(struct tux_engine *e, struct tux_run *run, i64 result)
+{
+    if (run->worked == TUX_WORKED_TO_END) {
+        run->wait = TUX_WAIT_NOT;
+        tux_life_end(e, run, run->ending ? run->ending : run->reason, result);
+    } else if (run->worked == TUX_WORKED_ONE) {
+        landed(e, run, result);
+    } else {
+        tux_wake(e, run);
+    }
+}
+
 static void fetched(struct tux_engine *e, struct tux_fetch *fetch)
 {
     struct tux_run_list waiters = {fetch->waiters, fetch->waiters_last};
@@ -185,7 +114,7 @@ static void take_jobs(struct tux_engine *e)
         next = job->next;
         struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
         if (fetch) fetched(e, fetch);
-        else if (job->perform == perform_cold) landed(e, &e->runs[job - e->cold], job->result);
+        else if (job->perform == tux_life_cold) worked(e, &e->runs[job - e->cold], job->result);
         else tux_serve_checked(e, (struct tux_response *)(void *)job);
     }
 }
@@ -193,10 +122,11 @@ static void take_jobs(struct tux_engine *e)
 static void take_commands(struct tux_engine *e)
 {
     for (struct tux_command *command; (command = tux_control_take(e)) != NULL; tux_control_free(command)) {
+        tux_life_arrivals(e); /* what was submitted before this command, for it may be to cancel that */
         switch (command->kind) {
         case TUX_COMMAND_SUBMIT:
             tux_metric_add(&e->metrics.submitted, command->copies);
-            for (u32 i = 0; i < command->copies; i++) start_run(e, command);
+            for (u32 i = 0; i < command->copies; i++) tux_life_start(e, command);
             break;
         case TUX_COMMAND_CANCEL:
             for (u32 i = 0; i < e->options.slots; i++)
@@ -222,7 +152,24 @@ static void answer_the_door(struct tux_engine *e)
     atomic_store(&e->knocked, false);
     take_jobs(e);
     tux_serve_answers(e);
+    tux_life_arrivals(e);
     take_commands(e);
+}
+
+/* Runs of a batch that somebody else is at, too. They are new here, so they go on at once. */
+static void share_batch(struct tux_engine *e)
+{
+    struct tux_record *records[TUX_BURST_RUNS];
+    i64 bytes_read[TUX_BURST_RUNS], result;
+    u32 count = tux_exec_shared(e, records, bytes_read);
+    tux_metric_add(&e->metrics.submitted, count);
+    for (u32 i = 0; i < count; i++) {
+        struct tux_run *run = tux_life_begin(e, records[i]);
+        u16 reason;
+        bool over = bytes_read[i] >= 0 && !tux_burst_land(&e->stage, run, bytes_read[i], &reason, &result);
+        if (over) tux_life_end(e, run, reason, result);
+        else go(e, run);
+    }
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------ */
@@ -253,7 +200,7 @@ static void sweep(struct tux_engine *e)
 
 static int timeout_of(const struct tux_engine *e)
 {
-    if (e->ready.first != TUX_NONE32 || e->accept_turns) return 0;
+    if (e->ready.first != TUX_NONE32 || e->batch || e->accept_turns) return 0;
     u64 next_ms = e->deadlines.next_ms;
     if (next_ms != UINT64_MAX && next_ms < e->swept_ms + TUX_SWEEP_MS) next_ms = e->swept_ms + TUX_SWEEP_MS;
     if (e->retry_ms != 0 && e->retry_ms < next_ms) next_ms = e->retry_ms;
@@ -291,18 +238,13 @@ static void turn(struct tux_engine *e, int timeout_ms)
     struct tux_run_list woken = e->ready; /* those that become ready meanwhile have their turn in the next one */
     e->ready = tux_no_runs();
     for (struct tux_run *run; (run = tux_list_take(e, &woken)) != NULL;) go(e, run);
+    if (__builtin_expect(knock || e->batch, 0)) share_batch(e);
     tux_measure_turn(e);
     tux_accept_update(e);
     if (!e->notify) return;
     e->notify = false;
     u64 one = 1;
     if (write(e->options.notify_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN || errno == EINTR);
-}
-
-/* A worker has opened a file, and its run will not come to take it. */
-static void close_unclaimed(const struct tux_run *run, i64 result)
-{
-    if (run->frame.chain->atom[run->frame.pc].call == TUX_CALL_openat2 && result >= 0) close((int)result);
 }
 
 /* The last events: whatever is being sent is done with, and who was accepted meanwhile has come too late. */
@@ -325,7 +267,7 @@ static void end_all(struct tux_engine *e)
         next = job->next;
         struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
         if (fetch) tux_window_done(&e->windows, fetch, e->stage.now_ms);
-        else if (job->perform == perform_cold) close_unclaimed(&e->runs[job - e->cold], job->result);
+        else if (job->perform == tux_life_cold) tux_life_unclaimed(&e->runs[job - e->cold], job->result);
         else tux_response_drop((struct tux_response *)(void *)job, &e->metrics);
     }
     tux_accept_stop(e);
@@ -346,7 +288,7 @@ static void end_all(struct tux_engine *e)
         struct tux_run *run = &e->runs[i];
         if (!run->frame.chain) continue;
         e->conns[i].asked = false; /* the judge is gone */
-        end_run(e, run, TUX_REASON_CANCELLED, -ECANCELED);
+        tux_life_end(e, run, TUX_REASON_CANCELLED, -ECANCELED);
     }
     /* A ring does what is linked, here the closes behind their cancels, a few at a time (20 since Linux 6.13), and
      * whatever is left when the ring goes would stay open. */

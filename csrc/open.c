@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "exec.h"
 #include "logger.h"
 #include "loop.h"
 #include "measure.h"
@@ -33,6 +34,7 @@ static void give_back(struct tux_engine *e)
     for (struct tux_answer answer; tux_ring_take(&e->answers, &answer, 1) == 1;)
         if (answer.response) tux_response_free(answer.response);
     for (struct tux_command *command; (command = tux_control_take(e)) != NULL;) tux_control_free(command);
+    tux_exec_close(e);
     tux_ring_close(&e->misses);
     tux_ring_close(&e->answers);
     tux_ring_close(&e->samples);
@@ -112,6 +114,8 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
     e->knock_fd = -1;
     e->open_result = 1;
     e->commands_tail = &e->commands;
+    e->arrivals_tail = &e->arrivals;
+    e->batches_tail = &e->batches;
     e->ready = e->unused = tux_no_runs();
     for (u32 i = 0; i < TUX_PENDING; i++) e->pending[i].slot = TUX_NONE32;
     pthread_mutex_init(&e->lock, NULL);

@@ -23,6 +23,10 @@ enum tux_wait {
     TUX_WAITS
 };
 
+/* What came of a run's time with a worker: the result of one atom has landed, or the run was carried on as far as it
+ * could be, or to its end. */
+enum tux_worked { TUX_WORKED_ONE, TUX_WORKED_ON, TUX_WORKED_TO_END };
+
 /* Where the run stands: a chain with its own cells, data and buffers. */
 struct tux_frame {
     const struct tux_chain *chain;
@@ -32,6 +36,8 @@ struct tux_frame {
     u16 pc;
 };
 
+struct tux_record;
+
 struct tux_run {
     struct tux_frame frame; /* what runs now */
     struct tux_frame outer; /* what waits while a nested chain runs; outer.chain is NULL when none does */
@@ -39,16 +45,19 @@ struct tux_run {
     u8 wait;   /* enum tux_wait: why it is parked */
     u8 woken;  /* what it was parked for when the event came */
     u8 stands; /* as measure.h has counted it among the parked */
-    u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none */
+    _Atomic u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none. A worker looks, too */
     bool landed_is_set;
+    u8 worked; /* enum tux_worked: what a worker has done of it */
     u8 port; /* where it accepts, counted from 1; 0 = nowhere yet */
     u8 fetch; /* the fetch that it waits for, counted from 1; 0 = none: a job of its own */
     u16 last_atom, stop_flags;
+    u16 reason;    /* why it ended, when that was at a worker */
     u32 next;      /* link of the one list the run is in */
     i64 landed;    /* what the event brought: the result for the atom that is tried again */
     u64 progress;  /* how far this atom is: bytes moved already, or the time to wake at */
     u64 steps, cookie;
     u64 deadline_ms; /* of the whole run; 0 = none */
+    struct tux_record *record; /* the memory it works in */
     i64 inner_cells[TUX_INNER_CELLS_MAX];
 };
 
@@ -69,6 +78,7 @@ struct tux_stage {
     struct tux_trace_entry *trace;              /* NULL: nobody traces */
     _Atomic u64 *trace_head;
     u64 now_ms;
+    bool visiting; /* the run is on its submitter's thread, and moves to the engine when it parks */
 };
 
 static inline i64 tux_arg(const struct tux_run *run, const struct tux_atom *atom, unsigned i)
@@ -88,7 +98,8 @@ static inline u8 *tux_memory(const struct tux_run *run, const struct tux_atom *a
 /* An argument that the checker could not know in advance is out of bounds: the run ends with reason ERROR. */
 static inline i64 tux_fault(struct tux_run *run)
 {
-    if (!run->ending) run->ending = TUX_REASON_ERROR; /* a cancellation stands */
+    u8 none = 0;
+    (void)atomic_compare_exchange_strong(&run->ending, &none, TUX_REASON_ERROR); /* a cancellation stands */
     return -EFAULT;
 }
 

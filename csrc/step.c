@@ -9,6 +9,7 @@
 
 #include "backend.h"
 #include "clock.h"
+#include "record.h"
 
 void tux_frame_start(struct tux_frame *frame, const struct tux_chain *chain, i64 *cells, const u8 *data, u8 *buffers)
 {
@@ -58,6 +59,8 @@ static u16 advance(struct tux_stage *stage, struct tux_run *run, const struct tu
 {
     struct tux_frame *frame = &run->frame;
     if (__builtin_expect(stage->trace != NULL, 0)) trace(stage, run, result);
+    if (__builtin_expect(run->record && run->record->trace, 0) && !run->outer.chain)
+        tux_record_note(run->record, stage, run, result);
     run->steps++;
     run->progress = 0;
     run->landed_is_set = false; /* what came for this atom is not for the next */
@@ -79,6 +82,14 @@ static u16 advance(struct tux_stage *stage, struct tux_run *run, const struct tu
     run->stop_flags = stop;
     *reason = TUX_REASON_STOP;
     return TUX_NONE16;
+}
+
+bool tux_step_give(struct tux_stage *stage, struct tux_run *run, i64 result, u16 *reason)
+{
+    u16 next = advance(stage, run, &run->frame.chain->atom[run->frame.pc], result, reason);
+    if (next == TUX_NONE16) return false;
+    run->frame.pc = next;
+    return true;
 }
 
 enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *reason, i64 *result)

@@ -10,6 +10,9 @@ enum tux_outcome { TUX_PARKED, TUX_SLICE_USED, TUX_ENDED };
  * *result is the last atom's. */
 enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *reason, i64 *result);
 
+/* The atom at hand has got its result in another way. False when the chain ends with it, and *reason says why. */
+bool tux_step_give(struct tux_stage *stage, struct tux_run *run, i64 result, u16 *reason);
+
 /* Start `chain` in `frame` with fresh cells (memory given by the caller: chain->cells of them, buffer_bytes of
  * buffers). */
 void tux_frame_start(struct tux_frame *frame, const struct tux_chain *chain, i64 *cells, const u8 *data, u8 *buffers);

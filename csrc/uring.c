@@ -64,24 +64,24 @@ static int map_rings(struct uring *ring, const struct uring_params *p)
     return 0;
 }
 
-int uring_open(struct uring *ring, u32 sq_entries, u32 cq_entries, char *why, size_t why_bytes)
+static int set_up(struct uring *ring, u32 flags, u32 sq_entries, u32 cq_entries)
 {
-    struct uring_params p = {.flags = SETUP_CQSIZE | SETUP_CLAMP | SETUP_SUBMIT_ALL | SETUP_SINGLE_ISSUER |
-                                      SETUP_DEFER_TASKRUN,
-                             .cq_entries = cq_entries};
+    struct uring_params p = {.flags = SETUP_CQSIZE | SETUP_CLAMP | SETUP_SUBMIT_ALL | flags, .cq_entries = cq_entries};
     *ring = (struct uring){.fd = -1};
     long fd = syscall(SYS_URING_SETUP, sq_entries, &p);
-    if (fd < 0) {
-        int error = errno;
-        snprintf(why, why_bytes, "%s", setup_reason(error));
-        return -error;
-    }
+    if (fd < 0) return -errno;
     ring->fd = ring->enter_fd = (int)fd;
     u32 needed = FEAT_SINGLE_MMAP | FEAT_NODROP | FEAT_EXT_ARG;
     int failed = (p.features & needed) == needed ? map_rings(ring, &p) : -EINVAL;
+    if (failed) uring_close(ring);
+    return failed;
+}
+
+int uring_open(struct uring *ring, u32 sq_entries, u32 cq_entries, char *why, size_t why_bytes)
+{
+    int failed = set_up(ring, SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN, sq_entries, cq_entries);
     if (failed) {
         snprintf(why, why_bytes, "%s", setup_reason(-failed));
-        uring_close(ring);
         return failed;
     }
     struct uring_rsrc_update update = {.offset = UINT32_MAX, .data = (u64)ring->fd};
@@ -92,6 +92,16 @@ int uring_open(struct uring *ring, u32 sq_entries, u32 cq_entries, char *why, si
     u32 workers[2] = {4, 4}; /* the kernel's own default for sockets is the process limit: tens of thousands */
     (void)register_with(ring, REGISTER_IOWQ_MAX_WORKERS, workers, 2);
     return 0;
+}
+
+int uring_open_shared(struct uring *ring, u32 sq_entries, u32 files)
+{
+    int failed = set_up(ring, 0, sq_entries, 2 * sq_entries);
+    if (failed) return failed;
+    struct uring_rsrc_register table = {.nr = files, .flags = RSRC_REGISTER_SPARSE};
+    failed = register_with(ring, REGISTER_FILES2, &table, sizeof table);
+    if (failed < 0) uring_close(ring);
+    return failed < 0 ? failed : 0;
 }
 
 void uring_close(struct uring *ring)
@@ -128,6 +138,18 @@ int uring_submit_and_wait(struct uring *ring, int timeout_ms)
     struct uring_getevents_arg arg = {.ts = timeout_ms > 0 ? (u64)(uintptr_t)&limit : 0};
     int r = enter(ring, publish(ring), timeout_ms != 0, ENTER_GETEVENTS | ENTER_EXT_ARG, &arg, sizeof arg);
     return r == -ETIME || r == -EINTR || r == -EAGAIN || r == -EBUSY ? 0 : r;
+}
+
+void uring_complete(struct uring *ring, u32 count, uring_reap reap, void *context)
+{
+    while (count > 0) {
+        int r = enter(ring, publish(ring), count, ENTER_GETEVENTS, NULL, 0);
+        TUX_ASSERT(r >= 0 || r == -EINTR || r == -EAGAIN || r == -EBUSY);
+        u32 tail = atomic_load_explicit((_Atomic u32 *)(void *)ring->cq_tail, memory_order_acquire);
+        u32 head = *ring->cq_head;
+        for (; head != tail && count > 0; head++, count--) reap(context, &ring->cqes[head & ring->cq_mask]);
+        atomic_store_explicit((_Atomic u32 *)(void *)ring->cq_head, head, memory_order_release);
+    }
 }
 
 int uring_buffers_open(struct uring *ring, struct uring_buffers *buffers, u32 entries, u32 bytes)

@@ -18,6 +18,8 @@ struct uring {
 
 /* A ring for the calling thread alone. 0, or -errno and one sentence in `why`. */
 int uring_open(struct uring *ring, u32 sq_entries, u32 cq_entries, char *why, size_t why_bytes);
+/* A ring for any thread, one at a time, with places for `files` direct descriptors. 0 or -errno. */
+int uring_open_shared(struct uring *ring, u32 sq_entries, u32 files);
 void uring_close(struct uring *ring);
 
 /* The next free SQE, zeroed. Never NULL: a full queue is submitted first. */
@@ -25,6 +27,10 @@ struct uring_sqe *uring_sqe(struct uring *ring);
 
 /* Show what is queued to the kernel and wait for one completion, at most timeout_ms (-1: no limit, 0: do not wait). */
 int uring_submit_and_wait(struct uring *ring, int timeout_ms);
+
+/* Submit what is queued and hand `count` completions to `reap`. For requests that do not wait for anybody. */
+typedef void (*uring_reap)(void *context, const struct uring_cqe *);
+void uring_complete(struct uring *ring, u32 count, uring_reap reap, void *context);
 
 /* A ring of `entries` receive buffers of `bytes` each, as buffer group 0. */
 struct uring_buffers {

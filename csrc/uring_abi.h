@@ -8,10 +8,14 @@
 
 enum { SYS_URING_SETUP = 425, SYS_URING_ENTER = 426, SYS_URING_REGISTER = 427 };
 
-enum { OP_POLL_ADD = 6, OP_ACCEPT = 13, OP_ASYNC_CANCEL = 14, OP_CLOSE = 19, OP_SEND = 26, OP_RECV = 27 };
+enum {
+    OP_POLL_ADD = 6, OP_ACCEPT = 13, OP_ASYNC_CANCEL = 14, OP_CLOSE = 19, OP_READ = 22, OP_SEND = 26, OP_RECV = 27,
+    OP_OPENAT2 = 28,
+};
 
 enum { /* io_uring_sqe.flags */
-    SQE_IO_HARDLINK = 1u << 3, SQE_BUFFER_SELECT = 1u << 5, SQE_CQE_SKIP_SUCCESS = 1u << 6,
+    SQE_FIXED_FILE = 1u << 0, SQE_IO_HARDLINK = 1u << 3, SQE_BUFFER_SELECT = 1u << 5,
+    SQE_CQE_SKIP_SUCCESS = 1u << 6,
 };
 enum { ACCEPT_MULTISHOT = 1u << 0, RECV_MULTISHOT = 1u << 1 };
 enum { CQE_F_BUFFER = 1u << 0, CQE_F_MORE = 1u << 1, CQE_BUFFER_SHIFT = 16 };
@@ -21,7 +25,8 @@ enum { /* io_uring_params.flags */
 };
 enum { FEAT_SINGLE_MMAP = 1u << 0, FEAT_NODROP = 1u << 1, FEAT_EXT_ARG = 1u << 8 };
 enum { ENTER_GETEVENTS = 1u << 0, ENTER_EXT_ARG = 1u << 3, ENTER_REGISTERED_RING = 1u << 4 };
-enum { REGISTER_IOWQ_MAX_WORKERS = 19, REGISTER_RING_FDS = 20, REGISTER_PBUF_RING = 22 };
+enum { REGISTER_FILES2 = 13, REGISTER_IOWQ_MAX_WORKERS = 19, REGISTER_RING_FDS = 20, REGISTER_PBUF_RING = 22 };
+enum { RSRC_REGISTER_SPARSE = 1u << 0 };
 #define OFF_SQ_RING 0ULL
 #define OFF_SQES 0x10000000ULL
 
@@ -60,6 +65,11 @@ struct uring_buf_reg {
     u32 ring_entries;
     u16 bgid, flags;
     u64 resv[3];
+};
+
+struct uring_rsrc_register {
+    u32 nr, flags;
+    u64 resv2, data, tags;
 };
 
 struct uring_rsrc_update {

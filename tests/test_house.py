@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("tuxpy", "csrc", "conf", "loadtest", "tests")
+CODE = ("tuxpy", "csrc", "conf", "examples", "loadtest", "tests")
 DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".cfg")
 
 # A module imports from its own floor or from below, never from above, and never in a circle. PACKAGE.* is all in it.
@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("http.*", "atoms", "atoms.*"),
     ("rules.*", "compile", "native", "lowering"),
     ("config.*", "engine", "accesslog"),
-    ("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "signals"),
+    ("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "signals", "syslets", "syslets.*"),
     ("judge", "chains", "explain", "inherit", "privileges", "generation", "lines"),
     ("handover", "reload", "inside", "preload", "service", "server"),
     ("cli.*", "__main__"),
@@ -31,7 +31,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # In here the order is strict: each imports only from what stands before it.
 ATOMS = (
     *("flags", "cells", "calls", "encode", "check", "shortcuts", "chain", "lifecycle"),
-    *("system", "reference", "words", "canvas", "text", "__init__"),
+    *("kernel", "system_files", "system_sockets", "system", "reference", "words", "canvas", "text"),
+    *("script", "graph", "catalogue", "__init__"),
 )
 # Who alone may import what. The extension has one importer, which turns its codes into exceptions.
 DOORS = {"h11": {"parse"}, "click": {"main", "options"}, "rich": {"top", "bar"}, "_engine": {"native"}}

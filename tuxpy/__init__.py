@@ -1,6 +1,7 @@
 """tuxpy: a static file web server whose life cycle is a program of system calls.
 
-`Config` and `Server` are loaded when they are first asked for, so that importing a part of tuxpy costs only that part.
+What is inside is loaded when it is first asked for, so that importing a part of tuxpy costs only that part. `Config`
+and `Server` serve files; `Engine`, `Chain` and `chain` give any program system calls that do not make it wait.
 """
 
 from __future__ import annotations
@@ -8,26 +9,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .atoms import Chain, ChainError
     from .config.settings import Address, Config
     from .config.sites import SiteConfig
     from .errors import ConfigError, EngineError, PeerError, TuxError
     from .server import Server
+    from .syslets import AT_FDCWD, Completion, Engine, chain
 
 __version__ = "0.1.0"  # as in pyproject.toml; a test compares
 
 __all__ = [
-    "Address", "Config", "ConfigError", "EngineError", "PeerError", "Server", "SiteConfig", "TuxError", "__version__",
+    "AT_FDCWD", "Address", "Chain", "ChainError", "Completion", "Config", "ConfigError", "Engine", "EngineError",
+    "PeerError", "Server", "SiteConfig", "TuxError", "__version__", "chain",
 ]
 
 _HOMES = {
+    "AT_FDCWD": "syslets",
     "Address": "config.settings",
+    "Chain": "atoms",
+    "ChainError": "atoms",
+    "Completion": "syslets",
     "Config": "config.settings",
     "ConfigError": "errors",
+    "Engine": "syslets",
     "EngineError": "errors",
     "PeerError": "errors",
     "Server": "server",
     "SiteConfig": "config.sites",
     "TuxError": "errors",
+    "chain": "syslets",
 }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from .atoms import Frozen, lifecycle
+from .atoms import Frozen, catalogue, graph, lifecycle, script
 from .atoms import text as drawing
 from .errors import ConfigError
 from .inline import OPEN_CHAIN
@@ -49,7 +50,45 @@ def chains(name: str) -> tuple[Frozen, ...]:
     return CHAINS[name][1]()
 
 
-def drawn(name: str, ascii_only: bool = False, dump: bool = False) -> str:
-    """The chains of this name as a drawing, or in the form that can be loaded again."""
-    pictures = (drawing.dump(c) if dump else drawing.draw(c, ascii=ascii_only) for c in chains(name))
-    return "\n".join(picture.rstrip("\n") + "\n" for picture in pictures)
+def known(name: str) -> tuple[Frozen, ...]:
+    """The chains of this name, or the one in the file of this name, which `tuxpy chain --text` has written."""
+    if "/" not in name and name in CHAINS:
+        return chains(name)
+    if "/" in name or name.endswith(".chain"):
+        try:
+            return (script.read(Path(name).read_text("utf-8")),)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"no chain can be read from {name}: {error}") from None
+    return chains(name)
+
+
+# Ways to show a chain, by the names of the options.
+FORMS: Final[dict[str, Callable[[Frozen], str]]] = {
+    "ascii": lambda frozen: drawing.draw(frozen, ascii=True),
+    "drawing": drawing.draw,
+    "dump": drawing.dump,
+    "text": script.write,
+    "dot": graph.dot,
+    "svg": graph.svg,
+}
+
+
+def drawn(name: str, form: str = "drawing") -> str:
+    """The chains of this name in one of FORMS. An SVG has one picture, so it must be one chain."""
+    found = known(name)
+    if form == "svg" and len(found) > 1:
+        raise ConfigError(f"{name} has {len(found)} chains and a picture shows one: write one with --text, draw that")
+    return "\n".join(FORMS[form](frozen).rstrip("\n") + "\n" for frozen in found)
+
+
+def differences(name: str, other: str) -> str:
+    """What makes of the one chain the other; nothing when they are the same."""
+    (old, *more), (new, *others) = known(name), known(other)
+    if more or others:
+        raise ConfigError(f"{name if more else other} has several chains: compare one with one")
+    return script.diff(old, new)
+
+
+def calls() -> str:
+    """The white list."""
+    return catalogue.table()

@@ -147,6 +147,11 @@ class Engine:
         self._chains.append((frozen, chain))
         return chain
 
+    @property
+    def handle(self) -> Any:
+        """The engine for C; None when it is closed."""
+        return self._engine
+
     def cancel(self, cookie: int) -> None:
         """End every run submitted with this cookie, with reason CANCELLED."""
         must(lib.tux_engine_cancel(self._engine, cookie), "cancel")

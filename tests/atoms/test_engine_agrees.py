@@ -14,7 +14,7 @@ from tuxpy.atoms.reference import run
 from tuxpy.atoms.text import dump
 from tuxpy.inline import run_inline
 
-from .strategies import QUICK, chains, params, shared_numbers
+from .strategies import CHANCE, QUICK, chains, params, shared_numbers
 from .world import LENT, world
 
 Runner = Callable[[Frozen, Mapping[str, int], MutableSequence[int]], Completion]
@@ -29,7 +29,7 @@ def outcome(runner: Runner, frozen: Frozen, numbers: Mapping[str, int], first: l
     shared = list(first)
     with world() as w:
         completion = runner(frozen, {**w.params, **numbers}, shared)
-        sink, arrived, position = w.effects()
+        effects = w.effects()
     last = frozen.atoms[completion.last_atom]
     held = zip(frozen.cells, completion.cells, strict=True)
     return {
@@ -39,10 +39,8 @@ def outcome(runner: Runner, frozen: Frozen, numbers: Mapping[str, int], first: l
         "reason": completion.reason,
         "steps": completion.steps,
         "shared": shared,
-        "cells": {cell.name: value for cell, value in held if cell.name not in LENT and cell.kind is not Kind.SHARED},
-        "sink": sink,
-        "arrived": arrived,
-        "position": position,
+        "cells": {c.name: value for c, value in held if c.name not in LENT + CHANCE and c.kind is not Kind.SHARED},
+        "effects": effects,
     }
 
 
@@ -107,4 +105,4 @@ def test_nobody_sends_a_negative_count() -> None:
         with world() as w:
             completion = runner(frozen, {name: w.params[name] for name in ("sink", "source")})
             assert completion.result == -22
-            assert w.effects()[0] == b""
+            assert w.effects()[0]["sink"] == b""

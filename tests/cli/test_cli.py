@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import tuxpy
+from tuxpy.atoms.catalogue import table
 from tuxpy.cli.main import cli, main
 from tuxpy.config.settings import Config
 
@@ -114,6 +115,29 @@ def test_chain_draws(run: Run) -> None:
     assert plain.out.isascii() and "accept4()" in plain.out
     assert run("chain", "lifecycle", env={"PYTHONIOENCODING": "ascii"}).out == plain.out
     assert run("chain", "lifecycle", "--dump").out.startswith("0")
+    assert run("chain", "lifecycle", "--dot").out.startswith('digraph "lifecycle" {')
+    assert run("chain", "lifecycle", "--svg").out.startswith("<svg ")
+    assert "one with --text" in run("chain", "response", "--svg").err
+
+
+def test_chain_reads_what_it_has_written(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "mine.chain"
+    text = run("chain", "lifecycle", "--text").out
+    file.write_text(text, "utf-8")
+    assert run("chain", str(file), "--text").out == text
+    assert run("chain", str(file)).out == run("chain", "lifecycle").out
+    assert run("chain", "lifecycle", "--diff", str(file)).out == "\n"
+    file.write_text(text.replace("STOP_ON_NEGATIVE", "STOP_ON_NON_POSITIVE", 1), "utf-8")
+    changed = run("chain", "lifecycle", "--diff", str(file)).out.splitlines()
+    assert [line[0] for line in changed if line[0] in "+-" and line[:3] not in ("+++", "---")] == ["-", "+"]
+    file.write_text("chain broken budget 0\natom a fork()\n", "utf-8")
+    refused = run("chain", str(file))
+    assert (refused.status, refused.out) == (1, "") and "fork is refused" in refused.err
+    assert "no chain can be read from" in run("chain", str(tmp_path / "absent.chain")).err
+
+
+def test_chain_lists_the_calls(run: Run) -> None:
+    assert run("chain", "--calls").out == table()
 
 
 def test_explain(run: Run, www: Path) -> None:

@@ -202,10 +202,10 @@ def test_the_chain_that_opens() -> None:
 
 
 def test_drawings() -> None:
-    assert drawn("lifecycle", ascii_only=True).isascii()
+    assert drawn("lifecycle", "ascii").isascii()
     assert not drawn("lifecycle").isascii()
     assert drawn("response").count("send(") == 2
-    assert drawn("refusal", dump=True).splitlines()[0].split()[:2] == ["0", "send"]
+    assert drawn("refusal", "dump").splitlines()[0].split()[:2] == ["0", "send"]
 
 
 # The verb.

@@ -23,6 +23,8 @@ from tuxpy.atoms.text import dump
 
 from .rig import Rig, descriptors
 
+Effects = tuple[dict[str, bytes | None], bytes, bytes, int]
+
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[dict[str, Rig]]:
@@ -60,7 +62,7 @@ def silent(frozen: Frozen, ended: Completion) -> bool:
 
 def specified(
     frozen: Frozen, numbers: Mapping[str, int], first: list[int]
-) -> tuple[Completion, list[int], tuple[bytes, bytes, int]]:
+) -> tuple[Completion, list[int], Effects]:
     shared = list(first)
     with world() as w:
         ended = reference.run(frozen, wanted(frozen, {**w.params, **numbers}), shared=shared)
@@ -69,7 +71,7 @@ def specified(
 
 def done(
     rig: Rig, frozen: Frozen, numbers: Mapping[str, int], first: list[int]
-) -> tuple[list[Completion], list[int], tuple[bytes, bytes, int]]:
+) -> tuple[list[Completion], list[int], Effects]:
     for index, value in enumerate(first):
         rig.engine.set_shared(index, value)
     before, opened = rig.metric("completions"), descriptors()

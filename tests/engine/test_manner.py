@@ -90,7 +90,7 @@ def test_one_worker_serves_many_runs(file: int, make: Make) -> None:
         c.pread(fd, buffer, 100, 0, flags=flags.ASYNC)
     rig.engine.submit(c.freeze(), {"file": file}, copies=300)
     assert {(r.reason, r.steps) for r in rig.results(300)} == {(Reason.END, 5)}
-    assert rig.metric("cold") == 1500
+    assert rig.metric("cold") == 300  # a worker goes on with what it has begun
 
 
 def test_a_write_to_a_file_is_a_workers_business(rig: Rig, file: int) -> None:

@@ -16,7 +16,7 @@ class Kind(IntEnum):
 
     INT = 0  # a number the run may change
     CONST = 1  # a number it may not
-    FD = 2  # a descriptor the run owns: -1 at first, closed whatever way the run ends
+    FD = 2  # a descriptor the run owns: -1 at first unless one is given, closed whatever way the run ends
     DATA = 3  # bytes to read, part of the chain
     BUFFER = 4  # bytes to write, private to the run, zero at first
     SHARED = 5  # a number shared by all runs of an engine, by index
@@ -35,7 +35,8 @@ class Cell:
     name: str
     value: int = 0
     content: bytes = b""  # of DATA
-    param: bool = False  # the value is given at submit; a descriptor so given is lent, never closed by the run
+    # The value is given at submit. A descriptor so given is lent and never closed by the run; an FD cell owns it.
+    param: bool = False
 
     @property
     def size(self) -> int:

@@ -12,7 +12,9 @@ second way a name too. Where that label is not what follows, the builder puts a 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from struct import pack
 from typing import Final, TypeAlias
 
 from . import flags as f
@@ -73,13 +75,24 @@ class Chain(Shortcuts):
         """A number given at submit. A descriptor given so is lent: the run never closes it."""
         return self._cell(Kind.INT if writable else Kind.CONST, name, param=True)
 
-    def fd(self, name: str) -> Cell:
-        """A descriptor the run will own, from the call that makes it to the end of the run or to close."""
-        return self._cell(Kind.FD, name, -1)
+    def fd(self, name: str, param: bool = False) -> Cell:
+        """A descriptor the run will own, from the call that makes it to the end of the run or to close.
+
+        param: from the beginning, for whoever submits gives it away.
+        """
+        return self._cell(Kind.FD, name, -1, param=param)
 
     def data(self, content: bytes, name: str = "data") -> Cell:
         """Bytes to read, carried by the chain."""
         return self._cell(Kind.DATA, name, content=content)
+
+    def path(self, name: str, room: Number = 256) -> Cell:
+        """A path that is given at submit, of fewer than `room` bytes."""
+        return self._cell(Kind.DATA, name, content=bytes(room))
+
+    def how(self, flags: Number = os.O_RDONLY, mode: Number = 0, resolve: Number = 0) -> Cell:
+        """The 24 bytes of struct open_how for openat2(2), always with O_CLOEXEC."""
+        return self.data(pack("=QQQ", flags | os.O_CLOEXEC, mode, resolve), "how")
 
     def buffer(self, size: Number, name: str = "buffer") -> Cell:
         """`size` bytes to write, private to the run."""

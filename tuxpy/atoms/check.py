@@ -114,8 +114,8 @@ def _check_cell(chain: str, number: int, cell: Cell) -> None:
         raise refuse(f"it says {cell.number} and stands at {number}", "number cells in order")
     if not NUMBER_MIN <= cell.value <= NUMBER_MAX:
         raise refuse(f"{cell.value} does not fit into 64 bits", "use a smaller number")
-    if cell.param and cell.kind not in (Kind.INT, Kind.CONST):
-        raise refuse("only a number can be given at submit", "make it INT or CONST")
+    if cell.param and cell.kind not in (Kind.INT, Kind.CONST, Kind.FD):
+        raise refuse("only a number can be given at submit", "make it INT or CONST, or FD to give a descriptor away")
     if cell.content and cell.kind is not Kind.DATA:
         raise refuse(f"{cell.describe()} has no content", "make it DATA")
     if cell.kind is Kind.FD and cell.value != -1:

@@ -88,6 +88,118 @@ class Shortcuts:
     def nanosleep(self, nanoseconds: Argument, /, **how: Unpack[How]) -> None:
         self.add("nanosleep", nanoseconds, **how)
 
+    def pwrite(
+        self, fd: Argument, data: Cell, length: Argument, offset: Argument, /, **how: Unpack[How]
+    ) -> None:
+        self.add("pwrite", fd, data, length, offset, **how)
+
+    def statx(
+        self,
+        directory: Argument,
+        path: Cell,
+        flags: Argument,
+        mask: Argument,
+        buffer: Cell,
+        length: Argument,
+        /,
+        **how: Unpack[How],
+    ) -> None:
+        self.add("statx", directory, path, flags, mask, buffer, length, **how)
+
+    def getdents64(self, directory: Argument, buffer: Cell, length: Argument, /, **how: Unpack[How]) -> None:
+        self.add("getdents64", directory, buffer, length, **how)
+
+    def fsync(self, fd: Argument, /, **how: Unpack[How]) -> None:
+        self.add("fsync", fd, **how)
+
+    def fdatasync(self, fd: Argument, /, **how: Unpack[How]) -> None:
+        self.add("fdatasync", fd, **how)
+
+    def fallocate(
+        self, fd: Argument, mode: Argument, offset: Argument, length: Argument, /, **how: Unpack[How]
+    ) -> None:
+        self.add("fallocate", fd, mode, offset, length, **how)
+
+    def ftruncate(self, fd: Argument, length: Argument, /, **how: Unpack[How]) -> None:
+        self.add("ftruncate", fd, length, **how)
+
+    def renameat2(
+        self, from_: Argument, old: Cell, to: Argument, new: Cell, flags: Argument, /, **how: Unpack[How]
+    ) -> None:
+        self.add("renameat2", from_, old, to, new, flags, **how)
+
+    def unlinkat(self, directory: Argument, path: Cell, flags: Argument, /, **how: Unpack[How]) -> None:
+        self.add("unlinkat", directory, path, flags, **how)
+
+    def mkdirat(self, directory: Argument, path: Cell, mode: Argument, /, **how: Unpack[How]) -> None:
+        self.add("mkdirat", directory, path, mode, **how)
+
+    def fadvise64(
+        self, fd: Argument, offset: Argument, length: Argument, advice: Argument, /, **how: Unpack[How]
+    ) -> None:
+        self.add("fadvise64", fd, offset, length, advice, **how)
+
+    def readahead(self, fd: Argument, offset: Argument, count: Argument, /, **how: Unpack[How]) -> None:
+        self.add("readahead", fd, offset, count, **how)
+
+    def socket(self, domain: Argument, type: Argument, protocol: Argument, /, **how: Unpack[How]) -> None:  # noqa: A002
+        self.add("socket", domain, type, protocol, **how)
+
+    def bind(self, fd: Argument, address: Cell, length: Argument, /, **how: Unpack[How]) -> None:
+        self.add("bind", fd, address, length, **how)
+
+    def listen(self, fd: Argument, backlog: Argument, /, **how: Unpack[How]) -> None:
+        self.add("listen", fd, backlog, **how)
+
+    def connect(self, fd: Argument, address: Cell, length: Argument, /, **how: Unpack[How]) -> None:
+        self.add("connect", fd, address, length, **how)
+
+    def getsockopt(
+        self, fd: Argument, level: Argument, option: Argument, value: Cell, length: Argument, /, **how: Unpack[How]
+    ) -> None:
+        self.add("getsockopt", fd, level, option, value, length, **how)
+
+    def splice(
+        self,
+        from_: Argument,
+        from_offset: Argument,
+        to: Argument,
+        to_offset: Argument,
+        length: Argument,
+        flags: Argument,
+        /,
+        **how: Unpack[How],
+    ) -> None:
+        self.add("splice", from_, from_offset, to, to_offset, length, flags, **how)
+
+    def poll(self, fd: Argument, events: Argument, /, **how: Unpack[How]) -> None:
+        self.add("poll", fd, events, **how)
+
+    def sendmsg(
+        self,
+        fd: Argument,
+        first: Cell,
+        first_length: Argument,
+        second: Cell,
+        second_length: Argument,
+        flags: Argument,
+        /,
+        **how: Unpack[How],
+    ) -> None:
+        self.add("sendmsg", fd, first, first_length, second, second_length, flags, **how)
+
+    def readv(
+        self, fd: Argument, first: Cell, first_length: Argument, second: Cell, second_length: Argument, /,
+        **how: Unpack[How],
+    ) -> None:
+        self.add("readv", fd, first, first_length, second, second_length, **how)
+
+    def writev(
+        self, fd: Argument, first: Cell, first_length: Argument, second: Cell, second_length: Argument, /,
+        **how: Unpack[How],
+    ) -> None:
+        self.add("writev", fd, first, first_length, second, second_length, **how)
+
     def recv_head(self, connection: Argument, /, **how: Unpack[How]) -> None:
         self.add("recv_head", connection, **how)
 

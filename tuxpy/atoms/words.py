@@ -30,10 +30,32 @@ TELLING: Final[dict[str, tuple[str, ...]]] = {
     "pread": ("buffer", "length", "offset"),
     "write": ("data", "length"),
     "nanosleep": ("nanoseconds",),
+    "pwrite": ("data", "length", "offset"),
+    "statx": ("path",),
+    "getdents64": ("buffer", "length"),
+    "fsync": (),
+    "fdatasync": (),
+    "fallocate": ("offset", "length"),
+    "ftruncate": ("length",),
+    "renameat2": ("old", "new"),
+    "unlinkat": ("path",),
+    "mkdirat": ("path",),
+    "fadvise64": ("offset", "length", "advice"),
+    "readahead": ("offset", "count"),
+    "socket": (),
+    "bind": ("address",),
+    "listen": ("backlog",),
+    "connect": ("address",),
+    "getsockopt": ("option",),
+    "splice": ("length",),
     "recv_head": (),
     "decide": (),
     "respond": (),
     "discard": ("most",),
+    "poll": ("events",),
+    "sendmsg": ("first", "second", "flags"),
+    "readv": ("first", "second"),
+    "writev": ("first", "second"),
 }
 
 
@@ -100,7 +122,7 @@ def telling(frozen: Frozen, atom: Atom) -> str:
 def _argument(by_name: dict[str, Cell], name: str) -> str:
     """One argument: a name where there is one, else the number; no flags at all say nothing."""
     cell = by_name[name]
-    if name == "path":
+    if name in ("path", "old", "new"):
         return '"' + plain(cell.content.split(b"\0")[0].decode("utf-8", "backslashreplace")) + '"'
     if cell.kind is not Kind.CONST or cell.param:
         return plain(cell.name)

@@ -258,16 +258,25 @@ def explain(
 @cli.command(cls=SectionCommand, short_help="Draw a chain.")
 @click.argument("name", required=False, shell_complete=_chain_names)
 @click.option("--list", "listed", is_flag=True, help="List the chains that are known.")
-@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
-@click.option("--dump", is_flag=True, help="Print the exact text form instead of a drawing.")
-def chain(name: str | None, listed: bool, ascii_only: bool, dump: bool) -> None:
-    """Draw the chain NAME as the server runs it; without NAME, list the chains."""
+@click.option("--calls", is_flag=True, help="List the system calls that a chain may make, and their rules.")
+@click.option("--ascii", "form", flag_value="ascii", help="Draw with plain characters only.")
+@click.option("--dump", "form", flag_value="dump", help="List the atoms instead.")
+@click.option("--text", "form", flag_value="text", help="Print a text that can be read again: NAME.chain.")
+@click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz.")
+@click.option("--svg", "form", flag_value="svg", help="Print a picture for browsers.")
+@click.option("--diff", "other", metavar="OTHER", help="Print what makes OTHER of it.")
+def chain(name: str | None, listed: bool, calls: bool, form: str | None, other: str | None) -> None:
+    """Draw the chain NAME as the server runs it, or that of a file; without NAME, list the chains."""
     from .. import chains as x
 
-    if name is None or listed:
+    if calls:
+        click.echo(x.calls(), nl=False)
+    elif name is None or listed:
         click.echo("\n".join(f"{known:12}{about}" for known, (about, _) in x.CHAINS.items()))
+    elif other is not None:
+        click.echo(x.differences(name, other))
     else:
-        click.echo(x.drawn(name, ascii_only or _plain_output(), dump), nl=False)
+        click.echo(x.drawn(name, form or ("ascii" if _plain_output() else "drawing")), nl=False)
 
 
 def _plain_output() -> bool:

@@ -1,0 +1,118 @@
+/* call_bytes.c: read(2) and write(2) and their relatives, which are for files and for whatever else has bytes.
+ *
+ * A file that would block is a worker's business; anything else can be waited for. */
+#include "call.h"
+
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "callkit.h"
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x00000008
+#endif
+#define OWN_POSITION (-1)
+#define AT_ONCE 4096u /* PIPE_BUF: so much a writable pipe takes without blocking */
+
+/* The memory that a call names: one or two pieces, each followed by its length. */
+struct pieces {
+    struct iovec piece[2];
+    long count;
+};
+
+static bool pieces_of(const struct tux_run *run, const struct tux_atom *atom, long count, struct pieces *out)
+{
+    out->count = count;
+    for (unsigned i = 0; i < (unsigned)count; i++) {
+        u64 length = (u64)tux_arg(run, atom, 2 * i + 2);
+        u8 *memory = tux_memory(run, atom, 2 * i + 1, length);
+        if (!memory) return false;
+        out->piece[i] = (struct iovec){memory, length};
+    }
+    return true;
+}
+
+/* preadv2(2), which some C libraries (musl before 1.2.5) do not have; the offset is one register on 64-bit machines. */
+static i64 read_with_flags(int fd, const struct pieces *p, i64 offset, int flags)
+{
+    return tux_result_of(syscall(SYS_preadv2, fd, p->piece, p->count, offset, 0L, flags));
+}
+
+/* One read, as soon as there is something. */
+static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, const struct pieces *p,
+                   i64 offset)
+{
+    int fd = (int)tux_arg(run, atom, 0);
+    for (;;) {
+        if (stage->place != TUX_ON_ENGINE) {
+            i64 n = read_with_flags(fd, p, offset, 0);
+            if (n != -EAGAIN && n != -EINTR) return n;
+        } else {
+            if ((atom->flags & SYSLET_ASYNC) && tux_is_regular(fd)) return tux_cold(run, atom);
+            i64 n = read_with_flags(fd, p, offset, RWF_NOWAIT);
+            if (n == -EINTR) continue;
+            if (n != -EAGAIN && n != -EOPNOTSUPP && n != -EPERM && n != -ENOSYS) return n;
+            if (tux_is_regular(fd)) return tux_cold(run, atom);
+            struct pollfd ready = {.fd = fd, .events = POLLIN};
+            if (n != -EAGAIN && poll(&ready, 1, 0) == 1) return tux_result_of(readv(fd, p->piece, (int)p->count));
+        }
+        i64 wait = tux_await(stage, run, atom, fd, POLLIN);
+        if (wait != 0) return wait;
+    }
+}
+
+static i64 perform_read(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, long count,
+                        i64 offset)
+{
+    i64 landed;
+    struct pieces p;
+    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
+    if (!pieces_of(run, atom, count, &p)) return tux_fault(run);
+    if (offset < OWN_POSITION) return -EINVAL;
+    return read_at(stage, run, atom, &p, offset);
+}
+
+i64 tux_call_read(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    return perform_read(stage, run, atom, 1, OWN_POSITION);
+}
+
+i64 tux_call_readv(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    return perform_read(stage, run, atom, 2, OWN_POSITION);
+}
+
+i64 tux_call_pread(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 offset = tux_arg(run, atom, 3);
+    return perform_read(stage, run, atom, 1, offset == OWN_POSITION ? INT64_MIN : offset);
+}
+
+static i64 perform_write(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, long count)
+{
+    i64 landed;
+    struct pieces p;
+    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
+    int fd = (int)tux_arg(run, atom, 0);
+    if (!pieces_of(run, atom, count, &p)) return tux_fault(run);
+    if (stage->place == TUX_ON_ENGINE) {
+        if (tux_is_regular(fd)) return tux_cold(run, atom);
+        struct pollfd ready = {.fd = fd, .events = POLLOUT};
+        if (poll(&ready, 1, 0) == 0) return tux_await(stage, run, atom, fd, POLLOUT);
+        size_t most = AT_ONCE;
+        for (long i = 0; i < count; most -= p.piece[i++].iov_len)
+            if (p.piece[i].iov_len > most) p.piece[i].iov_len = most;
+    }
+    return tux_result_of(writev(fd, p.piece, (int)count));
+}
+
+i64 tux_call_write(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    return perform_write(stage, run, atom, 1);
+}
+
+i64 tux_call_writev(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    return perform_write(stage, run, atom, 2);
+}

@@ -1,0 +1,172 @@
+/* call_sockets.c: more calls of the white list that concern sockets, pipes and whatever else can be waited for. */
+#include "call.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "callkit.h"
+
+#define MORE_AT_ONCE (1u << 20) /* bytes moved by one splice */
+
+static int number(const struct tux_run *run, const struct tux_atom *atom, unsigned i)
+{
+    return (int)tux_arg(run, atom, i);
+}
+
+i64 tux_call_socket(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    (void)stage;
+    return tux_result_of(socket(number(run, atom, 0), number(run, atom, 1), number(run, atom, 2)));
+}
+
+/* A local address is a name in the file system. */
+static bool is_local(const u8 *address, u64 length)
+{
+    sa_family_t family;
+    if (length < sizeof family) return false;
+    memcpy(&family, address, sizeof family);
+    return family == AF_UNIX;
+}
+
+i64 tux_call_bind(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 answer;
+    u64 length = (u64)tux_arg(run, atom, 2);
+    const u8 *address = tux_memory(run, atom, 1, length);
+    if (!address) return tux_fault(run);
+    if (is_local(address, length) && tux_elsewhere(stage, run, atom, &answer)) return answer;
+    return tux_result_of(bind(number(run, atom, 0), (const struct sockaddr *)(const void *)address, (socklen_t)length));
+}
+
+i64 tux_call_listen(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    (void)stage;
+    return tux_result_of(listen(number(run, atom, 0), number(run, atom, 1)));
+}
+
+/* What became of a connection that was under way: 0, or what went wrong. */
+static i64 outcome_of(int fd)
+{
+    int failed = 0;
+    socklen_t length = sizeof failed;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &length) < 0 ? -(i64)errno : -(i64)failed;
+}
+
+/* The socket becomes non-blocking: nothing else says "not now" to connect(2). `progress` tells that it has begun. */
+i64 tux_call_connect(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed;
+    int fd = number(run, atom, 0);
+    u64 length = (u64)tux_arg(run, atom, 2);
+    const u8 *address = tux_memory(run, atom, 1, length);
+    if (!address) return tux_fault(run);
+    if (tux_take_landed(run, &landed) && landed < 0) return landed;
+    if (run->progress == 0) {
+        int flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -(i64)errno;
+        i64 result =
+            tux_result_of(connect(fd, (const struct sockaddr *)(const void *)address, (socklen_t)length));
+        if (result != -EINPROGRESS) return result;
+        run->progress = 1;
+    }
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, 0) == 1) return outcome_of(fd);
+        i64 wait = tux_await(stage, run, atom, fd, POLLOUT);
+        if (wait != 0) return wait;
+    }
+}
+
+/* The result is the length of the value, which the system call says by reference. */
+i64 tux_call_getsockopt(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    (void)stage;
+    u64 length = (u64)tux_arg(run, atom, 4);
+    u8 *value = tux_memory(run, atom, 3, length);
+    if (!value) return tux_fault(run);
+    socklen_t used = (socklen_t)length;
+    int failed = getsockopt(number(run, atom, 0), number(run, atom, 1), number(run, atom, 2), value, &used);
+    return failed < 0 ? -(i64)errno : (i64)used;
+}
+
+/* Which end of a splice is not ready? Asked after EAGAIN; the other one may have become so meanwhile. */
+static int unready_end(int in, int out, short *events)
+{
+    struct pollfd p = {.fd = in, .events = POLLIN};
+    *events = POLLIN;
+    if (poll(&p, 1, 0) != 1) return in;
+    *events = POLLOUT;
+    return out;
+}
+
+/* Once, and it may move less. An offset of -1 is the descriptor's own position. A regular file is read or written by a
+ * worker; both ends are told not to block, and what they cannot take at once is waited for on the engine. */
+i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed;
+    int in = number(run, atom, 0), out = number(run, atom, 2);
+    off_t from = (off_t)tux_arg(run, atom, 1), to = (off_t)tux_arg(run, atom, 3);
+    u64 length = tux_min_u64((u64)tux_arg(run, atom, 4), MORE_AT_ONCE);
+    unsigned flags = (unsigned)tux_arg(run, atom, 5) | SPLICE_F_NONBLOCK;
+    bool full = false; /* a worker has tried in vain */
+    if (tux_take_landed(run, &landed)) {
+        if (landed < 0 && landed != -EAGAIN) return landed;
+        if (run->woken == TUX_WAIT_COLD && landed != -EAGAIN) return landed;
+        full = run->woken == TUX_WAIT_COLD;
+    }
+    for (;; full = false) {
+        if (!full) {
+            bool files = stage->place == TUX_ON_ENGINE && (tux_is_regular(in) || tux_is_regular(out));
+            if (files) return tux_cold(run, atom);
+            i64 n = tux_result_of(splice(in, from == -1 ? NULL : &from, out, to == -1 ? NULL : &to, length, flags));
+            if (n == -EINTR) continue;
+            if (n != -EAGAIN || stage->place == TUX_ON_WORKER) return n;
+        }
+        short events;
+        int waited_for = unready_end(in, out, &events);
+        i64 wait = tux_await(stage, run, atom, waited_for, events);
+        if (wait != 0) return wait;
+    }
+}
+
+/* One descriptor, and no time limit: that is the run's deadline. The result is what is ready. Whoever waits for neither
+ * input nor output could wait for ever for a file, which has nothing else to tell. */
+i64 tux_call_poll(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed;
+    if (tux_take_landed(run, &landed) && landed < 0) return landed;
+    struct pollfd p = {.fd = number(run, atom, 0), .events = (short)tux_arg(run, atom, 1)};
+    if (p.fd < 0) return -EBADF;
+    if (!(p.events & (POLLIN | POLLOUT))) return -EINVAL;
+    for (;;) {
+        int n = poll(&p, 1, stage->place == TUX_ON_ENGINE ? 0 : -1);
+        if (n < 0 && errno != EINTR) return -(i64)errno;
+        if (n == 1) return p.revents & POLLNVAL ? -EBADF : (i64)(u16)p.revents;
+        i64 wait = tux_await(stage, run, atom, p.fd, p.events);
+        if (wait != 0) return wait;
+    }
+}
+
+/* Two pieces of memory as one, all of it or it fails: a head and what follows it. */
+i64 tux_call_sendmsg(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 landed;
+    int fd = number(run, atom, 0), flags = number(run, atom, 5) | MSG_NOSIGNAL;
+    u64 first = (u64)tux_arg(run, atom, 2), second = (u64)tux_arg(run, atom, 4);
+    u8 *head = tux_memory(run, atom, 1, first), *rest = tux_memory(run, atom, 3, second);
+    if (!head || !rest) return tux_fault(run);
+    if (tux_take_landed(run, &landed) && landed < 0) return landed;
+    if (stage->place == TUX_ON_ENGINE) flags |= MSG_DONTWAIT;
+    while (run->progress < first + second) {
+        u64 done = run->progress, of_first = tux_min_u64(done, first), of_second = done - of_first;
+        struct iovec pieces[2] = {{head + of_first, first - of_first}, {rest + of_second, second - of_second}};
+        struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+        i64 n = tux_result_of(sendmsg(fd, &message, flags));
+        if (n == -EINTR) continue;
+        if (n == -EAGAIN) n = tux_await(stage, run, atom, fd, POLLOUT);
+        if (n < 0) return n; /* also TUX_AGAIN */
+        run->progress += (u64)n;
+    }
+    return (i64)(first + second);
+}

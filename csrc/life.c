@@ -1,0 +1,129 @@
+/* life.c: how runs begin and end, and what a worker does for one. */
+#include "life.h"
+
+#include <unistd.h>
+
+#include "accept.h"
+#include "control.h"
+#include "exec.h"
+#include "measure.h"
+#include "serve.h"
+#include "worker.h"
+
+struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record)
+{
+    struct tux_run *run = tux_list_take(e, &e->unused);
+    TUX_ASSERT(run != NULL); /* a completion was promised, and there are as many runs as promises */
+    u32 slot = run->slot, generation = run->generation + 1;
+    memset(run, 0, offsetof(struct tux_run, inner_cells));
+    run->slot = slot;
+    run->generation = generation;
+    tux_record_enter(record, run);
+    e->conns[slot].listener = e->conns[slot].fd = -1;
+    tux_metric_add(&e->metrics.runs, 1);
+    return run;
+}
+
+void tux_life_start(struct tux_engine *e, const struct tux_command *command)
+{
+    struct tux_record *record = tux_record_open(command->chain, false);
+    TUX_ASSERT(record != NULL);
+    record->cookie = command->cookie;
+    record->deadline_ms = command->deadline_ms ? e->stage.now_ms + command->deadline_ms : 0;
+    struct tux_run *run = tux_life_begin(e, record);
+    for (u32 i = 0; i < command->param_count; i++) {
+        int failed = tux_frame_param(&run->frame, command->param[i].cell, command->param[i].value);
+        TUX_ASSERT(!failed); /* checked at submit */
+    }
+    tux_list_add(e, &e->ready, run);
+}
+
+void tux_life_arrivals(struct tux_engine *e)
+{
+    for (struct tux_record *record; (record = tux_exec_arrived(e)) != NULL;) {
+        tux_metric_add(&e->metrics.submitted, 1);
+        struct tux_run *run = tux_life_begin(e, record);
+        if (record->wait == TUX_WAIT_COLD) tux_life_to_worker(e, run);
+        else tux_list_add(e, &e->ready, run);
+    }
+}
+
+/* Descriptors are closed by the back-end, so that nothing armed for them keeps a connection open. */
+static void close_frame(struct tux_engine *e, struct tux_run *run, struct tux_frame *frame)
+{
+    for (unsigned i = 0; i < frame->chain->cells; i++) {
+        if (frame->chain->cell[i].kind != TUX_FD || frame->cells[i] < 0) continue;
+        if (i == run->record->keep_cell) continue;
+        e->backend->ops->hang_up(e->backend, run, (int)frame->cells[i]);
+        frame->cells[i] = -1;
+    }
+}
+
+void tux_life_end(struct tux_engine *e, struct tux_run *run, u16 reason, i64 result)
+{
+    struct tux_frame *own = run->outer.chain ? &run->outer : &run->frame;
+    tux_serve_end(e, run);
+    tux_measure_stand(e, run, TUX_WAIT_NOT);
+    u16 last = run->outer.chain ? run->outer.pc : run->last_atom; /* of the run's own chain, not of a response within */
+    bool success = result >= 0 && (reason == TUX_REASON_END || reason == TUX_REASON_STOP);
+    bool silent = success && (own->chain->atom[last].flags & SYSLET_NO_COMPLETE) && !run->record->told;
+    struct tux_completion completion = {.cookie = run->cookie, .result = result, .steps = run->steps, .last_atom = last,
+                                        .reason = reason, .stop_flags = run->stop_flags};
+    close_frame(e, run, own);
+    if (run->record->kept && !silent) completion.record = run->record;
+    else tux_record_free(run->record);
+    run->record = NULL;
+    tux_accept_leave(e, run);
+    run->frame.chain = run->outer.chain = NULL;
+    run->generation++;
+    tux_deadline_set(&e->deadlines, run->slot, 0);
+    tux_metric_add(&e->metrics.runs, -1);
+    tux_metric_add(&e->metrics.completions, 1);
+    tux_metric_add(&e->metrics.steps, (i64)completion.steps);
+    tux_list_push(e, &e->unused, run);
+    if (silent) {
+        tux_completions_release(&e->completions, 1);
+        return;
+    }
+    tux_ring_put(&e->completions.ring, &completion);
+    e->notify = true;
+}
+
+void tux_life_cold(struct tux_job *job, void *context)
+{
+    struct tux_engine *e = context;
+    struct tux_run *run = &e->runs[job - e->cold];
+    struct tux_stage stage = {.place = TUX_ON_WORKER, .perform = tux_worker_calls, .shared = e->shared};
+    if (tux_worker_may_go_on(run)) {
+        bool ended = tux_step(&stage, run, &run->reason, &job->result) == TUX_ENDED;
+        run->worked = ended ? TUX_WORKED_TO_END : TUX_WORKED_ON;
+    } else {
+        const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
+        job->result = tux_plain_calls[atom->call](&stage, run, atom);
+    }
+}
+
+void tux_life_to_worker(struct tux_engine *e, struct tux_run *run)
+{
+    tux_metric_add(&e->metrics.cold, 1);
+    run->wait = TUX_WAIT_COLD;
+    run->worked = TUX_WORKED_ONE;
+    tux_measure_stand(e, run, run->wait);
+    if (run->fetch) { /* others may wait for the same window */
+        struct tux_fetch *fetch = &e->windows.fetch[run->fetch - 1];
+        struct tux_run_list waiters = {fetch->waiters, fetch->waiters_last};
+        tux_list_add(e, &waiters, run);
+        fetch->waiters = waiters.first;
+        fetch->waiters_last = waiters.last;
+        return;
+    }
+    e->cold[run->slot].perform = tux_life_cold;
+    e->cold[run->slot].result = -ECANCELED; /* if it is never performed */
+    tux_cachemiss_post(e->pool, &e->cold[run->slot]);
+}
+
+void tux_life_unclaimed(const struct tux_run *run, i64 result)
+{
+    if (run->worked == TUX_WORKED_ONE && run->frame.chain->atom[run->frame.pc].call == TUX_CALL_openat2 && result >= 0)
+        close((int)result);
+}

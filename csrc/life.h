@@ -1,0 +1,24 @@
+/* floor 5 · life.h: a run's beginning, its time with a worker, its end. */
+#ifndef TUX_LIFE_H
+#define TUX_LIFE_H
+
+#include "engine.h"
+
+struct tux_command;
+
+/* A run in this record, from where it stands. Whoever asks for it sees to it that it goes on. */
+struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record);
+/* One run of a chain that was submitted; it goes on when its turn comes. */
+void tux_life_start(struct tux_engine *e, const struct tux_command *command);
+/* Those that others have begun, or have left to us, see exec.h. */
+void tux_life_arrivals(struct tux_engine *e);
+/* Its record goes up with the completion, or is freed. */
+void tux_life_end(struct tux_engine *e, struct tux_run *run, u16 reason, i64 result);
+
+/* Only a worker may go on. It comes back as a job that performs tux_life_cold. */
+void tux_life_to_worker(struct tux_engine *e, struct tux_run *run);
+void tux_life_cold(struct tux_job *job, void *engine);
+/* A worker has made a descriptor, and its run will not come to take it. */
+void tux_life_unclaimed(const struct tux_run *run, i64 result);
+
+#endif

@@ -1,0 +1,18 @@
+/* floor 1 · pool.h: blocks of one size that go from hand to hand, so that a thousand runs touch the same memory again
+ * instead of asking the kernel for fresh pages. A block may outlive whoever opened the pool. */
+#ifndef TUX_POOL_H
+#define TUX_POOL_H
+
+#include "base.h"
+
+struct tux_pool;
+
+/* NULL when there is no memory. Idle blocks take at most TUX_IDLE_BYTES_MAX. */
+struct tux_pool *tux_pool_open(size_t block_bytes);
+/* Any thread: a block with whatever it held before, or NULL. */
+void *tux_pool_take(struct tux_pool *pool);
+void tux_pool_give(struct tux_pool *pool, void *block);
+/* Nobody takes any more; the pool goes with its last block. NULL is nothing. */
+void tux_pool_close(struct tux_pool *pool);
+
+#endif

@@ -1,0 +1,10 @@
+/* floor 3 · visit.h: the back-end of a run that is not on an engine yet. It waits for nothing: whoever would wait parks
+ * at once, which is the sign to move on to an engine. */
+#ifndef TUX_VISIT_H
+#define TUX_VISIT_H
+
+#include "backend.h"
+
+extern const struct tux_backend_ops tux_backend_visit;
+
+#endif

@@ -1,0 +1,110 @@
+"""The chains that an engine has in C, and what is submitted of them."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from struct import Struct
+from typing import Any, Final
+
+from ..atoms import Frozen, Kind
+from ..native import ffi, lib, load
+from .completion import Completion, Shape
+from .given import Layout, Packed
+
+SEQUENCE_BITS: Final = 40  # of a cookie; above them the number of its chain
+NO_CELL: Final = 0xFFFF
+_CHAINS_MAX: Final = 512
+# Limits of an engine that are the HTTP server's business: far away, or as small as they may be.
+NO_HTTP: Final = dict.fromkeys(("head_ms", "idle_ms", "send_ms", "linger_ms"), 1 << 31)
+NO_HTTP.update(cache_entries_max=1, cache_bytes_max=1, cache_files_max=1, head_bytes_max=256)
+
+
+_RECORD: Final = Struct("=QqQQHHHH")  # struct tux_completion
+
+
+def told(records: Any, count: int) -> list[tuple[int, ...]]:
+    """So many records of ended runs, as C has left them."""
+    return list(_RECORD.iter_unpack(ffi.buffer(records, count * _RECORD.size)))
+
+
+class Loaded:
+    """A chain as C holds it. `alive`: its runs that have not been taken; C's copy must live as long as they do."""
+
+    __slots__ = ("alive", "cells", "fd_cell", "frozen", "handle", "layout", "number", "shape")
+
+    def __init__(self, frozen: Frozen, number: int) -> None:
+        self.frozen, self.number, self.alive = frozen, number, 0
+        self.handle = load(frozen, http=False)
+        self.layout, self.shape = Layout(frozen), Shape(frozen)
+        self.cells = ffi.new("uint16_t[]", [cell.number for cell in frozen.params])
+        self.fd_cell = {cell.name: cell.number for cell in frozen.cells if cell.kind is Kind.FD}
+
+    def completed(self, told: list[tuple[int, ...]]) -> list[Completion]:
+        """Its runs that are not alive any more."""
+        shape = self.shape
+        self.alive -= len(told)
+        return [Completion(shape, one) for one in told]
+
+    def submission(self, packed: Packed, first: int) -> Submission:
+        """What tux_engine_exec takes; its memory lives as long as this does."""
+        return Submission(self, packed, first)
+
+
+class Submission:
+    """struct tux_submission, and what it points to."""
+
+    __slots__ = ("_memory", "pointer")
+
+    def __init__(self, loaded: Loaded, packed: Packed, first: int) -> None:
+        s: Any = ffi.new("struct tux_submission *")
+        self.pointer = s
+        s.chain, s.cookie, s.runs, s.keep_cell = loaded.handle, first, packed.runs, NO_CELL
+        s.param_cells, s.param_count = loaded.cells, len(loaded.cells)
+        params = ffi.from_buffer("int64_t[]", packed.numbers)
+        s.params = params
+        self._memory: tuple[Any, ...] = (packed, params)
+        if packed.fill_cells:
+            cells, ends = ffi.from_buffer("uint16_t[]", packed.fill_cells), ffi.from_buffer("uint32_t[]", packed.ends)
+            fills = ffi.from_buffer("uint8_t[]", packed.bytes)
+            s.fill_cells, s.fill_ends, s.fills, s.fill_count = cells, ends, fills, len(packed.fill_cells)
+            self._memory += (cells, ends, fills)
+
+
+class Chains:
+    """Each chain is loaded once. Of many, those go that no run is alive of."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock: Any = lock
+        self.by_number: dict[int, Loaded] = {}
+        self._by_identity: dict[int, Loaded] = {}
+        self._numbers = itertools.count(1)
+
+    def begin(self, frozen: Frozen, runs: int) -> Loaded:
+        """The chain, with so many more runs alive."""
+        with self._lock:
+            loaded = self._by_identity.get(id(frozen))
+            if loaded is None:
+                if len(self.by_number) >= _CHAINS_MAX:
+                    self._make_room()
+                loaded = Loaded(frozen, next(self._numbers))
+                self.by_number[loaded.number] = self._by_identity[id(frozen)] = loaded
+            loaded.alive += runs
+        return loaded
+
+    def completed(self, told: list[tuple[int, ...]]) -> list[Completion]:
+        """These runs are not alive any more."""
+        if len({one[0] >> SEQUENCE_BITS for one in told}) == 1:  # as it mostly is
+            return self.by_number[told[0][0] >> SEQUENCE_BITS].completed(told)
+        return [one for record in told for one in self.by_number[record[0] >> SEQUENCE_BITS].completed([record])]
+
+    def _make_room(self) -> None:
+        for old in [one for one in self.by_number.values() if one.alive == 0]:
+            del self.by_number[old.number], self._by_identity[id(old.frozen)]
+            lib.tux_chain_close(old.handle)
+
+    def close(self) -> None:
+        for loaded in self.by_number.values():
+            lib.tux_chain_close(loaded.handle)
+        self.by_number.clear()
+        self._by_identity.clear()
