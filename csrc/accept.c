@@ -4,10 +4,10 @@
  * kernel's backlog holds whoever else comes. */
 #include "accept.h"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "serve.h"
 
 /* Whatever accept4(2) would refuse for ever is refused here, so that nobody waits for it. */
@@ -86,45 +86,12 @@ void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
     if (--port->users == 0 && !awaits) give_up_port(e, number);
 }
 
-/* Who has connected, for the log; a local socket has no address, which is all zero. */
-static void look_at_peer(struct tux_conn *conn)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } peer = {.any.sa_family = AF_UNSPEC};
-    socklen_t length = sizeof peer;
-    if (getpeername(conn->fd, &peer.any, &length) < 0) return;
-    if (peer.any.sa_family == AF_INET) {
-        memset(conn->address + 10, 0xFF, 2);
-        memcpy(conn->address + 12, &peer.v4.sin_addr, 4);
-        conn->port = ntohs(peer.v4.sin_port);
-    } else if (peer.any.sa_family == AF_INET6) {
-        memcpy(conn->address, &peer.v6.sin6_addr, 16);
-        conn->port = ntohs(peer.v6.sin6_port);
-    }
-}
-
-u32 tux_accept_class(const struct tux_engine *e, struct tux_conn *conn)
-{
-    static const u8 nobody[16] = {0};
-    const u8 *address = conn->address;
-    if (e->options.class_count == 0) return 0;
-    if (memcmp(address, nobody, sizeof nobody) == 0) look_at_peer(conn);
-    if (memcmp(address, nobody, sizeof nobody) == 0) return 0;
-    u32 low = 0, high = e->options.class_count; /* the answer is before high, and at low or behind it */
-    while (high - low > 1) {
-        u32 middle = low + (high - low) / 2;
-        if (memcmp(e->classes[middle].first, address, 16) <= 0) low = middle;
-        else high = middle;
-    }
-    return memcmp(e->classes[low].first, address, 16) <= 0 ? e->classes[low].number : 0;
-}
-
+/* The connection, or -ECONNABORTED when it was closed at once. */
 static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const struct tux_atom *atom, i64 fd)
 {
     struct tux_conn *conn = tux_conn_of(e, run);
+    bool crowded = conn->crowded;
+    conn->crowded = false;
     i64 *owner = &run->frame.cells[atom->ret];
     if (*owner >= 0) { /* the chain accepts again without having closed: the former connection ends here */
         e->backend->ops->hang_up(e->backend, run, (int)*owner);
@@ -133,36 +100,51 @@ static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const str
     tux_serve_end(e, run);
     conn->listener = (int)tux_arg(run, atom, 0);
     conn->fd = (int)fd;
-    if (e->log) look_at_peer(conn);
-    conn->class_number = tux_accept_class(e, conn);
+    conn->refused_by = crowded ? TUX_LIMIT_BUSY + 1 : 0;
+    tux_guard_meet(e, conn);
+    (void)tux_guard_classify(e, conn);
     const struct tux_port *port = e->ports[run->port - 1];
     conn->leaving = port->drain_turns > 0;
     conn->leave_ms = port->leave_ms;
-    conn->limit_ms = e->stage.now_ms + e->options.head_ms;
     tux_metric_add(&e->metrics.accepted, 1);
     tux_metric_add(&e->metrics.connections, 1);
-    return fd;
+    bool stays = tux_guard_admit(e, conn);
+    u32 patience_ms = conn->refused_by ? e->options.linger_ms : e->options.head_ms;
+    conn->limit_ms = e->stage.now_ms + patience_ms;
+    if (stays) return fd;
+    tux_serve_end(e, run);
+    close((int)fd);
+    return -ECONNABORTED;
 }
 
 i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
     i64 landed;
-    if (tux_take_landed(run, &landed)) return landed < 0 ? landed : begin_connection(e, run, atom, landed);
+    if (tux_take_landed(run, &landed)) {
+        if (landed >= 0) landed = begin_connection(e, run, atom, landed);
+        if (landed != -ECONNABORTED) return landed;
+    }
     if (tux_arg(run, atom, 1) & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) return -EINVAL; /* both are set in any case */
     i64 number = port_of(e, (int)tux_arg(run, atom, 0));
     if (number < 0) return number;
     use_port(e, run, (u32)number);
     struct tux_port *port = e->ports[number];
-    if (port->early_count > 0) return begin_connection(e, run, atom, port->early[--port->early_count]);
+    while (port->early_count > 0) {
+        tux_conn_of(e, run)->crowded = tux_guard_crowded(e, port);
+        i64 fd = begin_connection(e, run, atom, port->early[--port->early_count]);
+        if (fd >= 0) return fd;
+    }
     if (port->drain_turns > 0) return -ECANCELED;
     if (port->shed > 0) {
         port->shed--;
         return -ECANCELED;
     }
-    if (atom->flags & SYSLET_SYNC) {
+    while (atom->flags & SYSLET_SYNC) {
         int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        return fd < 0 ? -errno : begin_connection(e, run, atom, fd);
+        if (fd < 0) return -errno;
+        i64 begun = begin_connection(e, run, atom, fd);
+        if (begun >= 0) return begun;
     }
     run->wait = TUX_WAIT_ACCEPT;
     tux_list_push(e, &port->parked, run); /* last in, first out: a few warm slots serve a small load */
@@ -177,6 +159,7 @@ static void wake_parked(struct tux_engine *e, struct tux_port *port, i64 result)
     TUX_ASSERT(run != NULL);
     port->parked_count--;
     port->changed = true;
+    tux_conn_of(e, run)->crowded = result >= 0 && tux_guard_crowded(e, port);
     tux_land(run, result);
     tux_wake(e, run);
 }
@@ -211,13 +194,14 @@ void tux_accept_drain(struct tux_engine *e, int listener, bool shut, u32 idle_ms
         if (e->ports[i]->listener >= 0) begin_drain(e, e->ports[i], shut, idle_ms);
 }
 
-/* Accepting has been stopped for a few turns, so whatever was under way has arrived: let the parked runs go. */
+/* Accepting has been stopped, and whatever was under way has arrived: let the parked runs go. They take along what the
+ * backlog holds, also where others go on accepting: of these nobody may have been told of it (backend.h). What came
+ * early is for the runs that are still busy. */
 static void end_drain(struct tux_engine *e, u32 number)
 {
     struct tux_port *port = e->ports[number];
-    while (port->early_count > 0) close(port->early[--port->early_count]); /* no run will come for them */
     while (port->parked_count > 0) {
-        int fd = port->shut ? accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
+        int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         wake_parked(e, port, fd < 0 ? -ECANCELED : fd);
     }
     /* Whoever comes now is refused at once instead of waiting in vain. */
@@ -231,8 +215,14 @@ bool tux_accept_turn(struct tux_engine *e)
     for (u32 i = 0; i < e->port_count; i++) {
         struct tux_port *port = e->ports[i];
         if (port->drain_turns == 0 || port->drain_turns > TUX_DRAIN_TURNS) continue;
-        if (++port->drain_turns > TUX_DRAIN_TURNS) end_drain(e, i);
-        else more = true;
+        bool last = port->drain_turns == TUX_DRAIN_TURNS;
+        if (last && !e->backend->ops->accepting(e->backend, i)) {
+            port->drain_turns++;
+            end_drain(e, i);
+            continue;
+        }
+        if (!last) port->drain_turns++;
+        more = true;
     }
     return more;
 }

@@ -14,9 +14,6 @@ void tux_accept_drain(struct tux_engine *e, int listener, bool shut, u32 idle_ms
 bool tux_accept_turn(struct tux_engine *e);
 /* So many runs end instead of accepting there again. */
 void tux_accept_shed(struct tux_engine *e, int listener, u32 count);
-/* Rules may tell clients apart by address: the class of this one's, since the key needs no more. 0 where there are no
- * classes, and for sockets that know no address. */
-u32 tux_accept_class(const struct tux_engine *e, struct tux_conn *conn);
 /* The run is parked at accept and shall wait no longer. */
 void tux_accept_unpark(struct tux_engine *e, struct tux_run *run);
 /* Tell the back-end of ports whose number of parked runs has changed. */

@@ -160,6 +160,21 @@ int tux_engine_rules(struct tux_engine *e, const struct tux_rules *rules)
     return 0;
 }
 
+int tux_engine_ready(struct tux_engine *e, uint32_t limit, uint32_t form, struct tux_response *response)
+{
+    bool there_is = limit < TUX_LIMITS && form < TUX_READY_FORMS;
+    struct tux_command *command = there_is ? command_of(TUX_COMMAND_READY, 0) : NULL;
+    if (!command) {
+        tux_response_free(response);
+        return there_is ? -ENOMEM : -EINVAL;
+    }
+    command->ready = response;
+    command->limit = limit;
+    command->form = form;
+    tux_control_post(e, command);
+    return 0;
+}
+
 uint32_t tux_engine_rules_settled(struct tux_engine *e) { return atomic_load(&e->rules_settled); }
 
 void tux_engine_forget(struct tux_engine *e) { post_plain(e, TUX_COMMAND_FORGET); }

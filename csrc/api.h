@@ -8,9 +8,27 @@ enum tux_reason {
 /* LEAVING: the listener is being drained, so this answer shall be the connection's last, and say so. */
 enum tux_miss_flags { TUX_MISS_HEAD_TOO_LONG = 1, TUX_MISS_HEAD_TIMEOUT = 2, TUX_MISS_LEAVING = 4 };
 
-/* Addresses that rules tell apart: the first `bits` of a 16-byte IPv6 address (IPv4 ones are mapped, RFC 4291). */
+/* Addresses that are told apart: 16-byte IPv6 addresses (IPv4 ones are mapped, RFC 4291) from `first` to the next. */
 struct tux_log;
+struct tux_clients;
 struct tux_class { uint8_t first[16]; uint16_t number; };
+
+/* Of networks: bits of such numbers. */
+enum tux_network { TUX_NETWORK_TRUSTED = 1, TUX_NETWORK_EXEMPT = 2 };
+/* The field in which trusted proxies say who asked. */
+enum tux_forwarded { TUX_FORWARDED_OFF, TUX_FORWARDED_FOR, TUX_FORWARDED_RFC7239 };
+/* What a client can run into. BUSY: hardly a run is free. CONNECTIONS, RATE: of its address. */
+enum tux_limit { TUX_LIMIT_BUSY, TUX_LIMIT_CONNECTIONS, TUX_LIMIT_RATE, TUX_LIMITS };
+
+/* What clients may take; 0 is no limit. Addresses in a network of any class are not counted. */
+struct tux_bounds {
+    uint32_t requests_max;      /* of a connection; the last one is told */
+    uint32_t connections_max;   /* of an address; who goes far beyond is not even answered */
+    uint64_t interval_ns;       /* between two requests of an address in the long run, up to an hour */
+    uint32_t burst;             /* requests at once, before that counts; up to a million */
+    uint32_t forwarded;         /* enum tux_forwarded */
+    uint8_t refuse;             /* with the last sixteenth of its runs, a listener refuses instead of serving */
+};
 
 struct tux_options {
     uint32_t slots;             /* runs alive at once, at most; also the length of the completion ring */
@@ -26,8 +44,12 @@ struct tux_options {
     uint32_t significant_count;
     const struct tux_class *classes; /* of client addresses, each up to the next one's first; none: all are class 0 */
     uint32_t class_count;
+    const struct tux_class *networks; /* the same of networks: their numbers are bits of enum tux_network */
+    uint32_t network_count;
+    struct tux_bounds bounds;
     uint8_t secret[16];         /* of the keyed hash */
     struct tux_log *log;        /* NULL: no access log */
+    struct tux_clients *clients; /* NULL: nothing is counted by address */
 };
 
 /* What may change while an engine runs; an engine opens with number 0. */
@@ -37,7 +59,10 @@ struct tux_rules {
     uint32_t significant_count;
     const struct tux_class *classes;
     uint32_t class_count;
-    uint32_t head_ms, idle_ms, send_ms;
+    const struct tux_class *networks;
+    uint32_t network_count;
+    struct tux_bounds bounds;
+    uint32_t head_bytes_max, head_ms, idle_ms, send_ms;
 };
 
 struct tux_record;
@@ -173,6 +198,10 @@ void tux_response_close(struct tux_response *response);
 /* Hands the response (NULL: none, the connection closes) to the run that asked; the engine owns it from then on. It
  * takes it when it is knocked at, so several can be handed over at once. */
 int tux_engine_answer(struct tux_engine *engine, uint32_t slot, uint32_t generation, struct tux_response *response);
+/* The answer to whoever runs into a limit, in each of four forms: +1 the content is left out (for HEAD), +2 the
+ * connection stays open. Takes the response in any case. Without one the connection closes in silence. */
+enum tux_ready_form { TUX_READY_HEAD = 1, TUX_READY_KEEP = 2, TUX_READY_FORMS = 4 };
+int tux_engine_ready(struct tux_engine *engine, uint32_t limit, uint32_t form, struct tux_response *response);
 void tux_engine_knock(struct tux_engine *engine);
 /* Keep a response for these heads (one or more, whole, in a row) before anybody has sent them: as if a client of that
  * class of addresses had, at that listener. Takes the response unless it fails; nothing is kept where it finds no room,
@@ -191,9 +220,9 @@ int64_t tux_engine_shared_get(struct tux_engine *engine, uint32_t index);
 void tux_engine_shared_set(struct tux_engine *engine, uint32_t index, int64_t value);
 int64_t tux_engine_shared_add(struct tux_engine *engine, uint32_t index, int64_t n);
 /* The listener (-1: every one) accepts no more: runs parked there end. Take the counter down first. Connections have
- * `idle_ms` for one more request, whose miss is marked LEAVING; then idle ones close. `shut`: what the backlog holds is
- * still served as far as runs are parked, then the socket is shut down, for all who hold it. Otherwise it is left as it
- * is, with its backlog, for whoever else accepts there. */
+ * `idle_ms` for one more request, whose miss is marked LEAVING; then idle ones close. What the
+ * backlog holds is still served as far as runs are parked. `shut`: then the socket is shut down, for all who hold it.
+ * Otherwise it is left as it is for whoever else accepts there. */
 void tux_engine_drain(struct tux_engine *engine, int listener, int shut, uint32_t idle_ms);
 /* So many runs end instead of accepting at this listener again: those parked now, then those that come next. */
 void tux_engine_shed(struct tux_engine *engine, int listener, uint32_t count);
@@ -225,12 +254,23 @@ size_t tux_test_head_end(const uint8_t *bytes, size_t length, size_t from);
 size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count,
                          uint8_t *key);
 
+/* What is counted by address, for all engines together; to be closed behind them. `most`: addresses at once, more than
+ * there are connections. `secret` has 16 bytes. */
+int tux_clients_open(uint32_t most, const uint8_t *secret, struct tux_clients **out);
+void tux_clients_close(struct tux_clients *clients);
+/* Who ran into this limit last: the first 64 bits of an IPv6 address, or 0x0000ffff and an IPv4 address; 0 nobody. */
+uint64_t tux_clients_refused(struct tux_clients *clients, uint32_t limit);
+/* For tests: who asked, by the fields of a head; -1 when a proxy does not know. `address` in and out. */
+int tux_test_forwarded(const uint8_t *head, size_t length, uint32_t field, const struct tux_class *networks,
+                       uint32_t count, uint8_t *address);
+
 /* The access log: one thread that writes what all engines have answered. */
 struct tux_log_options {
     const uint8_t *program;     /* the format: logline.h */
     size_t program_bytes;
-    const struct tux_class *trusted; /* addresses of proxies whose X-Forwarded-For counts: those with number 1 */
-    uint32_t trusted_count;
+    const struct tux_class *networks; /* proxies whose word about the client counts are of TUX_NETWORK_TRUSTED */
+    uint32_t network_count;
+    uint32_t forwarded;         /* enum tux_forwarded: where they give it */
     uint32_t journal_bytes;     /* of each engine; what does not fit is lost, or waited for */
     uint32_t flush_ms;          /* lines are written after so long at the latest */
     int fd;                     /* taken over in any case */
@@ -241,9 +281,12 @@ struct tux_log_state { uint64_t lines, lost, failed_writes; int error; };
 int tux_log_open(const struct tux_log_options *options, struct tux_log **out);
 /* Write to another descriptor from now on; takes it over and closes the old one. */
 void tux_log_reopen(struct tux_log *log, int fd);
+/* From now on these are trusted, and say it so. -ENOMEM. */
+int tux_log_trust(struct tux_log *log, const struct tux_class *networks, uint32_t count, uint32_t forwarded);
 void tux_log_state(struct tux_log *log, struct tux_log_state *out);
 /* When no engine has it any more. */
 void tux_log_close(struct tux_log *log);
 /* For tests: the line that a format makes of a record (struct tux_entry_of_log and the head). -EINVAL: no format. */
-int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const struct tux_class *trusted,
-                          uint32_t trusted_count, const uint8_t *record, uint8_t *out, size_t room);
+int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const struct tux_class *networks,
+                          uint32_t network_count, uint32_t forwarded, const uint8_t *record, uint8_t *out,
+                          size_t room);

@@ -41,6 +41,9 @@ struct tux_backend_ops {
     /* Accept on `listener` as long as `wanted` runs are parked for it; 0 stops. Listener -1 gives the port up. */
     int (*listen)(struct tux_backend *, u32 port, int listener);
     void (*want)(struct tux_backend *, u32 port, u32 wanted);
+    /* After want(0): may a connection still come? And until it cannot, one may have come that nobody is told of: the
+     * kernel wakes one of several who accept at a listener, and forgets that when this one is taken back. */
+    bool (*accepting)(struct tux_backend *, u32 port);
 
     /* The next bytes of a connection, in place: n > 0 and *data, 0 at the end, TUX_AGAIN (INPUT comes), or -errno.
      * *data stays valid until release() or the next stream(). */

@@ -92,6 +92,13 @@ static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
     if (failed && failed != -EEXIST) p->armed = false; /* closed under us: nobody comes, its runs can be cancelled */
 }
 
+/* Whoever waits by an epoll set is told, and others with him (no EPOLLEXCLUSIVE). */
+static bool epoll_accepting(struct tux_backend *b, u32 port)
+{
+    (void)b, (void)port;
+    return false;
+}
+
 static int epoll_listen(struct tux_backend *b, u32 port, int listener)
 {
     int flags = listener < 0 ? 0 : fcntl(listener, F_GETFL);
@@ -249,6 +256,7 @@ static void epoll_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 
 const struct tux_backend_ops tux_backend_epoll = {
     .name = "epoll", .open = epoll_open, .close = epoll_close, .wait = epoll_take, .listen = epoll_listen,
-    .want = epoll_want, .stream = epoll_stream, .release = epoll_release, .send = epoll_send,
+    .want = epoll_want, .accepting = epoll_accepting,
+    .stream = epoll_stream, .release = epoll_release, .send = epoll_send,
     .writable = epoll_writable, .ready = epoll_ready, .cancel = epoll_cancel, .hang_up = epoll_hang_up,
 };

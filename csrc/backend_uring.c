@@ -169,6 +169,13 @@ static void uring_want(struct tux_backend *b, u32 port, u32 wanted)
     else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, tux_event_word(WORD_ACCEPT, port, p->generation));
 }
 
+/* A poll wakes everybody; only an accept keeps others asleep. */
+static bool uring_accepting(struct tux_backend *b, u32 port)
+{
+    const struct uring_port *p = &self(b)->port[port];
+    return p->armed && p->multishot;
+}
+
 static struct stream *stream_of(struct tux_uring *u, const struct tux_run *run)
 {
     return &u->streams.stream[run->slot];
@@ -342,6 +349,7 @@ static void uring_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 
 const struct tux_backend_ops tux_backend_uring = {
     .name = "uring", .open = uring_backend_open, .close = uring_close_all, .wait = uring_take, .listen = uring_listen,
-    .want = uring_want, .stream = uring_stream, .release = uring_release, .send = uring_send,
+    .want = uring_want, .accepting = uring_accepting,
+    .stream = uring_stream, .release = uring_release, .send = uring_send,
     .writable = uring_writable, .ready = uring_ready, .cancel = uring_cancel, .hang_up = uring_hang_up,
 };

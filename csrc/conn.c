@@ -8,7 +8,7 @@ void tux_conn_end_request(struct tux_conn *conn, struct tux_metrics *metrics)
     if (conn->chosen) tux_response_drop(conn->chosen, metrics);
     conn->blob = NULL;
     conn->chosen = NULL;
-    conn->ranged = false;
+    conn->ranged = conn->charged = false;
     if (conn->head && tux_conn_head_is_kept(conn)) tux_conn_consume(conn, conn->head_bytes);
     conn->head = NULL;
     conn->head_bytes = 0;
@@ -16,10 +16,17 @@ void tux_conn_end_request(struct tux_conn *conn, struct tux_metrics *metrics)
     conn->began_ms = conn->began_ns = conn->sent = 0;
 }
 
+void tux_conn_forget_repeat(struct tux_conn *conn, struct tux_metrics *metrics)
+{
+    if (conn->repeat) tux_response_drop(conn->repeat, metrics);
+    conn->repeat = NULL;
+}
+
 void tux_conn_reset(struct tux_conn *conn, struct tux_metrics *metrics)
 {
     tux_conn_end_request(conn, metrics);
-    if (conn->repeat) tux_response_drop(conn->repeat, metrics);
+    tux_conn_forget_repeat(conn, metrics);
+    if (conn->client) tux_client_leave(conn->client);
     free(conn->input);
     /* all but the bytes of the repeat, which mean nothing without their length */
     memset(conn, 0, offsetof(struct tux_conn, repeat_head));

@@ -5,6 +5,7 @@
 #ifndef TUX_CONN_H
 #define TUX_CONN_H
 
+#include "clients.h"
 #include "response.h"
 
 struct tux_conn {
@@ -12,8 +13,13 @@ struct tux_conn {
     int listener, fd; /* -1: the run leads no connection now */
     u32 class_number; /* of the client's address */
     u32 requests;
-    u16 port;         /* of the client, and its address, IPv4 in its mapped form: for the log */
+    u16 port;         /* of the client, and its address, IPv4 in its mapped form; a PROXY header may say another */
     u8 address[16];
+    bool local;       /* it came by a unix socket */
+    bool forwards;    /* a trusted proxy's, which says for each request who asks: class_number is of that one */
+    u8 refused_by;    /* an enum tux_limit, counted from 1: nobody will read what it asks */
+    bool crowded;     /* hardly a run was free when it came */
+    struct tux_client *client; /* where its address is counted; NULL: it is not */
     bool leaving; /* its listener is being drained: the next answer is the last, and an idle one closes at leave_ms */
     u64 leave_ms;
     u64 limit_ms; /* the head must be complete, or the lingering close over, at this time; 0 = none runs */
@@ -29,6 +35,7 @@ struct tux_conn {
     u64 began_ns;     /* the same for measure.h; 0 = not yet */
     u64 sent;         /* bytes of its answer, head and all */
     u8 source;        /* of its answer: enum tux_log_source */
+    bool charged;     /* its token has been taken */
     bool asked;       /* a miss is with the judge: the head must stay where it is */
     bool asked_leaving; /* ... and what held when it was asked; an answer to anything else is not kept */
     u32 asked_rules;
@@ -58,6 +65,8 @@ void tux_conn_consume(struct tux_conn *conn, u32 count);
 int tux_conn_pin_head(struct tux_conn *conn);
 /* The request is over: its head goes, and what was chosen for it. */
 void tux_conn_end_request(struct tux_conn *conn, struct tux_metrics *metrics);
+/* The next answer is another, even to the same head. */
+void tux_conn_forget_repeat(struct tux_conn *conn, struct tux_metrics *metrics);
 /* Remember that this head gets this response. */
 void tux_conn_remember(struct tux_conn *conn, struct tux_response *response, struct tux_metrics *metrics);
 

@@ -35,6 +35,7 @@ struct tux_command *tux_control_take(struct tux_engine *e)
 void tux_control_free(struct tux_command *command)
 {
     free(command->rules);
+    if (command->ready) tux_response_free(command->ready);
     if (command->preload && command->preload->response) tux_response_free(command->preload->response);
     free(command->preload);
     free(command);

@@ -12,6 +12,7 @@ enum tux_command_kind {
     TUX_COMMAND_FORGET,
     TUX_COMMAND_PRELOAD,
     TUX_COMMAND_RULES,
+    TUX_COMMAND_READY,
     TUX_COMMAND_STOP
 };
 
@@ -34,8 +35,10 @@ struct tux_command {
     u32 copies, deadline_ms, param_count;
     int listener; /* SHED, DRAIN; copies say how many runs, deadline_ms how long idle connections may stay */
     bool shut;
-    struct tux_rules_change *rules; /* the command's own, as is the next */
+    struct tux_rules_change *rules; /* the command's own, as are the next two */
     struct tux_preload *preload;
+    struct tux_response *ready; /* READY */
+    u32 limit, form;
     struct tux_param param[];
 };
 

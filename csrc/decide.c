@@ -5,6 +5,7 @@
 #include "decide.h"
 
 #include "control.h"
+#include "guard.h"
 #include "logline.h"
 #include "measure.h"
 #include "ranged.h"
@@ -52,12 +53,6 @@ static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_respon
     return r->status;
 }
 
-/* The connection goes away with its listener, and no further request has come: this answer is to say so. */
-static bool is_last(const struct tux_conn *conn)
-{
-    return conn->leaving && (!tux_conn_head_is_kept(conn) || tux_conn_kept(conn) == conn->head_bytes);
-}
-
 /* A head, and all else on which an answer to it may depend. */
 struct asked {
     const u8 *head;
@@ -67,9 +62,10 @@ struct asked {
     bool last;
 };
 
-static struct asked asked_by(const struct tux_conn *conn)
+static struct asked asked_by(const struct tux_engine *e, const struct tux_conn *conn)
 {
-    return (struct asked){conn->head, conn->head_bytes, conn->listener, conn->class_number, is_last(conn)};
+    bool last = tux_guard_is_last(e, conn);
+    return (struct asked){conn->head, conn->head_bytes, conn->listener, conn->class_number, last};
 }
 
 /* The key in e->key, 0 when the head has none: listener, class of address and whether it is the last request, then what
@@ -112,7 +108,7 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
         *p = (struct tux_pending){.hash = hash, .slot = run->slot, .joined = tux_no_runs()};
     tux_metric_add(&e->metrics.judged, 1);
     conn->asked = true;
-    conn->asked_leaving = is_last(conn);
+    conn->asked_leaving = tux_guard_is_last(e, conn);
     conn->asked_rules = e->rules_number;
     u32 flags = conn->miss_flags | (conn->asked_leaving ? TUX_MISS_LEAVING : 0u);
     struct tux_miss miss = {.class_number = conn->class_number, .rules = conn->asked_rules,
@@ -160,7 +156,7 @@ static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, struct tux_c
             return status != 0 ? status : ask_judge(e, run, conn, any_hash);
         }
         if (r) any_hash = 0;
-        const struct asked asked = asked_by(conn);
+        const struct asked asked = asked_by(e, conn);
         key_bytes = key_of(e, &asked, &place);
     }
     u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
@@ -182,6 +178,10 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
     if (conn->began_ms == 0) conn->began_ms = e->stage.now_ms;
     tux_measure_begin(e, conn);
     if (!conn->head) return tux_fault(run);
+    if (__builtin_expect(tux_guard_looks(conn), 0)) {
+        i64 refused = tux_guard_request(e, conn);
+        if (refused >= 0) return refused;
+    }
     if (conn->miss_flags) return ask_judge(e, run, conn, 0);
     struct tux_response *r = conn->repeat;
     if (r && !r->dead && r->generation == e->decisions.generation && conn->repeat_bytes == conn->head_bytes &&
@@ -193,7 +193,8 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
         return status;
     }
     struct tux_spot place;
-    const struct asked asked = asked_by(conn);
+    if (conn->forwards) tux_guard_forwarded(e, conn);
+    const struct asked asked = asked_by(e, conn);
     size_t key_bytes = key_of(e, &asked, &place);
     if (key_bytes > 0) return decide_by_key(e, run, conn, key_bytes, place);
     tux_metric_add(&e->metrics.keyless, 1);
@@ -249,11 +250,11 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     TUX_ASSERT(conn->asked && run->generation == answer->generation); /* a run with a question out stays until now */
     conn->asked = false;
     tux_rules_answered(e, conn);
-    bool holds = conn->asked_rules == e->rules_number && conn->asked_leaving == is_last(conn);
+    bool holds = conn->asked_rules == e->rules_number && conn->asked_leaving == tux_guard_is_last(e, conn);
     if (r) {
         tux_metric_add(&e->metrics.responses, 1);
         tux_metric_add(&e->metrics.blobs, 1);
-        const struct asked asked = asked_by(conn);
+        const struct asked asked = asked_by(e, conn);
         if (holds && r->cacheable && !conn->miss_flags) keep_answer(e, &asked, r);
     }
     tux_decide_release_joined(e, run->slot);

@@ -61,12 +61,13 @@ struct tux_engine {
     pthread_t thread;
     struct tux_significant significant;
     tux_perform calls[TUX_CALLS_MAX];
-    struct tux_class *classes;
+    struct tux_class *classes, *networks; /* rules.c changes them */
     struct tux_run *runs;
     struct tux_conn *conns;
     struct tux_job *cold; /* by slot: the job of a run that is with a worker */
     struct tux_cachemiss *pool;
     struct tux_log_port *log; /* NULL: nothing is logged */
+    struct tux_clients *clients; /* NULL: nothing is counted by address */
 
     /* the engine's thread alone */
     struct tux_stage stage;
@@ -74,6 +75,7 @@ struct tux_engine {
     struct tux_deadlines deadlines;
     struct tux_decisions decisions;
     struct tux_windows windows;
+    struct tux_response *ready_answer[TUX_LIMITS][TUX_READY_FORMS]; /* NULL: none was given; not among the metrics */
     struct tux_run_list ready, unused;
     struct tux_port *ports[TUX_PORTS_MAX];
     struct tux_pending pending[TUX_PENDING];

@@ -6,6 +6,8 @@
  * skipped. */
 #include "head.h"
 
+#include <strings.h>
+
 /* Bits of byte_class. */
 enum { TOKEN = 1, TARGET = 2 };
 
@@ -165,4 +167,22 @@ size_t tux_head_key(const u8 *head, size_t length, const struct tux_significant 
         used += (size_t)(value_end - value);
         key[used++] = '\n';
     }
+}
+
+bool tux_head_is_plain(const u8 *head, size_t length)
+{
+    static const char *const names[] = {"connection", "content-length", "transfer-encoding", "expect", "upgrade"};
+    struct tux_significant set; /* a little work; who asks has run into a limit, so it is seldom done */
+    u8 key[TUX_PLAIN_BYTES_MAX];
+    struct tux_spot range;
+    if (length < 5 || length > sizeof key) return false;
+    if (memcmp(head, "GET ", 4) != 0 && memcmp(head, "HEAD ", 5) != 0) return false;
+    if (tux_significant_set(&set, names, TUX_COUNT(names)) != 0) return false;
+    size_t bytes = tux_head_key(head, length, &set, key, &range);
+    static const u8 keep_alive[] = "\1keep-alive\n"; /* as browsers say what holds anyway */
+    const u8 *line_end = bytes ? memchr(key, '\n', bytes) : NULL;
+    if (!line_end || line_end[-1] != '1') return false;
+    size_t rest = bytes - (size_t)(line_end + 1 - key);
+    return rest == 0 || (rest == sizeof keep_alive - 1 &&
+                         strncasecmp((const char *)line_end + 1, (const char *)keep_alive, rest) == 0);
 }

@@ -18,6 +18,10 @@ int tux_significant_set(struct tux_significant *set, const char *const *names, u
  * The end is LF [CR] LF, exactly where h11 sees it, so that both agree even on heads that are then refused. */
 size_t tux_head_end(const u8 *bytes, size_t length, size_t from);
 
+/* Whether nothing but the next request can follow this head, and its connection stays open: it is of the strict form,
+ * GET or HEAD, HTTP/1.1, and no field announces a body or says otherwise. */
+bool tux_head_is_plain(const u8 *head, size_t length);
+
 /* Where in a key a value stands; no bytes: nowhere. */
 struct tux_spot {
     size_t at, bytes;

@@ -17,6 +17,11 @@
 #define TUX_SLOTS_MAX (1u << 20)
 #define TUX_PORTS_MAX 16          /* listeners of an engine, those that are being drained among them */
 #define TUX_CLASSES_MAX 65536    /* intervals of client addresses that are told apart */
+#define TUX_CLIENTS_MAX (1u << 22) /* addresses that are counted at once: four for each connection that can be */
+#define TUX_INTERVAL_NS_MAX 3600000000000u /* so that a burst of the most requests is still a u64 of nanoseconds */
+#define TUX_BURST_MAX 1000000u
+#define TUX_REFUSE_SHIFT 4        /* a sixteenth of the runs of a listener is for refusing */
+#define TUX_REFUSE_BYTES 2048     /* of what such a client has sent, as much is kept for the log */
 #define TUX_WORKERS_MAX 64
 #define TUX_SHARED_MAX 16
 #define TUX_GENERATION_MASK 0xFFFFFFu /* so much of a generation travels through the kernel and back */
@@ -36,7 +41,9 @@
 #define TUX_LINGER_BYTES_MAX (1u << 20) /* unread input thrown away before a close */
 
 /* Heads. The key holds the request line and the significant fields, so it is never longer than the head. */
+#define TUX_HEAD_BYTES_LEAST 256
 #define TUX_HEAD_BYTES_MAX 65536
+#define TUX_PLAIN_BYTES_MAX 4096  /* of a head that is refused, so that its connection may stay open */
 #define TUX_SIGNIFICANT_MAX 32
 #define TUX_NAME_BYTES_MAX 40
 #define TUX_REPEAT_BYTES 384      /* previous head kept by a connection for the cheapest comparison */

@@ -28,7 +28,7 @@ struct tux_log {
     struct tux_log_port *ports[TUX_LOG_PORTS_MAX];
     struct tux_log_format format;
     u8 *program;
-    struct tux_class *trusted;
+    struct tux_class *networks;
     _Atomic bool stop;
     _Atomic u64 lines, lost, failed_writes, error;
     size_t used;
@@ -161,7 +161,7 @@ static void release(struct tux_log *log)
     if (log->next_fd >= 0) close(log->next_fd);
     if (log->wake_fd >= 0) close(log->wake_fd);
     free(log->program);
-    free(log->trusted);
+    free(log->networks);
     free(log);
 }
 
@@ -174,7 +174,7 @@ static void *copied(const void *bytes, size_t length)
 
 int tux_log_open(const struct tux_log_options *o, struct tux_log **out)
 {
-    if (tux_log_check(o->program, o->program_bytes) != 0 || o->flush_ms == 0 || o->trusted_count > TUX_CLASSES_MAX ||
+    if (tux_log_check(o->program, o->program_bytes) != 0 || o->flush_ms == 0 || o->network_count > TUX_CLASSES_MAX ||
         o->journal_bytes < 65536 || o->journal_bytes > (1u << 30)) {
         close(o->fd);
         return -EINVAL;
@@ -190,11 +190,12 @@ int tux_log_open(const struct tux_log_options *o, struct tux_log **out)
     log->flush_ms = o->flush_ms;
     log->journal_bytes = o->journal_bytes;
     log->program = copied(o->program, o->program_bytes);
-    log->trusted = copied(o->trusted, o->trusted_count * sizeof *o->trusted);
-    log->format = (struct tux_log_format){log->program, o->program_bytes, log->trusted, o->trusted_count};
+    log->networks = copied(o->networks, o->network_count * sizeof *o->networks);
+    log->format = (struct tux_log_format){log->program, o->program_bytes, log->networks, o->network_count,
+                                         o->forwarded};
     log->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&log->lock, NULL);
-    int failed = log->wake_fd < 0 ? -errno : !log->program || !log->trusted ? -ENOMEM : 0;
+    int failed = log->wake_fd < 0 ? -errno : !log->program || !log->networks ? -ENOMEM : 0;
     sigset_t all, before; /* signals belong to the caller's threads */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -216,6 +217,23 @@ void tux_log_reopen(struct tux_log *log, int fd)
     log->next_fd = fd;
     pthread_mutex_unlock(&log->lock);
     knock(log);
+}
+
+/* With its lock held the thread makes no line. */
+int tux_log_trust(struct tux_log *log, const struct tux_class *networks, uint32_t count, uint32_t forwarded)
+{
+    struct tux_class *fresh = copied(networks, count * sizeof *networks);
+    if (!fresh) return -ENOMEM;
+    pthread_mutex_lock(&log->lock);
+    take_all(log); /* what was logged before is told by whom was trusted then */
+    struct tux_class *old = log->networks;
+    log->networks = fresh;
+    log->format.networks = fresh;
+    log->format.network_count = count;
+    log->format.forwarded = forwarded;
+    pthread_mutex_unlock(&log->lock);
+    free(old);
+    return 0;
 }
 
 void tux_log_state(struct tux_log *log, struct tux_log_state *out)

@@ -2,19 +2,14 @@
  * end a line, leave its quotes or reach a terminal as a command. */
 #include "logline.h"
 
-#include <arpa/inet.h>
 #include <time.h>
 
-struct text {
-    const u8 *bytes;
-    size_t length;
-};
+#include "fields.h"
+#include "forwarded.h"
 
 struct sink {
     u8 *at, *end;
 };
-
-static const struct text none = {NULL, 0};
 
 static void put(struct sink *s, const void *bytes, size_t length)
 {
@@ -94,44 +89,6 @@ static struct text head_of(const struct tux_entry_of_log *record)
     return head;
 }
 
-static struct text trimmed(const u8 *from, const u8 *to)
-{
-    while (from < to && (*from == ' ' || *from == '\t')) from++;
-    while (to > from && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\r' || to[-1] == '\n')) to--;
-    return (struct text){from, (size_t)(to - from)};
-}
-
-/* The end of the line at `at`, before its LF. */
-static const u8 *line_end(const u8 *at, const u8 *end)
-{
-    const u8 *found = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
-    return found ? found : end;
-}
-
-static bool is_named(const u8 *line, const u8 *end, const u8 *name, size_t length)
-{
-    if ((size_t)(end - line) <= length || line[length] != ':') return false;
-    for (size_t i = 0; i < length; i++)
-        if ((line[i] >= 'A' && line[i] <= 'Z' ? line[i] | 0x20 : line[i]) != name[i]) return false;
-    return true;
-}
-
-/* The value of a field; of several lines the first, or the last. */
-static struct text field_of(struct text head, const u8 *name, size_t length, bool last)
-{
-    const u8 *end = head.bytes + head.length, *at = line_end(head.bytes, end);
-    struct text found = none;
-    while (at < end) {
-        const u8 *line = at + 1, *stop = line_end(line, end);
-        if (is_named(line, stop, name, length)) {
-            found = trimmed(line + length + 1, stop);
-            if (!last) return found;
-        }
-        at = stop;
-    }
-    return found;
-}
-
 /* Method, target and version: the words of the request line; all of it goes to the target when it has no such form. */
 static struct text word_of(struct text head, u8 op)
 {
@@ -147,89 +104,14 @@ static struct text word_of(struct text head, u8 op)
     return second < end ? trimmed(second + 1, end) : none;
 }
 
-/* --- who asked ------------------------------------------------------------------------------------------------- */
-
-static bool is_trusted(const struct tux_log_format *f, const u8 address[16])
-{
-    u32 low = 0, high = f->trusted_count;
-    if (high == 0) return false;
-    while (high - low > 1) {
-        u32 middle = low + (high - low) / 2;
-        if (memcmp(f->trusted[middle].first, address, 16) <= 0) low = middle;
-        else high = middle;
-    }
-    return memcmp(f->trusted[low].first, address, 16) <= 0 && f->trusted[low].number == 1;
-}
-
-/* An address as proxies write it: bare, with a port, or in brackets. */
-static bool read_address(struct text t, u8 address[16])
-{
-    char copy[INET6_ADDRSTRLEN];
-    while (t.length > 0 && t.bytes[0] == '"') t.bytes++, t.length--;
-    while (t.length > 0 && t.bytes[t.length - 1] == '"') t.length--;
-    const u8 *colon = memchr(t.bytes, ':', t.length), *close = memchr(t.bytes, ']', t.length);
-    if (t.length > 0 && t.bytes[0] == '[' && close) t = (struct text){t.bytes + 1, (size_t)(close - t.bytes - 1)};
-    else if (colon && !memchr(colon + 1, ':', t.length - (size_t)(colon - t.bytes) - 1))
-        t.length = (size_t)(colon - t.bytes);
-    if (t.length == 0 || t.length >= sizeof copy) return false;
-    memcpy(copy, t.bytes, t.length);
-    copy[t.length] = 0;
-    memset(address, 0, 10);
-    memset(address + 10, 0xFF, 2);
-    return inet_pton(AF_INET, copy, address + 12) == 1 || inet_pton(AF_INET6, copy, address) == 1;
-}
-
-/* "for=", in any case. */
-static bool is_for(const u8 *at)
-{
-    return (at[0] | 0x20) == 'f' && (at[1] | 0x20) == 'o' && (at[2] | 0x20) == 'r' && at[3] == '=';
-}
-
-/* The member of a list before `*end`, which moves to its beginning. In Forwarded, the value of its "for". */
-static struct text last_member(const u8 *begin, const u8 **end, bool forwarded)
-{
-    const u8 *at = *end;
-    while (at > begin && at[-1] != ',') at--;
-    struct text member = trimmed(at, *end);
-    *end = at > begin ? at - 1 : begin;
-    if (!forwarded) return member;
-    for (size_t i = 0; i + 4 < member.length; i++)
-        if ((i == 0 || member.bytes[i - 1] == ';' || member.bytes[i - 1] == ' ') && is_for(member.bytes + i)) {
-            const u8 *value = member.bytes + i + 4, *stop = value;
-            while (stop < member.bytes + member.length && *stop != ';') stop++;
-            return trimmed(value, stop);
-        }
-    return (struct text){member.bytes, 0};
-}
-
-/* From the right: every hop has added the one before it, so the first that we do not trust is the client. */
-static void client_of(const struct tux_log_format *f, const struct tux_entry_of_log *record, u8 address[16])
-{
-    static const u8 xff[] = "x-forwarded-for", fwd[] = "forwarded";
-    memcpy(address, record->address, 16);
-    if (!is_trusted(f, address)) return;
-    struct text head = head_of(record), list = field_of(head, xff, sizeof xff - 1, true);
-    bool forwarded = !list.bytes;
-    if (forwarded) list = field_of(head, fwd, sizeof fwd - 1, true);
-    if (!list.bytes) return;
-    const u8 *end = list.bytes + list.length;
-    while (end > list.bytes) {
-        u8 found[16];
-        if (!read_address(last_member(list.bytes, &end, forwarded), found)) return;
-        memcpy(address, found, 16);
-        if (!is_trusted(f, address)) return;
-    }
-}
-
 static void put_address(struct sink *s, const u8 address[16], u8 escape)
 {
-    static const u8 mapped[12] = {[10] = 0xFF, [11] = 0xFF}, nobody[16] = {0};
     char text[INET6_ADDRSTRLEN];
-    if (memcmp(address, nobody, 16) == 0) {
+    if (tux_address_is_none(address)) {
         put_value(s, none, escape);
         return;
     }
-    bool v4 = memcmp(address, mapped, sizeof mapped) == 0;
+    bool v4 = tux_address_is_v4(address);
     if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address + 12 : address, text, sizeof text)) return;
     put_value(s, (struct text){(const u8 *)text, strlen(text)}, escape);
 }
@@ -239,7 +121,7 @@ static struct text user_of(struct text head, u8 out[256])
 {
     static const u8 name[] = "authorization";
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    struct text value = field_of(head, name, sizeof name - 1, false);
+    struct text value = field_of(head, name, sizeof name - 1);
     if (!value.bytes || value.length < 6 || (value.bytes[0] | 0x20) != 'b' || value.bytes[5] != ' ') return none;
     u32 word = 0, bits = 0;
     size_t length = 0;
@@ -291,13 +173,14 @@ static void put_colour(struct sink *s, u16 status)
 static void put_op(struct sink *s, const struct tux_log_format *f, const struct tux_entry_of_log *r, u8 op, u8 escape,
                    struct text argument)
 {
-    static const char *const sources[] = {"repeat", "kept", "judged"};
+    static const char *const sources[] = {"repeat", "kept", "judged", "limit"};
     u8 memory[256];
     switch (op) {
     case TUX_LOG_TEXT: put(s, argument.bytes, argument.length); break;
-    case TUX_LOG_FIELD: put_value(s, field_of(head_of(r), argument.bytes, argument.length, false), escape); break;
+    case TUX_LOG_FIELD: put_value(s, field_of(head_of(r), argument.bytes, argument.length), escape); break;
     case TUX_LOG_CLIENT:
-        client_of(f, r, memory);
+        memcpy(memory, r->address, 16);
+        (void)tux_forwarded(head_of(r).bytes, head_of(r).length, f->forwarded, f->networks, f->network_count, memory);
         put_address(s, memory, escape);
         break;
     case TUX_LOG_PEER: put_address(s, r->address, escape); break;
@@ -350,10 +233,17 @@ size_t tux_log_line(const struct tux_log_format *format, const struct tux_entry_
     return (size_t)(s.at - out);
 }
 
-int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const struct tux_class *trusted,
-                          uint32_t trusted_count, const uint8_t *record, uint8_t *out, size_t room)
+int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const struct tux_class *networks,
+                          uint32_t network_count, uint32_t forwarded, const uint8_t *record, uint8_t *out,
+                          size_t room)
 {
-    struct tux_log_format format = {program, program_bytes, trusted, trusted_count};
+    struct tux_log_format format = {program, program_bytes, networks, network_count, forwarded};
     if (tux_log_check(program, program_bytes) != 0 || room == 0) return -EINVAL;
     return (int64_t)tux_log_line(&format, (const void *)record, out, room);
+}
+
+int tux_test_forwarded(const uint8_t *head, size_t length, uint32_t field, const struct tux_class *networks,
+                       uint32_t count, uint8_t *address)
+{
+    return tux_forwarded(head, length, field, networks, count, address) ? 0 : -1;
 }

@@ -25,7 +25,7 @@ enum tux_log_op {
     TUX_LOG_BYTES,    /* of the body, "-" for none */
     TUX_LOG_COUNT,    /* of the body, 0 for none */
     TUX_LOG_MS,       /* duration in milliseconds */
-    TUX_LOG_SOURCE,   /* repeat, kept or judged */
+    TUX_LOG_SOURCE,   /* repeat, kept, judged or limit */
     TUX_LOG_USER,     /* of Basic authentication */
     TUX_LOG_COLOUR,   /* the escape sequence for the status: to be ended by TUX_LOG_TEXT */
     TUX_LOG_OPS
@@ -33,21 +33,18 @@ enum tux_log_op {
 
 enum tux_log_escape { TUX_LOG_PLAIN, TUX_LOG_QUOTED, TUX_LOG_JSON }; /* as Apache quotes; a whole JSON value */
 
-enum tux_log_source { TUX_SOURCE_REPEAT, TUX_SOURCE_KEPT, TUX_SOURCE_JUDGED };
+enum tux_log_source { TUX_SOURCE_REPEAT, TUX_SOURCE_KEPT, TUX_SOURCE_JUDGED, TUX_SOURCE_LIMIT };
 
 struct tux_log_format {
     const u8 *program;
     size_t bytes;
-    const struct tux_class *trusted; /* intervals of addresses: whose number is 1 is a proxy whose word counts */
-    u32 trusted_count;
+    const struct tux_class *networks; /* of which TUX_NETWORK_TRUSTED are proxies whose word counts */
+    u32 network_count;
+    u32 forwarded; /* enum tux_forwarded: where they give it */
 };
 
 /* 0, or -EINVAL when the program is none. */
 int tux_log_check(const u8 *program, size_t bytes);
 /* The line with its LF; at most `room` bytes, what is longer is cut and still ends in LF. */
 size_t tux_log_line(const struct tux_log_format *format, const struct tux_entry_of_log *record, u8 *out, size_t room);
-/* The client's address in text, at most TUX_ADDRESS_TEXT bytes: the last one in X-Forwarded-For or Forwarded that is
- * no trusted proxy, if the connection comes from one. */
-#define TUX_ADDRESS_TEXT 64
-
 #endif

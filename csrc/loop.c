@@ -12,6 +12,7 @@
 #include "control.h"
 #include "decide.h"
 #include "exec.h"
+#include "guard.h"
 #include "life.h"
 #include "measure.h"
 #include "rules.h"
@@ -135,6 +136,7 @@ static void take_commands(struct tux_engine *e)
             break;
         case TUX_COMMAND_DRAIN: tux_accept_drain(e, command->listener, command->shut, command->deadline_ms); break;
         case TUX_COMMAND_SHED: tux_accept_shed(e, command->listener, command->copies); break;
+        case TUX_COMMAND_READY: tux_guard_ready(e, command); break;
         case TUX_COMMAND_RULES: tux_rules_apply(e, command->rules); break;
         case TUX_COMMAND_FORGET:
             tux_serve_answers(e); /* what was judged before this command is to be forgotten, too */

@@ -10,6 +10,7 @@
 #include "logger.h"
 #include "loop.h"
 #include "measure.h"
+#include "rules.h"
 #include "serve.h"
 
 static int check_options(const struct tux_options *o, char *why)
@@ -17,10 +18,12 @@ static int check_options(const struct tux_options *o, char *why)
     const char *fault = NULL;
     if (o->slots == 0 || o->slots > TUX_SLOTS_MAX) fault = "slots";
     else if (o->workers == 0 || o->workers > TUX_WORKERS_MAX) fault = "workers";
-    else if (o->head_bytes_max < 256 || o->head_bytes_max > TUX_HEAD_BYTES_MAX) fault = "head_bytes_max";
+    else if (o->head_bytes_max < TUX_HEAD_BYTES_LEAST) fault = "head_bytes_max";
+    else if (o->head_bytes_max > TUX_HEAD_BYTES_MAX) fault = "head_bytes_max";
     else if (o->cache_entries_max == 0 || o->cache_bytes_max == 0) fault = "cache_entries_max, cache_bytes_max";
     else if (!o->head_ms || !o->idle_ms || !o->send_ms || !o->linger_ms) fault = "head_ms, idle_ms, send_ms, linger_ms";
-    else if (o->class_count > TUX_CLASSES_MAX) fault = "class_count";
+    else if (o->class_count > TUX_CLASSES_MAX || o->network_count > TUX_CLASSES_MAX) fault = "class_count";
+    else if (!tux_rules_bounds_are_sound(&o->bounds)) fault = "bounds";
     else if (!o->backend) fault = "backend";
     if (!fault) return 0;
     snprintf(why, TUX_ERROR_BYTES, "an engine cannot be opened so: %s is out of range", fault);
@@ -43,6 +46,11 @@ static void give_back(struct tux_engine *e)
     pthread_cond_destroy(&e->opened);
     pthread_mutex_destroy(&e->lock);
     free(e->classes);
+    free(e->networks);
+    for (u32 i = 0; i < TUX_LIMITS * TUX_READY_FORMS; i++) {
+        struct tux_response *r = e->ready_answer[i / TUX_READY_FORMS][i % TUX_READY_FORMS];
+        if (r) tux_response_free(r);
+    }
     if (e->log) tux_log_detach(e->log);
     free(e->runs);
     free(e->conns);
@@ -50,6 +58,13 @@ static void give_back(struct tux_engine *e)
     free(e->deadlines.at_ms);
     free(e->stage.trace);
     free(e);
+}
+
+static struct tux_class *table_of(const struct tux_class *from, u32 count)
+{
+    struct tux_class *table = calloc(count + 1u, sizeof *table);
+    if (table && count > 0) memcpy(table, from, count * sizeof *table);
+    return table;
 }
 
 static int take_memory(struct tux_engine *e, const struct tux_options *o)
@@ -66,11 +81,10 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
         e->runs[i].slot = i;
         tux_list_push(e, &e->unused, &e->runs[i]);
     }
-    if (o->class_count > 0) {
-        e->classes = calloc(o->class_count, sizeof *e->classes);
-        if (!e->classes) return -ENOMEM;
-        memcpy(e->classes, o->classes, o->class_count * sizeof *e->classes);
-    }
+    e->classes = table_of(o->classes, o->class_count);
+    e->networks = table_of(o->networks, o->network_count);
+    if (!e->classes || !e->networks) return -ENOMEM;
+    e->clients = o->clients;
     if (o->log) {
         e->log = tux_log_attach(o->log);
         if (!e->log) return -ENOMEM;

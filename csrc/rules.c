@@ -1,15 +1,24 @@
 /* rules.c: what a reload changes. All of it is the engine's thread's own, so nothing is seen half changed. */
 #include "rules.h"
 
-#include "accept.h"
 #include "decide.h"
+#include "guard.h"
 #include "serve.h"
+
+bool tux_rules_bounds_are_sound(const struct tux_bounds *b)
+{
+    bool rate = b->interval_ns == 0 || (b->burst > 0 && b->burst <= TUX_BURST_MAX);
+    return rate && b->interval_ns <= TUX_INTERVAL_NS_MAX && b->forwarded <= TUX_FORWARDED_RFC7239;
+}
 
 int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out)
 {
-    bool limits = rules->head_ms && rules->idle_ms && rules->send_ms;
-    if (rules->class_count > TUX_CLASSES_MAX || !limits) return -EINVAL;
-    struct tux_rules_change *change = calloc(1, sizeof *change + rules->class_count * sizeof change->classes[0]);
+    bool limits = rules->head_ms && rules->idle_ms && rules->send_ms && tux_rules_bounds_are_sound(&rules->bounds);
+    bool head = rules->head_bytes_max >= TUX_HEAD_BYTES_LEAST && rules->head_bytes_max <= TUX_HEAD_BYTES_MAX;
+    bool classes = rules->class_count <= TUX_CLASSES_MAX && rules->network_count <= TUX_CLASSES_MAX;
+    if (!limits || !head || !classes) return -EINVAL;
+    size_t count = rules->class_count + rules->network_count;
+    struct tux_rules_change *change = calloc(1, sizeof *change + count * sizeof change->classes[0]);
     if (!change) return -ENOMEM;
     int failed = tux_significant_set(&change->significant, rules->significant, rules->significant_count);
     if (failed) {
@@ -18,11 +27,17 @@ int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out)
     }
     change->number = rules->number;
     change->class_count = rules->class_count;
+    change->network_count = rules->network_count;
+    change->bounds = rules->bounds;
+    change->head_bytes_max = rules->head_bytes_max;
     change->head_ms = rules->head_ms;
     change->idle_ms = rules->idle_ms;
     change->send_ms = rules->send_ms;
     if (rules->class_count > 0)
         memcpy(change->classes, rules->classes, rules->class_count * sizeof change->classes[0]);
+    if (rules->network_count > 0)
+        memcpy(change->classes + rules->class_count, rules->networks,
+               rules->network_count * sizeof change->classes[0]);
     *out = change;
     return 0;
 }
@@ -35,18 +50,27 @@ static void settle(struct tux_engine *e)
     e->notify = true;
 }
 
+static void replace_table(struct tux_class **table, u32 *count, const struct tux_class *from, u32 from_count)
+{
+    struct tux_class *fresh = NULL;
+    if (from_count > 0) {
+        fresh = malloc(from_count * sizeof *fresh);
+        TUX_ASSERT(fresh != NULL); /* half a change would open gates */
+        memcpy(fresh, from, from_count * sizeof *fresh);
+    }
+    free(*table);
+    *table = fresh;
+    *count = from_count;
+}
+
 void tux_rules_apply(struct tux_engine *e, const struct tux_rules_change *change)
 {
     tux_serve_answers(e); /* what was judged before belongs to the older set */
-    struct tux_class *classes = NULL;
-    if (change->class_count > 0) {
-        classes = malloc(change->class_count * sizeof *classes);
-        TUX_ASSERT(classes != NULL); /* half a change would open gates */
-        memcpy(classes, change->classes, change->class_count * sizeof *classes);
-    }
-    free(e->classes);
-    e->classes = classes;
-    e->options.class_count = change->class_count;
+    replace_table(&e->classes, &e->options.class_count, change->classes, change->class_count);
+    replace_table(&e->networks, &e->options.network_count, change->classes + change->class_count,
+                  change->network_count);
+    e->options.bounds = change->bounds;
+    e->options.head_bytes_max = change->head_bytes_max;
     e->significant = change->significant;
     e->options.head_ms = change->head_ms;
     e->options.idle_ms = change->idle_ms;
@@ -58,7 +82,10 @@ void tux_rules_apply(struct tux_engine *e, const struct tux_rules_change *change
     for (u32 slot = 0; slot < e->options.slots; slot++) {
         struct tux_conn *conn = &e->conns[slot];
         if (!e->runs[slot].frame.chain || conn->listener < 0) continue;
-        conn->class_number = tux_accept_class(e, conn);
+        tux_guard_meet(e, conn);
+        (void)tux_guard_classify(e, conn);
+        tux_guard_count_again(e, conn);
+        tux_conn_forget_repeat(conn, &e->metrics);
         e->rules_unsettled += conn->asked;
     }
     settle(e);

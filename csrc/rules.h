@@ -1,5 +1,5 @@
 /* floor 5 · rules.h: what may change while an engine runs: the fields of the key, the classes of client addresses, the
- * time limits. They change together, at one point in time, and with them every decision is forgotten.
+ * limits. They change together, at one point in time, and with them every decision is forgotten.
  *
  * Each set has a number. A question that was asked under an older one is answered, but the answer is not kept; and
  * the engine says from when on nothing refers to an older set any more, so that the roots of its decisions can be
@@ -10,12 +10,14 @@
 #include "engine.h"
 
 struct tux_rules_change {
-    u32 number, class_count;
-    u32 head_ms, idle_ms, send_ms;
+    u32 number, class_count, network_count;
+    u32 head_bytes_max, head_ms, idle_ms, send_ms;
+    struct tux_bounds bounds;
     struct tux_significant significant;
-    struct tux_class classes[];
+    struct tux_class classes[]; /* networks behind them */
 };
 
+bool tux_rules_bounds_are_sound(const struct tux_bounds *bounds);
 /* Any thread: a change from the caller's parts. -errno when they cannot be. */
 int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out);
 

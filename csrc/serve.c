@@ -9,10 +9,13 @@
 #include "serve.h"
 
 #include "accept.h"
+#include "address.h"
 #include "decide.h"
+#include "guard.h"
 #include "linger.h"
 #include "measure.h"
 #include "note.h"
+#include "proxy.h"
 #include "ranged.h"
 
 /* --- recv_head ----------------------------------------------------------------------------------------------- */
@@ -38,10 +41,25 @@ static i64 have_head(struct tux_conn *conn, const u8 *head, size_t length, u32 f
     return (i64)length;
 }
 
+/* Of a connection that is refused: its beginning counts as a head, so far that one sees whether it is a HEAD. */
+static i64 beginning(struct tux_conn *conn)
+{
+    static const char head[] = "HEAD ";
+    skip_empty_lines(conn);
+    u32 kept = tux_conn_kept(conn);
+    return kept < sizeof head - 1 ? 0 : have_head(conn, conn->input + conn->input_at, kept, 0);
+}
+
+static i64 keep_beginning(struct tux_conn *conn, const u8 *data, size_t bytes)
+{
+    return tux_conn_keep_input(conn, data, bytes < TUX_REFUSE_BYTES ? bytes : TUX_REFUSE_BYTES);
+}
+
 /* A head among the bytes kept: its length, 0 when there is none yet. What is too long counts as one, marked. */
 static i64 kept_head(struct tux_engine *e, struct tux_conn *conn)
 {
     if (tux_conn_kept(conn) == 0) return 0;
+    if (conn->refused_by) return beginning(conn);
     skip_empty_lines(conn);
     u32 kept = tux_conn_kept(conn);
     if (kept == 0) return 0;
@@ -96,6 +114,10 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
             return 0;
         }
         if (n <= 0) return n; /* also half a head and then the end: nobody is left to be answered */
+        if (__builtin_expect(conn->refused_by, 0)) {
+            if (keep_beginning(conn, data, (size_t)n) != 0) return -ENOMEM;
+            continue;
+        }
         if (tux_conn_kept(conn) == 0) {
             size_t end = tux_head_end(data, (size_t)n, 0);
             bool plain = end == (size_t)n && end <= e->options.head_bytes_max && data[0] != '\r' && data[0] != '\n';
@@ -104,6 +126,54 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
         }
         if (tux_conn_keep_input(conn, data, (size_t)n) != 0) return -ENOMEM;
     }
+}
+
+/* --- recv_proxy ------------------------------------------------------------------------------------------------ */
+
+/* Who the client is, from the proxy in front of it, before anything else is read. */
+static i64 take_proxied(struct tux_engine *e, struct tux_conn *conn)
+{
+    struct tux_proxied proxied;
+    i64 bytes = tux_proxy_read(conn->input + conn->input_at, tux_conn_kept(conn), &proxied);
+    if (bytes <= 0) return bytes;
+    tux_conn_consume(conn, (u32)bytes);
+    conn->limit_ms = e->stage.now_ms + e->options.head_ms;
+    if (!proxied.known) return bytes;
+    memcpy(conn->address, proxied.address, sizeof conn->address);
+    conn->port = proxied.port;
+    conn->local = false;
+    (void)tux_guard_classify(e, conn);
+    return tux_guard_admit(e, conn) ? bytes : -ECONNABORTED;
+}
+
+static i64 serve_recv_proxy(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    struct tux_engine *e = tux_engine_of(stage);
+    struct tux_conn *conn = tux_conn_of(e, run);
+    int fd = (int)tux_arg(run, atom, 0);
+    i64 landed, n;
+    if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
+    bool in_time = !tux_take_landed(run, &landed);
+    tux_guard_look(conn);
+    bool may = conn->local || tux_guard_classify(e, conn);
+    if (!conn->local && tux_address_is_none(conn->address)) return -ENOTCONN; /* gone, as after a check of its health */
+    n = may && in_time ? 0 : may ? -ETIME : -EACCES;
+    while (n == 0) {
+        if (tux_conn_kept(conn) > 0 && (n = take_proxied(e, conn)) != 0) break;
+        const u8 *data;
+        n = e->backend->ops->stream(e->backend, run, fd, &data);
+        bool late = conn->leaving && stage->now_ms >= conn->leave_ms && tux_conn_kept(conn) == 0;
+        if (n == TUX_AGAIN && !late && !(atom->flags & SYSLET_SYNC)) return n;
+        if (n == TUX_AGAIN) {
+            run->wait = TUX_WAIT_NOT;
+            return late ? -ECANCELED : -EAGAIN;
+        }
+        if (n <= 0 && tux_conn_kept(conn) == 0) return -ENODATA; /* a probe, as load balancers send */
+        n = n > 0 ? tux_conn_keep_input(conn, data, (size_t)n) : -EPROTO;
+    }
+    /* In silence: whoever speaks here is a program, or should not be here. */
+    if (n < 0 && n != -ECONNABORTED) tux_metric_add(&e->metrics.proxy_faults, 1);
+    return n;
 }
 
 void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run)
@@ -150,6 +220,7 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
     conn->requests++;
     conn->limit_ms = 0;
     conn->closing = !keep;
+    tux_guard_answered(e, conn, keep);
     return stopped ? result : keep;
 }
 
@@ -197,6 +268,7 @@ void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
 {
     memcpy(table, tux_plain_calls, sizeof tux_plain_calls);
     table[TUX_CALL_accept4] = tux_accept4;
+    table[TUX_CALL_recv_proxy] = serve_recv_proxy;
     table[TUX_CALL_recv_head] = serve_recv_head;
     table[TUX_CALL_decide] = tux_decide;
     table[TUX_CALL_respond] = serve_respond;
@@ -214,8 +286,7 @@ void tux_serve_drain(struct tux_engine *e, int listener, u64 leave_ms)
         if (!run->frame.chain || conn->listener != listener) continue;
         conn->leaving = true;
         conn->leave_ms = leave_ms;
-        if (conn->repeat) tux_response_drop(conn->repeat, &e->metrics); /* it would keep the connection */
-        conn->repeat = NULL;
+        tux_conn_forget_repeat(conn, &e->metrics); /* it would keep the connection */
         if (run->wait != TUX_WAIT_INPUT || conn->discarding || tux_conn_kept(conn) > 0) continue;
         u64 limit_ms = e->deadlines.at_ms[slot];
         if (leave_ms <= e->stage.now_ms) tux_wake(e, run); /* recv_head looks once more and then lets it go */

@@ -1,4 +1,4 @@
-/* floor 5 · serve.h: the calls of a connection: recv_head, decide, respond. */
+/* floor 5 · serve.h: the calls of a connection: recv_proxy, recv_head, decide, respond. */
 #ifndef TUX_SERVE_H
 #define TUX_SERVE_H
 

@@ -21,9 +21,12 @@ DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".c
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "errors", "model", "logformat"),
     ("http.*", "atoms", "atoms.*"),
-    ("rules.*", "compile", "native", "lowering"),
+    ("rules.*", "compile", "native", "bounds", "clients", "lowering"),
     ("config.*", "engine", "accesslog"),
-    ("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "signals", "syslets", "syslets.*"),
+    (
+        *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
+        *("syslets", "syslets.*"),
+    ),
     ("judge", "chains", "explain", "inherit", "privileges", "generation", "lines"),
     ("handover", "reload", "inside", "preload", "service", "server"),
     ("cli.*", "__main__"),

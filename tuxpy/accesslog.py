@@ -7,13 +7,12 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Sequence
 from typing import Any, Final
 
+from .bounds import Table, intervals_of
 from .errors import ConfigError
 from .logformat import FORMATS, compiled
 from .native import ffi, lib, must
-from .rules.access import classes, parse_networks
 
 log = logging.getLogger("tuxpy")
 
@@ -26,22 +25,21 @@ FLUSH_TERMINAL_MS: Final = 100
 class AccessLog:
     """One log for all engines. Close it after them."""
 
-    def __init__(self, path: str, template: str, *, block: bool = False, trusted: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: str, template: str, *, block: bool = False, networks: Table = (), forwarded: int = 0
+    ) -> None:
         """path: a file, or "-" for standard output. template: a name of FORMATS, or one's own.
 
         block: when it cannot be written fast enough, engines wait; else lines are lost and counted.
-        trusted: networks of proxies whose X-Forwarded-For and Forwarded count. Raises ConfigError.
+        networks, forwarded: as in trust(). Raises ConfigError.
         """
         self.path = path
         program = compiled(FORMATS.get(template, template))
         options = ffi.new("struct tux_log_options *")
-        known = classes([network for word in trusted for network in parse_networks(word)])
-        intervals = ffi.new("struct tux_class[]", max(1, len(known.starts)))
-        for interval, start, number in zip(intervals, known.starts, known.numbers, strict=False):
-            interval.first, interval.number = start.to_bytes(16, "big"), number > 0
+        intervals, count = intervals_of(networks)
         held = ffi.from_buffer("uint8_t[]", program)
         options.program, options.program_bytes = held, len(program)
-        options.trusted, options.trusted_count = intervals, len(known.starts) if trusted else 0
+        options.networks, options.network_count, options.forwarded = intervals, count, forwarded
         options.journal_bytes = JOURNAL_BYTES
         self._fd = self._opened()
         options.flush_ms = FLUSH_TERMINAL_MS if os.isatty(self._fd) else FLUSH_MS
@@ -60,6 +58,10 @@ class AccessLog:
         except OSError as error:
             why = error.strerror
             raise ConfigError(f"cannot write the access log {self.path!r}: {why}: name another file") from None
+
+    def trust(self, networks: Table, forwarded: int) -> None:
+        """Whose word about the client counts (rules/networks.py), and where they give it (enum tux_forwarded)."""
+        must(lib.tux_log_trust(self.handle, *intervals_of(networks), forwarded), "access log")
 
     def reopen(self) -> None:
         """Go on in the file that has the name now. What cannot be opened is said, and the old one is written on."""

@@ -37,6 +37,7 @@ def _refusal_chains() -> tuple[Frozen, ...]:
 
 CHAINS: Final[dict[str, tuple[str, Callable[[], tuple[Frozen, ...]]]]] = {
     "lifecycle": ("a connection, from accept to accept", lambda: (lifecycle(),)),
+    "proxied": ("the same behind the PROXY protocol", lambda: (lifecycle(proxy=True),)),
     "response": ("an answer: a small file from memory, a large one by sendfile", _response_chains),
     "refusal": ("an answer that ends the connection", _refusal_chains),
     "open": ("a name looked up beneath the root", lambda: (OPEN_CHAIN,)),

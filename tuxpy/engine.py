@@ -13,10 +13,14 @@ from typing import Any, Final
 
 from .accesslog import AccessLog
 from .atoms import Completion, Frozen, Reason
+from .bounds import Bounds, Limits, Table, fill
+from .clients import Clients
 from .errors import EngineError
-from .lowering import fill_rules, response_of
+from .lowering import response_of
 from .model import SIGNIFICANT, Answer
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
+
+__all__ = ["HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS", "Engine", "Limits", "Miss"]
 
 HEAD_TOO_LONG: Final = 1  # enum tux_miss_flags
 HEAD_TIMEOUT: Final = 2
@@ -51,22 +55,6 @@ class Miss:
     rules: int = 0  # the number of those that it was asked under
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an engine may take. All memory for it is taken when the engine opens."""
-
-    slots: int = 1024  # runs alive at once
-    workers: int = 2  # threads that may block
-    head_bytes_max: int = 16384
-    cache_entries_max: int = 32768
-    cache_bytes_max: int = 64 << 20
-    cache_files_max: int = 1024  # descriptors that the decision cache may hold open
-    head_ms: int = 10_000
-    idle_ms: int = 60_000
-    send_ms: int = 30_000
-    linger_ms: int = 2_000
-
-
 class Engine:
     """One thread with one ring and all its runs. Use in `with`, or close()."""
 
@@ -76,13 +64,16 @@ class Engine:
         notify_fd: int,
         backend: str = "auto",
         significant: Sequence[bytes] = SIGNIFICANT,
-        classes: Sequence[tuple[int, int]] = (),
+        classes: Table = (),
         access_log: AccessLog | None = None,
+        networks: Table = (),
+        bounds: Bounds = Bounds(),  # noqa: B008 (it is frozen)
+        clients: Clients | None = None,
     ) -> None:
         """Opens and starts it. notify_fd: an eventfd that becomes readable when misses or completions wait.
 
-        classes: of client addresses, as (first address, number), in order; addresses are numbers of 128 bits, IPv4 in
-        its mapped form, and each class reaches up to the next one's first.
+        classes, networks: of client addresses; the numbers of networks are bits (rules/networks.py).
+        clients: where all engines count by address; it must live longer than they do.
 
         Raises EngineError, whose message says what this machine refuses.
         """
@@ -92,7 +83,8 @@ class Engine:
         options.notify_fd = notify_fd
         # What options point to must live until the call has returned.
         options.backend = word = ffi.new("char[]", backend.encode())
-        kept = (word, fill_rules(options, significant, classes))
+        kept = (word, fill(options, significant, classes, networks, bounds))
+        options.clients = ffi.NULL if clients is None else clients.handle
         options.log = ffi.NULL if access_log is None else access_log.handle
         ffi.memmove(options.secret, os.urandom(16), 16)
         out, why = ffi.new("struct tux_engine **"), ffi.new("char[]", ERROR_BYTES)
@@ -200,6 +192,10 @@ class Engine:
             lib.tux_response_close(response)
             raise EngineError("an answer could not be kept ahead", -failed)
 
+    def ready(self, limit: int, form: int, answer: Answer) -> None:
+        """What whoever runs into this limit (enum tux_limit) is told, in this form (enum tux_ready_form)."""
+        must(lib.tux_engine_ready(self._engine, limit, form, response_of(answer)), "a ready answer")
+
     def drain(self, listener: int = -1, shut: bool = True, idle_ms: int = 0) -> None:
         """End accepting at a listener (-1: at each). Take its counter down first.
 
@@ -217,15 +213,21 @@ class Engine:
         lib.tux_engine_forget(self._engine)
 
     def set_rules(
-        self, number: int, significant: Sequence[bytes], classes: Sequence[tuple[int, int]], limits: Limits
+        self,
+        number: int,
+        significant: Sequence[bytes],
+        classes: Table,
+        limits: Limits,
+        networks: Table = (),
+        bounds: Bounds = Bounds(),  # noqa: B008
     ) -> None:
-        """Change what keys hold, the classes of addresses and the time limits at once, and drop every decision.
+        """Change what keys hold, the classes of addresses and the limits at once, and drop every decision.
 
         number: larger than before; misses tell by it which of the rules they were asked under.
         """
         rules = ffi.new("struct tux_rules *")
-        kept = fill_rules(rules, significant, classes)
-        rules.number = number
+        kept = fill(rules, significant, classes, networks, bounds)
+        rules.number, rules.head_bytes_max = number, limits.head_bytes_max
         rules.head_ms, rules.idle_ms, rules.send_ms = limits.head_ms, limits.idle_ms, limits.send_ms
         must(lib.tux_engine_rules(self._engine, rules), "the rules cannot be changed")
         del kept

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import __version__
 from .admin.door import Door
 from .admin.snapshot import EngineFigures, Reloads, Snapshot, site_figures
+from .config.places import at
 from .config.settings import Config
 from .engine import Engine
 from .errors import ConfigError, EngineError
@@ -34,9 +35,10 @@ class Inside:
         alone = all(":" in bind.host for bind in config.admin if bind.host)
         try:
             for bind in config.admin:
-                self._listeners.append(listen(bind, 1, alone, config.socket_mode, config.socket_group))
+                with at(config, "admin.listen"):
+                    self._listeners.append(listen(bind, 1, alone, config.socket_mode, config.socket_group))
             sockets = [one for listener in self._listeners for one in listener.sockets]
-            self._door = Door(sockets, notify_fd, config.backend)
+            self._door = Door(sockets, notify_fd, config.backend, config.admin_hosts)
         except EngineError as error:
             self._close_listeners()
             raise ConfigError(f"the engine of the admin listeners cannot start: {error}") from error

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import resource
+from dataclasses import replace
 from typing import Final
 
+from .bounds import Bounds, Limits
 from .config.settings import Config
-from .engine import Limits
+from .rules.networks import networks
 
 log = logging.getLogger("tuxpy")
 
@@ -33,6 +35,7 @@ def limits_of(config: Config) -> Limits:
     return Limits(
         slots=-(-connections // config.workers),
         cache_files_max=min(cached, 4096),
+        head_bytes_max=config.limits.head_bytes,
         head_ms=int(config.head_timeout_s * 1000),
         idle_ms=int(config.idle_timeout_s * 1000),
         send_ms=int(config.send_timeout_s * 1000),
@@ -40,12 +43,34 @@ def limits_of(config: Config) -> Limits:
 
 
 def with_times_of(limits: Limits, config: Config) -> Limits:
-    """The same for another configuration, of which only the times can be had while engines run."""
-    from dataclasses import replace
-
+    """The same for another configuration, of which memory is taken only once."""
     return replace(
         limits,
+        head_bytes_max=config.limits.head_bytes,
         head_ms=int(config.head_timeout_s * 1000),
         idle_ms=int(config.idle_timeout_s * 1000),
         send_ms=int(config.send_timeout_s * 1000),
     )
+
+
+def bounds_of(config: Config) -> Bounds:
+    """What clients may take, by the configuration."""
+    limits = config.limits
+    return Bounds(
+        requests_max=limits.requests_per_connection,
+        connections_max=limits.connections_per_address,
+        interval_ns=round(limits.interval_s * 10**9),
+        burst=limits.burst,
+        forwarded=forwarded_of(config),
+        refuse=limits.when_full == "refuse",
+    )
+
+
+def networks_of(config: Config) -> list[tuple[int, int]]:
+    """The networks that it names, with what they are."""
+    return networks(config.proxies.trusted, config.limits.exempt)
+
+
+def forwarded_of(config: Config) -> int:
+    """enum tux_forwarded."""
+    return {"off": 0, "x-forwarded-for": 1, "forwarded": 2}[config.proxies.field]

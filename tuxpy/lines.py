@@ -53,7 +53,7 @@ class Lines:
         self._lines: list[Line] = []
         self._cookies: dict[int, tuple[Line, _Place]] = {}
         self._next_cookie = 1
-        self._chains: dict[tuple[int, bool], Frozen] = {}
+        self._chains: dict[tuple[int, bool, bool], Frozen] = {}
         self._moving = False  # runs have ended that others shall have
 
     def __iter__(self) -> Iterator[Listener]:
@@ -107,6 +107,11 @@ class Lines:
                 self._add(listener)
         self._share()
 
+    def pace(self, bandwidth: int) -> None:
+        """So many bytes a second for each connection that comes from now on; 0: as many as may be."""
+        for listener in self:
+            listener.pace(bandwidth)
+
     def drain(self, shut: bool, idle_ms: int) -> None:
         """All of them. shut: see Engine.drain; not done to what others accept from, too."""
         for line in self._lines:
@@ -140,7 +145,7 @@ class Lines:
     def _add(self, listener: Listener) -> None:
         taken = {line.counter for line in self._lines}
         counter = next(number for number in range(LISTENERS_MAX) if number not in taken)
-        line = Line(listener, counter, self._chain(counter, not listener.is_unix))
+        line = Line(listener, counter, self._chain(counter, not listener.is_unix, listener.address.proxy))
         for number, engine in enumerate(self._engines):
             engine.set_shared(counter, ENDLESS)
             for one in listener.of_engine(number, len(self._engines)):
@@ -150,11 +155,12 @@ class Lines:
                 line.places.append(place)
         self._lines.append(line)
 
-    def _chain(self, counter: int, nodelay: bool) -> Frozen:
+    def _chain(self, counter: int, nodelay: bool, proxy: bool) -> Frozen:
         """The same object again: the engines keep each that they have seen."""
-        if (counter, nodelay) not in self._chains:
-            self._chains[counter, nodelay] = lifecycle(counter, nodelay)
-        return self._chains[counter, nodelay]
+        kind = counter, nodelay, proxy
+        if kind not in self._chains:
+            self._chains[kind] = lifecycle(*kind)
+        return self._chains[kind]
 
     def _drain(self, line: Line, shut: bool, idle_ms: int) -> None:
         line.draining = True

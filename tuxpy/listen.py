@@ -12,6 +12,7 @@ import grp
 import os
 import socket
 import stat
+import struct
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from .config.settings import Address
 from .errors import ConfigError
 
 BACKLOG: Final = 1024  # clients the kernel holds while no run is parked at accept
+_SO_MAX_PACING_RATE: Final = 47  # asm-generic/socket.h; the socket module has no name for it
+_UNPACED: Final = (1 << 64) - 1
 _TRIES: Final = 100  # ports looked at when none was asked for
 _ANSWERS_S: Final = 1.0  # for somebody at a unix socket
 
@@ -56,16 +59,26 @@ class Listener:
 
     def stands_for(self, address: Address) -> bool:
         """Whether who asks for `address` means this one: by the same words, or by where it has come to listen."""
-        if address == self.address:
+        if address.place == self.address.place:
             return True
         if address.fd or address.unix:
-            return bool(address.unix) and self.url == str(address)
+            return bool(address.unix) and self.url == address.place
         return not self.is_unix and self.sockets[0].getsockname()[:2] == (address.host, address.port)
 
     def of_engine(self, number: int, engines: int) -> list[socket.socket]:
         """The sockets at which this engine accepts: each is somebody's, and nobody is without one."""
         own = self.sockets[number::engines]
         return own or [self.sockets[number % len(self.sockets)]]
+
+    def pace(self, bandwidth: int) -> None:
+        """Bytes a second of each connection, 0 for no limit: what TCP accepts here inherits it. Not for unix sockets.
+
+        The kernel does it, segment by segment and without a timer of ours (SO_MAX_PACING_RATE, tcp(7), tc-fq(8)).
+        """
+        wanted = struct.pack("=Q", bandwidth or _UNPACED)
+        for one in () if self.is_unix else self.sockets:
+            if one.getsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, len(wanted)) != wanted:
+                one.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, wanted)
 
     def watch_path(self) -> None:
         """The path is ours from now on, and goes when we go."""

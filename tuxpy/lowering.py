@@ -1,25 +1,12 @@
-"""Answers and rules in the form in which C takes them."""
+"""Answers in the form in which C takes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from .errors import EngineError
 from .model import Answer
 from .native import ERROR_BYTES, ffi, lib, text
-
-
-def fill_rules(into: Any, significant: Sequence[bytes], classes: Sequence[tuple[int, int]]) -> object:
-    """Names and classes as C has them; what is returned must live until the call is over."""
-    names = [ffi.new("char[]", name) for name in significant]
-    table = ffi.new("char *[]", names)
-    into.significant, into.significant_count = table, len(names)
-    intervals = ffi.new("struct tux_class[]", max(1, len(classes)))
-    for interval, (first, number) in zip(intervals, classes, strict=False):
-        interval.first, interval.number = first.to_bytes(16, "big"), number
-    into.classes, into.class_count = intervals, len(classes)
-    return names, table, intervals
 
 
 def response_of(answer: Answer) -> Any:

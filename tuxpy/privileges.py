@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Final
 
+from .config.places import at
 from .config.settings import Config
 from .config.sites import SiteConfig
 from .errors import ConfigError
@@ -21,7 +22,10 @@ from .native import lib, must
 log = logging.getLogger("tuxpy")
 
 # Imported late elsewhere. Another user may have no right to read them, and in a chroot none would be found.
-_LATE: Final = ("concurrent.futures.thread", "difflib", "encodings.idna", "linecache")
+_LATE: Final = (
+    "concurrent.futures.thread", "difflib", "encodings.idna", "linecache",
+    *(f"tuxpy.{name}" for name in ("inside", "preload", "rules.password_file", "rules.passwords", "site.listed")),
+)  # fmt: skip
 _LATE_AND_OURS: Final = (
     "bcrypt", "argon2.low_level", "argon2.exceptions", "brotli", "zstandard", "compression.zstd",
 )  # fmt: skip
@@ -35,6 +39,11 @@ class Identity:
     group: int
     name: str = ""  # of the user, for the supplementary groups; "": none
 
+    @property
+    def owner(self) -> tuple[int, int]:
+        """Of what is theirs to write."""
+        return self.user, self.group
+
 
 def identity_of(config: Config) -> Identity | None:
     """Who the configuration wants us to be; None: who we are. Raises ConfigError."""
@@ -42,9 +51,11 @@ def identity_of(config: Config) -> Identity | None:
         return None
     name, user, group = "", os.geteuid(), os.getegid()
     if config.user:
-        name, user, group = _user(config.user)
+        with at(config, "server.user"):
+            name, user, group = _user(config.user)
     if config.group:
-        group = _group(config.group)
+        with at(config, "server.group"):
+            group = _group(config.group)
     if os.geteuid() != 0 and (user, group) != (os.geteuid(), os.getegid()):
         raise ConfigError("only root can become another user: start it as root, or leave server.user and group out")
     return Identity(user, group, name)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from .config.places import at
 from .config.settings import Address, Config
 from .errors import ConfigError
 from .inherit import Inherited
@@ -22,6 +23,7 @@ _FIXED: Final = {
     "pid_file": "server.pid_file",
     "access_log": "log.access",
     "admin": "admin.listen",
+    "admin_hosts": "admin.hosts",
 }
 
 
@@ -43,8 +45,11 @@ def listeners_for(
         for bind in binds:
             one = _known(bind, left) or inherited.listener(bind)
             if one is None:
-                one = listen(bind, config.workers, alone, config.socket_mode, config.socket_group)
+                with at(config, "server.listen"):
+                    one = listen(bind, config.workers, alone, config.socket_mode, config.socket_group)
             if one in left:
+                if one.address.proxy != bind.proxy:
+                    raise ConfigError(f"{bind} changes whether the PROXY protocol is spoken there: restart the server")
                 left.remove(one)
                 one.address = bind
             else:
@@ -59,5 +64,5 @@ def listeners_for(
 
 def _known(bind: Address, there: list[Listener]) -> Listener | None:
     """By the very words first: of two addresses with any free port each has its own."""
-    exact = (one for one in there if one.address == bind)
+    exact = (one for one in there if one.address.place == bind.place)
     return next(exact, None) or next((one for one in there if one.stands_for(bind)), None)

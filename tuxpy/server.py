@@ -24,6 +24,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from .config.places import at
 from .config.settings import Config
 from .engine import Engine
 from .errors import ConfigError
@@ -81,14 +82,13 @@ class Server:
 
     def open(self) -> None:
         """Bind and start. Raises ConfigError when the machine or the configuration does not allow it."""
-        listeners: list[Listener] = []
-        config = self.config
+        config, listeners = self.config, list[Listener]()
         try:
             identity = identity_of(config)
             listeners, _ = listeners_for(config, (), self._inherited)
             if config.pid_file:
-                successor = None if identity is None else (identity.user, identity.group)
-                self._pid_file = PidFile(config.pid_file, successor)
+                with at(config, "server.pid_file"):
+                    self._pid_file = PidFile(config.pid_file, identity.owner if identity else None)
             give_up(identity, config.chroot)
             self._service.open(config, listeners)
         except BaseException:

@@ -12,15 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from .accesslog import AccessLog
+from .bounds import Limits
+from .clients import Clients
+from .config.places import at
 from .config.settings import Config
-from .engine import Engine, Limits, Miss
+from .engine import Engine, Miss
 from .errors import ConfigError, EngineError
 from .generation import Generation, Generations
 from .judge import judge_miss, too_busy
-from .limits import limits_of, with_times_of
+from .limits import bounds_of, forwarded_of, limits_of, networks_of, with_times_of
 from .lines import Lines
 from .listen import Listener
+from .refusals import Refusals
 from .site.errands import Later
+from .site.ready import ready_answers
 
 if TYPE_CHECKING:
     from .inside import Inside
@@ -43,6 +48,8 @@ class Service:
         self.limits = Limits()
         self.access_log: AccessLog | None = None
         self.inside: Inside | None = None
+        self.clients: Clients | None = None
+        self.refusals = Refusals()
         self.preload: Preload | None = None
         self.preloading: Callable[[int, int, bool], object] = lambda *_: None  # told how far it is
         self.notify = -1  # an eventfd: engines and errands knock there, and whoever wants the loop to look around
@@ -55,11 +62,18 @@ class Service:
         self.limits = limits_of(config)
         if config.access_log is not None:
             said = config.access_log
-            self.access_log = AccessLog(said.path, said.format, block=said.wait, trusted=said.trusted)
+            trust = networks_of(config), forwarded_of(config)
+            with at(config, "log.access"):
+                self.access_log = AccessLog(
+                    said.path, said.format, block=said.wait, networks=trust[0], forwarded=trust[1]
+                )
+        self.clients = Clients(self.limits.slots * config.workers)
         self.lines.check(listeners, config.workers, self.limits.slots)
         for _ in range(config.workers):
             self.engines.append(self._engine(config, first))
+        self._make_ready(config)
         self.lines.start(self.engines, listeners)
+        self.lines.pace(config.limits.bandwidth)
         if config.admin:
             from .inside import Inside  # a tenth of the time that a server takes to start
 
@@ -74,10 +88,17 @@ class Service:
         sites = first.sites
         try:
             return Engine(
-                self.limits, self.notify, config.backend, sites.significant, sites.classes, self.access_log
+                *(self.limits, self.notify, config.backend, sites.significant, sites.classes, self.access_log),
+                *(networks_of(config), bounds_of(config), self.clients),
             )
         except EngineError as error:
             raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
+
+    def _make_ready(self, config: Config) -> None:
+        """What the engines tell whoever runs into a limit."""
+        for engine in self.engines:
+            for limit, form, answer in ready_answers(config.limits.interval_s, time.time()):
+                engine.ready(limit, form, answer)
 
     def knock(self) -> None:
         """Let the loop look around. From any thread."""
@@ -166,6 +187,8 @@ class Service:
                 engine.forget()
         if self.access_log is not None:
             self.access_log.look()
+        if self.clients is not None:
+            self.refusals.look(self.metrics(), self.clients.refused, time.monotonic())
         if self.inside is not None:
             self.inside.look(self.engines)
 
@@ -180,14 +203,19 @@ class Service:
         after = self.generation(config)
         limits = with_times_of(self.limits, config)
         try:
+            sites, others = after.sites, (networks_of(config), bounds_of(config))
             for engine in self.engines:
-                engine.set_rules(after.number, after.sites.significant, after.sites.classes, limits)
+                engine.set_rules(after.number, sites.significant, sites.classes, limits, *others)
         except EngineError as error:  # none has taken them: what one refuses, the first does
             after.close()
             raise ConfigError(f"the engines refuse the rules: {error}") from error
         self.limits = limits
         self.generations.adopt(after)
+        self._make_ready(config)
+        if self.access_log is not None:
+            self.access_log.trust(networks_of(config), forwarded_of(config))
         self.lines.change(listeners, idle_ms)
+        self.lines.pace(config.limits.bandwidth)
         self._begin_preload(config, after)
 
     # Looking in, and the end.
@@ -215,6 +243,9 @@ class Service:
         for engine in self.engines:
             engine.close()
         self.engines.clear()
+        if self.clients is not None:
+            self.clients.close()
+            self.clients = None
         if self.access_log is not None:  # behind the engines, which write to it to their end
             self.access_log.close()
             self.access_log = None

@@ -127,7 +127,7 @@ static void change_rules(struct stand *s, u32 number)
     const struct tux_class classes[] = {{.number = 0}, {.first = {[10] = 0xFF, [11] = 0xFF}, .number = 1}};
     const struct tux_rules rules = {.number = number, .significant = names, .significant_count = 1,
                                     .classes = classes, .class_count = number % 2 ? TUX_COUNT(classes) : 0,
-                                    .head_ms = 10000, .idle_ms = 60000, .send_ms = 30000};
+                                    .head_bytes_max = 4096, .head_ms = 10000, .idle_ms = 60000, .send_ms = 30000};
     CHECK_EQ(tux_engine_rules(s->engine, &rules), 0);
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
+from support.access import hashed
 
 from tuxpy.config.file import source_of
 from tuxpy.config.loading import assemble
@@ -64,6 +66,38 @@ def test_doubts_are_told_and_harm_nothing(run: Run, file: Path) -> None:
     done = run("check", str(file))
     assert (done.status, done.out) == (0, f"{file}: ok (1 site, 1 address)\n")
     assert done.err == f"{file}:3: site.spa: there is no file 'app.html' beneath the root (a warning)\n"
+
+
+def test_users_who_have_no_password_are_told(run: Run, file: Path) -> None:
+    """A slip of the pen shuts somebody out, and no visitor can say why."""
+    users = file.parent / "users"
+    users.write_text(f"ann:{hashed('x')}\n# bob:x\n")
+    file.write_text(
+        '[site]\nroot = "www"\n[[site.access]]\npath = "/*"\npassword_file = "users"\nusers = ["ann", "bob", "Ann"]\n'
+    )
+    done = run("check", str(file))
+    assert done.status == 0
+    places = [f"{file}:6: site.access.users: {user!r} is not in {str(users)!r}" for user in ("bob", "Ann")]
+    assert [line.partition(",")[0] for line in done.err.splitlines()] == places
+
+
+# What only the start can find out.
+
+
+@pytest.mark.parametrize("where", ["server.listen", "admin.listen", "log.access", "server.user", "server.pid_file"])
+def test_what_cannot_be_had_at_the_start_has_its_line_too(run: Run, file: Path, where: str) -> None:
+    """One sentence, exit 2. Most of it is no business of `check`: what is taken now may be free then."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        section, _, key = where.partition(".")
+        value = {"listen": f'["127.0.0.1:{port}"]', "user": '"nobody at all"'}.get(key, '"/nowhere/at/all"')
+        before = "" if where == "server.listen" else '[server]\nlisten = ["127.0.0.1:0"]\n'
+        header = "" if before and section == "server" else f"[{section}]\n"
+        file.write_text(f'{before}{header}{key} = {value}\n[site]\nroot = "www"\n')
+        line = file.read_text()[: file.read_text().index(f"{key} = {value}")].count("\n") + 1
+        done = run("serve", "-c", str(file))
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"tuxpy: {file}:{line}: {where}: ") and done.err.count("\n") == 1, done.err
 
 
 # What holds.

@@ -103,7 +103,8 @@ def test_completion_knows_verbs_options_and_chains(run: Run) -> None:
 def test_chain_lists_what_is_known(run: Run) -> None:
     done = run("chain")
     assert done.status == 0
-    assert [line.split()[0] for line in done.out.splitlines()] == ["lifecycle", "response", "refusal", "open"]
+    known = ["lifecycle", "proxied", "response", "refusal", "open"]
+    assert [line.split()[0] for line in done.out.splitlines()] == known
     assert run("chain", "--list").out == done.out
 
 

@@ -194,6 +194,9 @@ def test_variables_and_words_where_numbers_are_expected() -> None:
 
 # What is wrong with them.
 
+WAY = ("/a", "/b"), ("/b", "/c"), ("/c", "/a#x")
+CIRCLE = SITE + "".join(f"[[site.redirects]]\nfrom = '{one}'\nto = '{other}'\n" for one, other in WAY)
+
 
 @pytest.mark.parametrize(
     ("text", "said"),
@@ -228,9 +231,22 @@ def test_variables_and_words_where_numbers_are_expected() -> None:
         (SITE + "host_directories = { hash_level = 4 }", "3: site.host_directories.hash_level: hosts cannot be spread"),
         (SITE + "[[site.access]]\npath = '*'", "3: site.access: a rule for access asks for nothing: give addresses"),
         (SITE + "[[site.access]]\npath = '*'\ndeny = ['all']\nusers = ['a']", "3: site.access: users and realm mean"),
+        (CIRCLE, "3: site.redirects: the redirects /a -> /b -> /c -> /a lead in a circle: take one of them out"),
+        ("[limits]\nhead_size = '1B'", "2: limits.head_size: heads of 1 bytes cannot be: give 256B to 64KiB"),
+        ("[limits]\nburst = 0", "2: limits.burst: 0 requests at once cannot be: give 1 to 1000000"),
+        ("[limits]\nconnections_per_address = -1", "2: limits.connections_per_address: -1 cannot be: give a number"),
+        ("[limits]\nrequests_per_address = '5'", "2: limits.requests_per_address: '5' is no rate: give a number a"),
+        ("[limits]\nrequests_per_address = 5", '2: limits.requests_per_address: expected a rate such as "20/s", or'),
+        ("[limits]\nbandwidth_per_connection = 5", "2: limits.bandwidth_per_connection: 5 bytes a second cannot be"),
+        ("[limits]\nexempt = ['x']", "2: limits.exempt: 'x' is no address and no network: give one, as in"),
+        ("[limits]\nwhen_full = 'x'", "2: limits.when_full: expected one of refuse, wait, not 'x'"),
+        ("[server]\ntrusted_proxies = ['x']", "2: server.trusted_proxies: 'x' is no address and no network"),
+        ("[server]\nclient_field = 'x'", "2: server.client_field: expected one of x-forwarded-for, forwarded, off"),
+        ("[server]\nlisten = ['proxy::80']", "2: server.listen: nobody is trusted to say at proxy:127.0.0.1:80 who"),
+        ("[server]\nlisten = [':80', 'proxy::80']", "2: server.listen: the address 127.0.0.1:80 is given twice"),
         (SITE + "hosts = []", "3: site.hosts: no request means this site: give a host, or _ for all others"),
         (SITE + "listing = '${A}'", "3: site.listing: the variable A is not set: set it, or write ${A:-otherwise}"),
-        ("a = 1979-05-27", "1: unknown key a: there are server, timeouts, log, admin, site"),
+        ("a = 1979-05-27", "1: unknown key a: there are server, timeouts, limits, log, admin, site"),
         (SITE + "index = 1979-05-27", "3: site.index: expected a list of names, not a date or time"),
     ],
 )  # fmt: skip

@@ -74,7 +74,7 @@ def keys_of(table: dict[str, Any], section: str) -> Iterator[tuple[str, str]]:
 
 def test_every_value_that_is_no_example_is_the_default() -> None:
     tree = loaded(UNCOMMENTED).tree
-    for section in (tree.server, tree.timeouts, tree.log, tree.admin, tree.sites[0]):
+    for section in (tree.server, tree.timeouts, tree.limits, tree.log, tree.admin, tree.sites[0]):
         for key in section.known():
             if not key.nested:
                 assert section.given[key.name].raw == key.default, key.name

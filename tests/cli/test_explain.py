@@ -184,7 +184,7 @@ def test_control_characters_never_reach_the_terminal(site: Site) -> None:
 
 
 def test_the_known_chains() -> None:
-    assert list(CHAINS) == ["lifecycle", "response", "refusal", "open"]
+    assert list(CHAINS) == ["lifecycle", "proxied", "response", "refusal", "open"]
     assert chains("lifecycle") == (lifecycle(),)
     small, large = chains("response")
     assert [atom.call.name for atom in small.atoms] == ["send"]

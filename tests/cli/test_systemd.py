@@ -276,3 +276,19 @@ def test_the_units_are_sound(unit: str, tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=DEADLINE_S, env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
     )  # fmt: skip
     assert not [line for line in done.stderr.splitlines() if "tuxpy" in line], done.stderr
+
+
+def test_the_service_is_locked_up_as_far_as_it_says() -> None:
+    """The score of systemd-analyze, from 0 to 10; other versions weigh a little otherwise."""
+    analyze = shutil.which("systemd-analyze")
+    unit = REPOSITORY / "conf" / "tuxpy.service"
+    noted = re.search(r"gives it (\d\.\d)", unit.read_text())
+    assert noted
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    words = [analyze, "security", "--offline=true", "--no-pager", str(unit)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    score = re.search(r"exposure level for tuxpy\.service: (\d+\.\d)", done.stdout)
+    if score is None:
+        pytest.skip(f"this systemd-analyze judges no file: {done.stderr}")
+    assert float(score[1]) <= float(noted[1]) + 0.3

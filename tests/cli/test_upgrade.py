@@ -82,7 +82,6 @@ def ask(client: socket.socket) -> bytes:
     return client.recv(65536)
 
 
-@pytest.mark.xfail(strict=False, reason="seen once on an overloaded machine: the request behind the upgrade timed out")
 def test_a_download_goes_on_in_the_old_one(start: Start, www: Path, successors: list[int]) -> None:
     size = 64 << 20
     with (www / "large").open("wb") as file:

@@ -81,3 +81,26 @@ def test_unknown_flags_of_accept_are_refused(rig: Rig) -> None:
     with listening() as listener:
         rig.engine.submit(c.freeze(), {"listener": listener.fileno()})
         assert rig.result().result == -errno.EINVAL
+
+
+def spinning() -> Frozen:
+    """Works without end, so that the turns of its engine are long."""
+    c = Chain("spins", budget=1 << 30)
+    c.umem_add(c.int("count"), 1, label="again", next="again")
+    return c.freeze()
+
+
+def test_whoever_connects_while_a_listener_is_handed_over_is_accepted(backend: str) -> None:
+    """The kernel wakes one of those who accept. When that one stops at this very moment, nobody has been told."""
+    frozen, busy = accepting(), spinning()
+    for _ in range(10):
+        with listening() as listener, Rig(backend, slots=1400) as goes, Rig(backend, slots=1100) as stays:
+            for rig in (goes, stays):
+                rig.engine.submit(frozen, {"listener": listener.fileno()}, copies=1100)
+                rig.wait_until_parked(1100)
+            goes.engine.submit(busy, cookie=1, copies=300)
+            goes.wait_for("turns", goes.metric("turns") + 3)
+            goes.engine.drain(listener.fileno(), shut=False)
+            with socket.create_connection(listener.getsockname(), timeout=5) as client:
+                assert client.recv(1) == b"", "accepted, and closed"
+            goes.engine.cancel(1)

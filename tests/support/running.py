@@ -79,10 +79,10 @@ class Running:
         self.before = taken()
         self.forgiven: set[str] = set()  # counters of trouble that the test has made on purpose
         settings: Any = {"workers": 1, "max_connections": 256, **options}
-        bind = Address("127.0.0.1", 0, True)
+        binds = settings.pop("binds", (Address("127.0.0.1", 0, True),))  # the first is of TCP
         site = SiteConfig(str(root), settings.pop("policy", Policy()))
         settings.setdefault("sites", (site,))
-        self.server = Server(Config(binds=(bind,), backend=backend, **settings))
+        self.server = Server(Config(binds=binds, backend=backend, **settings))
         self.server.open()
         self.result: int | None = None
         self.failure: BaseException | None = None

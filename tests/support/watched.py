@@ -44,7 +44,7 @@ class Watched:
             self.engine = ends.enter_context(Engine(Limits(slots=32), self._notify, backend))
             self.engine.set_shared(COUNTER, 1 << 62)
             self.engine.submit(lifecycle(), {"listener": self._listener.fileno()}, copies=32)
-            self.door = Door([self._other], self._notify, backend)
+            self.door = Door([self._other], self._notify, backend, ["a"])
             ends.callback(self.door.close)
             self._ends = ends.pop_all()
         self.address, self.admin_address = self._listener.getsockname(), self._other.getsockname()

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuxpy.bounds import intervals_of
 from tuxpy.errors import ConfigError
 from tuxpy.logformat import FORMATS, compiled
 from tuxpy.native import ffi, lib
-from tuxpy.rules.access import classes, parse_networks
+from tuxpy.rules.networks import networks
 
 HEAD = (
     b"GET /a%20b?c=d HTTP/1.1\r\nHost: example.org\r\nReferer: https://example.org/\r\n"
@@ -22,27 +23,24 @@ HEAD = (
 )
 
 
+XFF, RFC7239 = 1, 2  # csrc/api.h: enum tux_forwarded
 RECORD = struct.Struct("=IIqQIHH16sBB6x")  # csrc/journal.h: struct tux_entry_of_log
 
 
 def line(
     template: str, head: bytes = HEAD, *, address: str = "192.0.2.7", status: int = 200, body: int = 1234,
-    trusted: tuple[str, ...] = (), source: int = 0,
+    trusted: tuple[str, ...] = (), source: int = 0, field: int = XFF,
 ) -> bytes:
     program = compiled(FORMATS.get(template, template))
     found = ip_address(address)
     packed = (found if isinstance(found, IPv6Address) else IPv6Address(f"::ffff:{found}")).packed
     size = RECORD.size + (len(head) + 7) // 8 * 8
     fixed = RECORD.pack(size, len(head), 1_700_000_000_123, body, 7, status, 40000, packed, source, 0)
-    known = classes([network for word in trusted for network in parse_networks(word)])
-    intervals = ffi.new("struct tux_class[]", max(1, len(known.starts)))
-    for interval, start, number in zip(intervals, known.starts, known.numbers, strict=False):
-        interval.first, interval.number = start.to_bytes(16, "big"), number > 0
+    intervals = intervals_of(networks(trusted, ()))
     record = ffi.new("uint8_t[]", fixed + head + bytes(8))
     out = ffi.new("uint8_t[]", 65536)
     count = lib.tux_test_log_line(
-        ffi.from_buffer("uint8_t[]", program), len(program), intervals, len(known.starts) if trusted else 0, record,
-        out, len(out),
+        ffi.from_buffer("uint8_t[]", program), len(program), *intervals, field, record, out, len(out)
     )
     assert count > 0
     return bytes(ffi.buffer(out, count))
@@ -101,11 +99,23 @@ def test_a_template_that_means_nothing(template: str) -> None:
         (b"Forwarded: proto=http;for=198.51.100.3", "192.0.2.7", "198.51.100.3"),
         (b"Forwarded: for=_hidden", "192.0.2.7", "192.0.2.7"),
         (b"X-Forwarded-For:", "192.0.2.7", "192.0.2.7"),
+        (b"X-Forwarded-For: 198.51.100.1\r\nA: b\r\nx-forwarded-for: 192.0.2.9", "192.0.2.7", "198.51.100.1"),
+        (b"X-Forwarded-For: 198.51.100.1,, 192.0.2.9 ,", "192.0.2.7", "198.51.100.1"),
+        (b"X-Forwarded-For: 198.51.100.1\0", "192.0.2.7", "192.0.2.7"),
+        (b"X-Forwarded-For: 198.51.100.1\r\nForwarded: for=198.51.100.9", "192.0.2.7", "198.51.100.1"),
     ],
 )
 def test_7239_the_client_behind_proxies_that_are_trusted(fields: bytes, address: str, client: str) -> None:
     head = b"GET / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n\r\n"
-    assert line("{client}", head, address=address, trusted=("192.0.2.0/24",)) == client.encode() + b"\n"
+    field = RFC7239 if fields.startswith(b"Forwarded") else XFF
+    assert line("{client}", head, address=address, trusted=("192.0.2.0/24",), field=field) == client.encode() + b"\n"
+
+
+def test_only_the_field_that_proxies_are_said_to_write_counts() -> None:
+    """The other one passes through them as the client wrote it."""
+    head = b"GET / HTTP/1.1\r\nForwarded: for=198.51.100.9\r\n\r\n"
+    said = {field: line("{client}", head, trusted=("192.0.2.0/24",), field=field) for field in (0, XFF, RFC7239)}
+    assert said == {0: b"192.0.2.7\n", XFF: b"192.0.2.7\n", RFC7239: b"198.51.100.9\n"}
 
 
 HEADS = st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([b"\r\n", b": ", b" ", b"\x1b[31m", b'"', b"\\"])))

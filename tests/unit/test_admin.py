@@ -100,21 +100,45 @@ def test_without_the_library_metrics_say_what_is_missing(monkeypatch: pytest.Mon
     ],
 )
 def test_heads(head: bytes, flags: int, status: int) -> None:
-    answer = Admin().answer(Miss(0, 0, 3, 0, flags, head), 1e9, snapshot())
+    answer = Admin(["a"]).answer(Miss(0, 0, 3, 0, flags, head), 1e9, snapshot())
     assert (answer.status, answer.cacheable) == (status, False)
+
+
+@pytest.mark.parametrize(
+    ("host", "meant"),
+    [
+        *[(host, True) for host in ("127.0.0.1:8001", "[::1]:8001", "[::1]", "localhost", "LOCALHOST.:1", "10.0.0.9",
+                                    "x.localhost", "Metrics.example:8001", "metrics.example.")],
+        *[(host, False) for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "127.1",
+                                     "[::1].evil.example", "[evil]", "metrics.example.evil", "0x7f000001", "a:b:c")],
+    ],
+)  # fmt: skip
+def test_9110_15_5_20_no_name_may_be_led_here_that_is_not_ours(host: str, meant: bool) -> None:
+    """DNS rebinding: a page's own name that leads to us all of a sudden."""
+    head = f"GET /health HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    absolute = f"GET http://{host}/health HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    for one in (head, absolute):
+        answer = Admin(["metrics.EXAMPLE"]).answer(Miss(0, 0, 3, 0, 0, one), 1e9, snapshot())
+        assert answer.status in ((200,) if meant else (421, 400))
+    assert Admin([], [3]).answer(Miss(0, 0, 3, 0, 0, head), 1e9, snapshot()).status in (200, 400), "a unix socket"
+
+
+def test_who_names_nobody_is_no_browser() -> None:
+    head = b"GET /health HTTP/1.0\r\n\r\n"
+    assert Admin().answer(Miss(0, 0, 3, 0, 0, head), 1e9, snapshot()).status == 200
 
 
 def test_a_fault_of_ours_is_500_and_no_exception(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "html", lambda _: 1 / 0)
-    answer = Admin().answer(Miss(0, 0, 3, 0, 0, b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n"), 1e9, snapshot())
+    answer = Admin(["a"]).answer(Miss(0, 0, 3, 0, 0, b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n"), 1e9, snapshot())
     assert (answer.status, answer.keep) == (500, False)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 def test_the_judge_s_own_figures_are_told() -> None:
-    admin = Admin()
+    admin = Admin(["a"])
     admin.judging.note(b"GET /slow?q HTTP/1.1\r\n", 0.25)
     answer = admin.answer(Miss(0, 0, 3, 0, 0, b"GET /status.json HTTP/1.1\r\nHost: a\r\n\r\n"), 1e9, snapshot())
     body = b"".join(cell.content for cell in answer.chain.cells).partition(b"\r\n\r\n")[2]

@@ -12,6 +12,8 @@ from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT
 
+from tuxpy.config.bounds import ClientLimits
+
 _HEADS = (
     get("/notes.txt"),
     get("/docs?a=b", "Accept-Encoding: gzip, br", 'If-None-Match: "a", W/"b"'),
@@ -136,7 +138,7 @@ def test_9112_2_another_protocol_is_refused_or_left(server: Running, connect: Co
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [16, 4096])
 def test_9110_17_5_connections_that_come_and_go(serve: Serve, connect: Connect, most: int) -> None:
-    server = serve(max_connections=most)
+    server = serve(max_connections=most, limits=ClientLimits(when_full="wait"))
     for number in range(1000):
         client = Client(server.address)
         if number % 3 == 0:

@@ -15,6 +15,8 @@ from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT, LARGE_BYTES
 
+from tuxpy.config.bounds import ClientLimits
+
 LARGE_SHA256 = hashlib.sha256(CONTENT["large.bin"]).hexdigest()
 
 
@@ -150,7 +152,7 @@ def test_9112_9_4_a_large_file_does_not_hold_up_small_ones(server: Running, conn
 @pytest.mark.parametrize("workers", [1, 2])
 def test_9112_9_4_hundreds_of_clients_at_once(serve: Serve, connect: Connect, most: int, workers: int) -> None:
     """Perhaps more than there are connections; all are answered in the end."""
-    server = serve(max_connections=most, workers=workers)
+    server = serve(max_connections=most, workers=workers, limits=ClientLimits(when_full="wait"))
     clients = [connect(server) for _ in range(400)]
     for number, client in enumerate(clients):
         client.send(get("/notes.txt", f"User-Agent: {number}", "Connection: close"))

@@ -6,6 +6,8 @@
     /metrics      for Prometheus, in the format that the field Accept asks for
     /status       a page for people, /status.json the same for programs
 
+Who means another name than ours gets 421 (rebinding.py).
+
 Whoever runs the server hands in what it knows as a Snapshot. Only GET, HEAD and OPTIONS are answered, so nothing can be
 changed from here.
 """
@@ -13,6 +15,7 @@ changed from here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -26,6 +29,7 @@ from .families import families
 from .judging import Judging
 from .openmetrics import Exposition
 from .page import MEDIA_TYPE, POLICY, html
+from .rebinding import is_meant
 from .report import as_json
 from .snapshot import Snapshot
 
@@ -35,14 +39,21 @@ NO_STORE: Final[Field] = (b"Cache-Control", b"no-store")
 _ALLOW: Final[Field] = (b"Allow", b"GET, HEAD, OPTIONS")
 SIGNIFICANT_HERE: Final = (*SIGNIFICANT, b"accept")
 _TEXT: Final = b"text/plain; charset=utf-8"
+_MISDIRECTED: Final = Refuse(
+    status=421, cacheable=False, fields=(NO_STORE,), why=("the name in Host is none of ours: add it to admin.hosts",)
+)
 _FAILED: Final = Refuse(status=500, keep=False, cacheable=False, fields=(NO_STORE,))
 
 
 class Admin:
-    """For the judge's thread. `judging` is what is noted there; it is told along with the snapshot."""
+    """For the judge's thread. `judging` is what is noted there; it is told along with the snapshot.
 
-    def __init__(self) -> None:
+    hosts: names that mean us beside localhost and addresses; local: descriptors of listeners where no name is asked.
+    """
+
+    def __init__(self, hosts: Collection[str] = (), local: Collection[int] = ()) -> None:
         self.judging = Judging()
+        self._hosts, self._local = frozenset(map(str.lower, hosts)), frozenset(local)
         self._exposition: Exposition | None = None
         self._missing = b""
         try:
@@ -56,6 +67,8 @@ class Admin:
             request = _read(miss)
             if isinstance(request, Refuse):
                 return respond(request, None, now)
+            if miss.listener not in self._local and not is_meant(request, self._hosts):
+                return respond(_MISDIRECTED, request, now)
             whole = replace(snapshot, judge=self.judging.figures())
             return respond(self.decide(request, whole), request, now)
         except Exception:

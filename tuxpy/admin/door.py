@@ -29,9 +29,11 @@ _LIMITS: Final = Limits(slots=_SLOTS, workers=1, cache_entries_max=8, cache_byte
 class Door:
     """Opens the engine. Raises EngineError. Close it; the sockets stay those of the caller, and open until then."""
 
-    def __init__(self, listeners: Sequence[socket.socket], notify_fd: int, backend: str = "auto") -> None:
-        """notify_fd: an eventfd that becomes readable when somebody waits for `answer`."""
-        self.admin = Admin()
+    def __init__(
+        self, listeners: Sequence[socket.socket], notify_fd: int, backend: str = "auto", hosts: Sequence[str] = ()
+    ) -> None:
+        """notify_fd: an eventfd that becomes readable when somebody waits for `answer`. hosts: names that mean us."""
+        self.admin = Admin(hosts, [one.fileno() for one in listeners if one.family == socket.AF_UNIX])
         self._engine = Engine(_LIMITS, notify_fd, backend, SIGNIFICANT_HERE)
         self._engine.set_shared(COUNTER, _ENDLESS)
         chain = lifecycle()

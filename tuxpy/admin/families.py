@@ -113,6 +113,28 @@ def _connections(snap: Snapshot) -> Iterator[Family]:
         "tuxpy_timeouts", "counter", "Limits of time that have passed: for a head, between requests, for a client that"
         " takes nothing.", _by("kind", **timeouts),
     )  # fmt: skip
+    yield from _limits(snap)
+
+
+def _limits(snap: Snapshot) -> Iterator[Family]:
+    total = snap.total
+    limited = {name: total(f"limited_{number}") for number, name in enumerate(("busy", "connections", "requests"))}
+    yield Family(
+        "tuxpy_limited", "counter", "Refusals by limits: the server is busy (503), an address has too many connections"
+        " or asks too often (429).", _by("limit", **limited),
+    )  # fmt: skip
+    yield Family(
+        "tuxpy_dropped_connections", "counter", "Connections closed in silence, their address far beyond its limit.",
+        _one(total("dropped")),
+    )  # fmt: skip
+    yield Family(
+        "tuxpy_used_up_connections", "counter", "Connections closed as they have had all requests they may.",
+        _one(total("used_up")),
+    )  # fmt: skip
+    yield Family(
+        "tuxpy_proxy_faults", "counter", "Connections closed without a PROXY header that can be trusted.",
+        _one(total("proxy_faults")),
+    )  # fmt: skip
 
 
 def _judge(snap: Snapshot) -> Iterator[Family]:
@@ -151,6 +173,10 @@ def _engines(snap: Snapshot) -> Iterator[Family]:
         "tuxpy_cold_reads", "counter", "Atoms that waited for a cachemiss worker, as what they need was not in memory.",
         _one(total("cold")),
     )  # fmt: skip
+    yield Family("tuxpy_fetches", "counter", "Windows of files read in by workers.", _one(total("fetches")))
+    yield Family(
+        "tuxpy_fetches_ahead", "counter", "Those of them that nobody waited for yet.", _one(total("fetched_ahead"))
+    )
     yield Family(
         "tuxpy_cachemiss_queue", "gauge", "Jobs that no cachemiss worker has taken.", _one(total("cachemiss_queue"))
     )

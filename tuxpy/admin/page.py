@@ -170,6 +170,8 @@ def _figures(snap: Snapshot) -> str:
             ("heads not complete in time", _number(total("head_timeouts"))),
             ("idle for too long", _number(total("idle_timeouts"))),
             ("clients that took nothing", _number(total("send_timeouts"))),
+            ("refused by limits", _number(sum(snap.totals("limited", 3)) + total("dropped"))),
+            ("PROXY headers missing or wrong", _number(total("proxy_faults"))),
             ("responses cut short", _number(total("failed_responses"))),
             ("failures to accept", _number(total("accept_errors"))),
         )),

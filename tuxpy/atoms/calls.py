@@ -86,6 +86,7 @@ _WHITE_LIST: Final = (
     _call(33, "decide",     "i:head", "waits"),                             # the decision's status
     _call(34, "respond",    "f:connection i:decision", "waits"),            # 1 keep-alive, 0 close
     _call(35, "discard",    "f:connection i:most", "waits"),                # read and throw away; 0
+    _call(36, "recv_proxy", "f:connection", "waits"),                       # bytes of the PROXY header
     # More plain calls.
     _call(48, "poll",       "f:fd i:events", "waits", "POLL_ADD"),          # result: what is ready
     _call(49, "sendmsg",    "f:fd r:first n:first_length r:second n:second_length i:flags", "waits", "SENDMSG"),

@@ -17,11 +17,12 @@ from .check import Frozen
 COUNTER: Final = 0  # index of the shared number that counts the connections still to be accepted
 
 
-def lifecycle(counter_index: int = COUNTER, nodelay: bool = True) -> Frozen:
+def lifecycle(counter_index: int = COUNTER, nodelay: bool = True, proxy: bool = False) -> Frozen:
     """Accept, read, decide, respond, close, count; the listener is given at submit.
 
     counter_index: of the shared number; each listener of a server has its own, so that one can be drained alone.
     nodelay: TCP_NODELAY is set; sockets that are not TCP's would refuse that, and the chain would stop.
+    proxy: a header of the PROXY protocol comes first, and says who the client is.
     """
     c = Chain("lifecycle")
     listener, connection = c.param("listener"), c.fd("connection")
@@ -46,6 +47,8 @@ def lifecycle(counter_index: int = COUNTER, nodelay: bool = True) -> Frozen:
             label="nodelay",
             stop_on="negative",
         )
+    if proxy:
+        c.recv_proxy(connection, label="proxy", stop_on="negative", on_stop="close")
     c.recv_head(connection, label="read", ret=head, stop_on="non_positive", on_stop="close")
     c.decide(head, label="decide", ret=decision, stop_on="non_positive", on_stop="close")
     c.respond(

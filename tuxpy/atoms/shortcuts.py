@@ -200,6 +200,9 @@ class Shortcuts:
     ) -> None:
         self.add("writev", fd, first, first_length, second, second_length, **how)
 
+    def recv_proxy(self, connection: Argument, /, **how: Unpack[How]) -> None:
+        self.add("recv_proxy", connection, **how)
+
     def recv_head(self, connection: Argument, /, **how: Unpack[How]) -> None:
         self.add("recv_head", connection, **how)
 

@@ -49,6 +49,7 @@ TELLING: Final[dict[str, tuple[str, ...]]] = {
     "getsockopt": ("option",),
     "splice": ("length",),
     "recv_head": (),
+    "recv_proxy": (),
     "decide": (),
     "respond": (),
     "discard": ("most",),

@@ -120,7 +120,6 @@ Examples:
   tuxpy serve                          this directory, on this machine only
   tuxpy serve ./www -p 9000            another port
   tuxpy serve ./www -b 0.0.0.0:80      for everybody
-  tuxpy serve -b 127.0.0.1 -b '[::1]'  IPv4 and IPv6
 
 Every option has a twin in the environment, such as TUXPY_PORT for --port. Options win over
 variables, variables over the file.

@@ -167,9 +167,10 @@ def _parked(report: Report) -> Group:
         head.append(f"{one['state']} {one['count']:,}   ")
     totals = report["totals"]
     timeouts = sum(totals[f"{kind}_timeouts"] for kind in ("head", "idle", "send"))
+    limited = sum(totals.get(name, 0) for name in ("limited_0", "limited_1", "limited_2", "dropped"))
     told = (
-        f"accepted {totals['accepted']:,}   timeouts {timeouts:,}   cut short {totals['failed_responses']:,}"
-        f"   accept errors {totals['accept_errors']:,}"
+        f"accepted {totals['accepted']:,}   timeouts {timeouts:,}   limited {limited:,}"
+        f"   cut short {totals['failed_responses']:,}   accept errors {totals['accept_errors']:,}"
     )
     work = (
         f"workers {totals['cachemiss_busy']} of {report['workers']} busy, {totals['cachemiss_queue']} jobs waiting"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ConfigError
 from ..logformat import check_format
 from ..rules.hosts import HostTable, directory_of
+from ..rules.networks import networks
+from .bounds import ClientLimits, Proxies
 from .build_policy import policy_of
 from .problems import Trouble
 from .settings import (
@@ -42,17 +44,29 @@ def build(tree: Tree, trouble: Trouble) -> Config:
     take(tree.server, "preload", preload=tree.server["preload"])
     for name in ("head", "idle", "send", "drain"):
         take(tree.timeouts, name, **{f"{name}_timeout_s": tree.timeouts[name]})
+    take(tree.limits, "head_size", limits=_limits(tree.limits, trouble))
+    take(tree.server, "trusted_proxies", proxies=_proxies(tree.server, trouble))
+    _check_proxied(values, tree.server, trouble)
     take(tree.log, "level", log_level=tree.log["level"])
     take(tree.log, "color", log_color=tree.log["color"])
     take(tree.log, "access", access_log=_access_log(tree.log, trouble))
     take(tree.admin, "listen", admin=_admin(tree, trouble), admin_public=tree.admin["allow_public"])
+    take(tree.admin, "hosts", admin_hosts=tree.admin["hosts"])
     for name in ("user", "group", "socket_mode", "socket_group"):
         take(tree.server, name, **{name: tree.server[name]})
     for name in ("chroot", "pid_file"):
         take(tree.server, name, **{name: tree.server.path_of(name) if tree.server[name] else ""})
     sites = tuple(_site(site, trouble) for site in tree.sites)
     _check_hosts(tree.sites, trouble)
-    return Config(**{**values, "sites": sites})
+    return Config(**{**values, "sites": sites, "places": _places(tree)})
+
+
+def _places(tree: Tree) -> dict[str, str]:
+    """File and line of what may turn out to be impossible when the server starts."""
+    named = [(tree.server, name) for name in ("listen", "user", "group", "pid_file")]
+    named += [(tree.admin, "listen"), (tree.log, "access")]
+    said = ((f"{section.name}.{name}", section.origin_of(name)) for section, name in named if name in section.given)
+    return {key: str(origin) for key, origin in said if origin.source is not None}
 
 
 def _access_log(log: Section, trouble: Trouble) -> LogConfig | None:
@@ -61,8 +75,47 @@ def _access_log(log: Section, trouble: Trouble) -> LogConfig | None:
     if log["access"] == "off":
         return None
     path = "-" if log["access"] == "-" else str(log.path_of("access"))
-    trusted = tuple(log["trusted_proxies"])
-    return LogConfig(path, log["access_format"], log["access_when_full"] == "wait", trusted)
+    return LogConfig(path, log["access_format"], log["access_when_full"] == "wait")
+
+
+# Limits, and who is trusted.
+
+_LIMIT_KEYS: Final = (
+    ("head_size", "head_bytes"),
+    ("requests_per_connection", "requests_per_connection"),
+    ("connections_per_address", "connections_per_address"),
+    ("requests_per_address", "interval_s"),
+    ("burst", "burst"),
+    ("bandwidth_per_connection", "bandwidth"),
+    ("when_full", "when_full"),
+)
+
+
+def _limits(section: Section, trouble: Trouble) -> ClientLimits:
+    found = ClientLimits()
+    for key, name in _LIMIT_KEYS:
+        with trouble.at(section.origin_of(key), f"limits.{key}"):
+            values: dict[str, Any] = {name: section[key]}
+            found = replace(found, **values)
+    with trouble.at(section.origin_of("exempt"), "limits.exempt"):
+        networks((), section["exempt"])
+        return replace(found, exempt=section["exempt"])
+    return found
+
+
+def _proxies(server: Section, trouble: Trouble) -> Proxies:
+    with trouble.at(server.origin_of("trusted_proxies"), "server.trusted_proxies"):
+        networks(server["trusted_proxies"], ())
+        return Proxies(server["trusted_proxies"], server["client_field"])
+    return Proxies()
+
+
+def _check_proxied(values: dict[str, Any], server: Section, trouble: Trouble) -> None:
+    """Where the PROXY protocol is spoken over TCP, somebody must be trusted to speak it."""
+    for bind in values.get("binds", ()):
+        if bind.proxy and not (bind.unix or bind.fd or values["proxies"].trusted):
+            what = f"nobody is trusted to say at {bind} who the clients are: name the proxies in server.trusted_proxies"
+            trouble.add(server.origin_of("listen"), "server.listen", what)
 
 
 # Addresses.

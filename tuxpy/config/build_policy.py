@@ -11,6 +11,7 @@ from typing import TypeVar
 from ..errors import ConfigError
 from ..http.mediatypes import MediaType, value_of
 from ..rules.access import HIDDEN, HiddenPolicy
+from ..rules.circles import circle
 from ..rules.cors import CorsRule
 from ..rules.fields import SECURITY_RULE, FieldRule
 from ..rules.gates import Gate, Login
@@ -41,7 +42,7 @@ def policy_of(site: Section, trouble: Trouble) -> Policy:
         types=_types(site, trouble),
         compress=site["compress"],
         rules=(SECURITY_RULE, *rules) if site["security_headers"] else rules,
-        redirects=_rules(site, "redirects", _redirect, trouble),
+        redirects=_redirects(site, trouble),
         rules_files=None if site["rules_files"] == "off" else site["rules_files"],
         cors=_cors(site, trouble),
         tag=site["etag"],
@@ -130,6 +131,17 @@ def _field_rule(rule: Section, where: str) -> FieldRule:
     return FieldRule.parse(
         rule["path"], rule["set"], remove=rule["remove"], append=rule["append"], statuses=rule["statuses"], where=where
     )
+
+
+def _redirects(site: Section, trouble: Trouble) -> tuple[RedirectRule, ...]:
+    rules = _rules(site, "redirects", _redirect, trouble)
+    found = circle(rules)
+    if found is not None:
+        first, way = found
+        words = " -> ".join(path.decode("utf-8", "replace") for path in way)
+        origin = next(one.origin for one in site["redirects"] if str(one.origin) == first.where)
+        trouble.add(origin, "site.redirects", f"the redirects {words} lead in a circle: take one of them out")
+    return rules
 
 
 def _redirect(rule: Section, where: str) -> RedirectRule:

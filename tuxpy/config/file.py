@@ -33,11 +33,12 @@ def read_tree(source: Source | None, environ: Mapping[str, str], trouble: Troubl
     top = Section("")
     if source is not None:
         top = _Reader(source, environ, trouble).section("", _parsed(source), ())
-    server, timeouts, log, admin = (
-        top.given[name].value if name in top.given else Section(name) for name in ("server", "timeouts", "log", "admin")
+    names = ("server", "timeouts", "limits", "log", "admin")
+    server, timeouts, limits, log, admin = (
+        top.given[name].value if name in top.given else Section(name) for name in names
     )
     sites = top.given["site"].value if "site" in top.given else []
-    return Tree(source, server, timeouts, log, admin, list(sites) if isinstance(sites, list) else [sites])
+    return Tree(source, server, timeouts, limits, log, admin, list(sites) if isinstance(sites, list) else [sites])
 
 
 def _parsed(source: Source) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _advice(section: str, word: str) -> str:
     names = [key.name for key in SECTIONS[section].keys]
     near = difflib.get_close_matches(word, names, 1)
     elsewhere = next((name for name, keys in SECTIONS.items() if keys.get(word)), None)
-    if elsewhere in ("", "server", "timeouts", "log", "site"):  # the very word in another place beats one like it
+    if elsewhere in ("", "server", "timeouts", "limits", "log", "site"):  # the very word elsewhere beats one like it
         return f"did you mean {_full(elsewhere, word)}?"
     if near:
         return f"did you mean {near[0]}?"

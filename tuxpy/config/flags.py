@@ -99,6 +99,8 @@ FLAGS: Final = (
     Flag(("-w", "--workers"), "Engine", ("server", "workers"), "N|auto"),
     Flag(("--backend",), "Engine", ("server", "backend"), "HOW"),
     Flag(("--max-connections",), "Engine", ("server", "max_connections"), "N"),
+    Flag(("--rate-limit",), "Engine", ("limits", "requests_per_address"), "RATE",
+         "Of one address: 20/s, 600/m; more get 429."),
     Flag(("--preload",), "Engine", ("server", "preload"), switch=True),
     Flag(("--admin",), "Engine", ("admin", "listen"), "ADDRESS", "Tell of the server itself at HOST:PORT; repeat.",
          several=True),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import kinds as k
+from .bounds import FORWARDED_FIELDS, WHEN_FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class SectionKeys:
 _TOP = (
     Key("server", k.TABLE, None, "Where the server listens, and what runs it.", nested="server"),
     Key("timeouts", k.TABLE, None, "How long the server waits.", nested="timeouts"),
+    Key("limits", k.TABLE, None, "What clients may take.", nested="limits"),
     Key("log", k.TABLE, None, "What is written to standard error.", nested="log"),
     Key("admin", k.TABLE, None, "Where the server tells of itself.", nested="admin"),
     Key("site", k.TABLE, None, "What is served: [site], or [[site]] several times.", nested="site"),
@@ -68,13 +70,21 @@ _SERVER = (
         "A port that is left out is 8000, or the next free one; port 0 is any free one. A host that is left out is"
         " 127.0.0.1, so nobody else is served. 0.0.0.0 is every IPv4 address of the machine, [::] every IPv6 address."
         " unix:/PATH and unix:@NAME are unix sockets, fd:NUMBER and fd:NAME are sockets that systemd has opened; those"
-        " are taken too when nothing is given."),
+        " are taken too when nothing is given. With proxy: in front, as in proxy:0.0.0.0:80, connections must begin"
+        " with a header of the PROXY protocol, version 1 or 2, and come from trusted_proxies or by a unix socket."),
+    Key("trusted_proxies", k.ADDRESSES, [], "Proxies whose word about the client counts.",
+        "Addresses and networks; unix for those at unix sockets. Their PROXY headers hold at listeners that want one."
+        " What they say in client_field holds for the access log and for access by address: the client is the last"
+        " address there that is none of theirs."),
+    Key("client_field", k.choice(*FORWARDED_FIELDS), "x-forwarded-for", "The field that says who asked.",
+        "Trusted proxies must write it: x-forwarded-for, or forwarded (RFC 7239). The other one may be a client's own,"
+        " so it is not looked at."),
     Key("workers", k.WORKERS, "auto", "Engines; auto: one a processor.",
         "From 1 to 1024. auto looks at the processors that this process may use, and at the limits of its group."),
     Key("backend", k.BACKEND, "auto", "How engines wait.",
         "By io_uring, by epoll, or as the kernel allows."),
-    Key("max_connections", k.WHOLE, 4096, "Of the whole server; more wait.",
-        "Up to 1048576; those beyond wait in the kernel."),
+    Key("max_connections", k.WHOLE, 4096, "Of the whole server.",
+        "Up to 1048576. What those beyond meet says limits.when_full."),
     Key("preload", k.BOOL, False, "Judge the whole site at start, before anybody asks.",
         "For browsers, by the hosts of each site, and for what the cache has room for; again after a reload. Real"
         " requests go first."),
@@ -88,6 +98,26 @@ _TIMEOUTS = (
     Key("drain", k.DURATION, "30s", "From the signal to the end: what is not done then is cut off."),
 )
 
+_LIMITS = (
+    Key("head_size", k.SIZE, "16KiB", "Of the head of a request.", "From 256B to 64KiB; what is longer gets 431."),
+    Key("requests_per_connection", k.WHOLE, 0, "After so many the connection closes.",
+        "The last answer says so. 0 is no limit."),
+    Key("connections_per_address", k.WHOLE, 0, "Open at once by one address.",
+        "An IPv6 address counts with all of its /64. A few more are answered with 429, any further closed in silence. 0"
+        " is no limit: behind a proxy all have one address, unless it speaks the PROXY protocol."),
+    Key("requests_per_address", k.RATE, "off", "In the long run, of one address: 20/s, 600/m, 5000/h.",
+        "Who asks more often gets 429 with Retry-After, answered by the engine. off is no limit."),
+    Key("burst", k.WHOLE, 100, "Requests at once before that counts.",
+        "As many as a page with all that belongs to it needs, from 1 to 1000000."),
+    Key("bandwidth_per_connection", k.SIZE, 0, "Bytes a second, as in 2MiB; 0 is no limit.",
+        "The kernel paces TCP by it, but for the first ten segments. Unix sockets are not slowed down."),
+    Key("exempt", k.ADDRESSES, [], "Addresses and networks that are not counted.",
+        "Trusted proxies never are, nor are unix sockets."),
+    Key("when_full", k.choice(*WHEN_FULL), "refuse", "When hardly a connection is left.",
+        "refuse uses the last sixteenth of the connections of a listener to tell newcomers that the server is busy: 503"
+        " with Retry-After. wait leaves them in the kernel's queue. With fewer than 16 an engine they always wait."),
+)
+
 _LOG = (
     Key("level", k.LEVEL, "info", "What is worth a line.",
         "Above info, the line at the start is left out too."),
@@ -98,8 +128,6 @@ _LOG = (
         "common, combined, json, terminal, or a template such as '{client} {status} {field:user-agent}'."),
     Key("access_when_full", k.choice("drop", "wait"), "drop", "When it cannot be written fast enough.",
         "drop loses lines and counts them; wait lets nothing be lost, and requests wait for the disk."),
-    Key("trusted_proxies", k.ADDRESSES, [], "Whose X-Forwarded-For and Forwarded count in it.",
-        "Addresses and networks of proxies; the client is the last address that is none of them."),
 )
 
 _ADMIN = (
@@ -107,6 +135,9 @@ _ADMIN = (
         "/status is a page, /status.json the same for programs, /metrics is for Prometheus, /health and /ready are for"
         " load balancers. The form is that of server.listen; a port that is left out is 8001. Whoever can connect may"
         " read, so it is not for everybody."),
+    Key("hosts", k.NAMES, [], "Names under which it may be asked for.",
+        "Beside localhost and any address. Another name in Host gets 421, so that no page in a browser can have its own"
+        " name lead here (DNS rebinding). At unix sockets no name is asked."),
     Key("allow_public", k.BOOL, False, "Let admin addresses be those of all interfaces.",
         "0.0.0.0 and [::] are refused without it."),
 )
@@ -220,6 +251,9 @@ SECTIONS: Final = {
     "": SectionKeys("", _TOP),
     "server": SectionKeys("Where the server listens, and what runs it.", _SERVER),
     "timeouts": SectionKeys("How long the server waits, up to a day: 500ms, 30s, 2m, 1h.", _TIMEOUTS),
+    "limits": SectionKeys(
+        "What clients may take. What is refused is counted, and told in the log every ten seconds at most.", _LIMITS
+    ),
     "log": SectionKeys("What is written to standard error.", _LOG),
     "admin": SectionKeys("Where the server tells of itself: whether it is well, what it does, in figures.", _ADMIN),
     "site": SectionKeys(

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..errors import ConfigError
 from .settings import BACKENDS, COLORS, LOG_LEVELS, WORKERS_MAX, parse_workers
-from .words import parse_duration, parse_size
+from .words import parse_duration, parse_rate, parse_size
 
 Schema = Mapping[str, object]
 
@@ -167,6 +167,10 @@ def _size(given: object) -> int:
     return parse_size(given) if isinstance(given, str) else _whole(given)
 
 
+def _rate(given: object) -> float:
+    return parse_rate(_text(given))
+
+
 def _workers(given: object) -> int | str:
     """A number, or auto: how many that is the machine says, not the text."""
     if given == "auto":
@@ -238,6 +242,7 @@ DURATION: Final = Kind(
     'a duration such as "30s"', _duration, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$|\$\{"}
 )
 SIZE: Final = Kind('a size such as "10MiB"', _size, {"type": ["string", "integer"]}, _whole_word)
+RATE: Final = Kind('a rate such as "20/s", or off', _rate, {"type": "string", "pattern": r"^[0-9]+/[smh]$|^off$|\$\{"})
 NAMES: Final = Kind("a list of names", _texts, _TEXTS, _words)
 PATTERNS: Final = Kind("a list of patterns", _texts, _TEXTS, _words)
 ADDRESSES: Final = Kind("a list of addresses", _texts, _TEXTS, _words)

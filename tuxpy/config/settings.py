@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from ..errors import ConfigError
+from .bounds import ClientLimits, Proxies
 
 if TYPE_CHECKING:
     from .sites import SiteConfig
@@ -48,6 +49,7 @@ class Address:
 
     unix: the path of a unix socket, or @NAME without a path; fd: the name or number of a socket that we were started
     with. Either stands in the place of host and port.
+    proxy: connections begin with a header of the PROXY protocol.
     """
 
     host: str = HOST
@@ -55,6 +57,7 @@ class Address:
     port_was_asked: bool = False  # else the next free one will do
     unix: str = ""
     fd: str = ""
+    proxy: bool = False
 
     @property
     def wildcard(self) -> bool:
@@ -62,6 +65,10 @@ class Address:
         return self.host in ("0.0.0.0", "::", "::ffff:0.0.0.0")
 
     def __str__(self) -> str:
+        return f"proxy:{self.place}" if self.proxy else self.place
+
+    @property
+    def place(self) -> str:
         if self.unix or self.fd:
             return f"unix:{self.unix}" if self.unix else f"fd:{self.fd}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -74,13 +81,11 @@ class LogConfig:
     path     a file, or "-" for standard output
     format   common, combined, json, terminal, or a template of one's own
     wait     engines wait when it cannot be written fast enough; else lines are lost and counted
-    trusted  networks of proxies whose word about the client counts
     """
 
     path: str
     format: str = "combined"
     wait: bool = False
-    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,16 @@ class Config:
     idle_timeout_s: float = 60.0  # between two requests
     send_timeout_s: float = 30.0  # without a byte taken by the peer
     drain_timeout_s: float = 30.0  # from the signal to the end
+    limits: ClientLimits = field(default_factory=ClientLimits)
+    proxies: Proxies = field(default_factory=Proxies)
     admin: tuple[Address, ...] = ()  # where the server tells of itself
+    admin_hosts: tuple[str, ...] = ()  # names that mean it there, beside localhost and addresses
     admin_public: bool = False  # one of these may mean every address of the machine
     log_level: LogLevel = "info"
     log_color: Color = "auto"  # on a terminal, unless NO_COLOR is set
     access_log: LogConfig | None = None
     origin: str = field(default="the command line", compare=False, repr=False)  # the file, for who looks inside
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)  # of keys, in the file
     socket_mode: int = 0o660  # of unix sockets
     socket_group: str = ""
     user: str = ""  # to become once the listeners are bound; "" stays who we are
@@ -122,9 +131,9 @@ class Config:
                     f" one such as {HOST}:{one.port}, or say allow_public = true in [admin]"
                 )
         binds = (*self.binds, *self.admin)
-        addresses = [str(bind) for bind in binds if bind.port or bind.unix or bind.fd]
+        addresses = [bind.place for bind in binds if bind.port or bind.unix or bind.fd]
         for bind in binds:
-            if addresses.count(str(bind)) > 1:
+            if addresses.count(bind.place) > 1:
                 raise ConfigError(f"the address {bind} is given twice: leave one out")
         if len(binds) > BINDS_MAX:
             raise ConfigError(f"{len(binds)} addresses are too many: give {BINDS_MAX} at most")
@@ -162,9 +171,11 @@ def addresses(binds: Sequence[str], host: str | None = None, port: int | None = 
 def parse_bind(text: str, host: str | None = None, port: int | None = None) -> Address:
     """HOST:PORT, [IPV6]:PORT, HOST, :PORT or PORT; what is left out is `host` and `port`, or the default.
 
-    Or unix:PATH, unix:@NAME, fd:NUMBER, fd:NAME.
+    Or unix:PATH, unix:@NAME, fd:NUMBER, fd:NAME. All of it behind proxy: where the PROXY protocol is spoken.
     """
     scheme, _, rest = text.partition(":")
+    if scheme == "proxy":
+        return replace(parse_bind(rest, host, port), proxy=True)
     if scheme == "unix":
         return Address("", 0, True, unix=_parse_unix(rest))
     if scheme == "fd":

@@ -17,7 +17,7 @@ _BARE = re.compile(r"[0-9A-Za-z_-]+")
 def show(tree: Tree) -> str:
     """All keys of all sections; those of rules only where they are given."""
     lines: list[str] = []
-    for section in (tree.server, tree.timeouts, tree.log, tree.admin):
+    for section in (tree.server, tree.timeouts, tree.limits, tree.log, tree.admin):
         lines += [f"[{section.name}]", *_keys(section), ""]
     for site in tree.sites:
         lines += ["[site]" if len(tree.sites) == 1 else "[[site]]", *_keys(site), ""]

@@ -118,6 +118,7 @@ class Tree:
     source: Source | None
     server: Section
     timeouts: Section
+    limits: Section
     log: Section
     admin: Section
     sites: list[Section]

@@ -38,9 +38,27 @@ def _check_root(path: str, said: str) -> None:
 def doubts(sites: tuple[SiteConfig, ...], sections: list[Section]) -> Iterator[str]:
     """What starts all the same and is hardly meant: sentences with their places."""
     for config, section in zip(sites, sections, strict=True):
+        for gate in section["access"]:
+            yield from _strangers(gate)
         if config.mass is None:
             yield from _missing_pages(config, section)
             yield from _rules_files(config)
+
+
+def _strangers(gate: Section) -> Iterator[str]:
+    """Users who may pass, and of whom the password file knows nothing."""
+    path = None if gate.broken else gate.path_of("password_file")
+    if path is None:
+        return
+    from ..rules.password_file import PasswordFile
+
+    try:
+        known = PasswordFile(path).current
+    except ConfigError:  # told already, where the disk was looked at
+        return
+    for user in gate["users"]:
+        if user not in known:
+            yield f"{gate.origin_of('users')}: site.access.users: {user!r} is not in {path!r}, so nobody is that"
 
 
 def _missing_pages(config: SiteConfig, section: Section) -> Iterator[str]:

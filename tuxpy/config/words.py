@@ -2,6 +2,7 @@
 
   durations   "500ms", "30s", "2m", "1h", "1d"
   sizes       "512B", "64KiB", "10MiB", "1GiB" by 1024; "10kB", "10MB", "1GB" by 1000
+  rates       "10/s", "600/m", "1000/h"
   variables   ${NAME}, ${NAME:-what holds when it is unset or empty}; $$ is a dollar, and so is one that stands alone
 """
 
@@ -15,6 +16,7 @@ from ..errors import ConfigError
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_RATE = re.compile(r"([1-9][0-9]{0,6})/([smh])")
 _SIZE = re.compile(r"([0-9]{1,12})(B|[kMG]B|[KMG]iB)")
 _BYTES: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 # A dollar before anything else than a dollar or a brace is an ordinary sign: try lists have $uri.
@@ -36,6 +38,16 @@ def parse_size(given: str) -> int:
     if found is None:
         raise ConfigError(f"{given!r} is no size: give a number and B, KiB, MiB or GiB, as in 10MiB")
     return int(found[1]) * _BYTES[found[2]]
+
+
+def parse_rate(given: str) -> float:
+    """Seconds from one to the next; 0 for "off". Raises ConfigError."""
+    found = _RATE.fullmatch(given)
+    if given == "off":
+        return 0.0
+    if found is None:
+        raise ConfigError(f"{given!r} is no rate: give a number a second, minute or hour, as in 20/s or 600/m, or off")
+    return _SECONDS[found[2]] / int(found[1])
 
 
 def expand(given: str, environ: Mapping[str, str]) -> str:

@@ -34,6 +34,7 @@ STATUS: dict[int, tuple[str, str]] = {
     431: ("Request Header Fields Too Large", "The head of the request is too long."),
     500: ("Internal Server Error", "The server failed; its log says why."),
     501: ("Not Implemented", "The server does not know how to do this."),
+    429: ("Too Many Requests", "You have asked too often; try again a little later."),
     503: ("Service Unavailable", "The server is busy; try again later."),
     505: ("HTTP Version Not Supported", "HTTP/1.1 is spoken here."),
 }

@@ -102,6 +102,9 @@ class Htpasswd:
         self._bad: dict[bytes, None] = {}
         self._running: dict[bytes, Future[bool]] = {}
 
+    def __contains__(self, user: str) -> bool:
+        return unicodedata.normalize("NFC", user) in self._hashes
+
     @classmethod
     def parse(cls, content: str, name: str) -> Htpasswd:
         """Lines of user:hash, empty ones and comments; raises ConfigError with file, line and remedy."""

@@ -1,0 +1,159 @@
+/* guard.c: limits by connection and by address; clients.h counts for all engines. */
+#include "guard.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "address.h"
+#include "forwarded.h"
+#include "logline.h"
+
+_Static_assert(TUX_LIMITS == TUX_LIMIT_KINDS, "metrics.h counts the limits that somebody ran into");
+
+/* --- connections ------------------------------------------------------------------------------------------------ */
+
+static bool counts_addresses(const struct tux_engine *e)
+{
+    return e->clients && (e->options.bounds.connections_max || e->options.bounds.interval_ns);
+}
+
+void tux_guard_look(struct tux_conn *conn)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer = {.any.sa_family = AF_UNSPEC};
+    socklen_t length = sizeof peer;
+    if (conn->local || !tux_address_is_none(conn->address)) return;
+    if (getpeername(conn->fd, &peer.any, &length) < 0) return;
+    if (peer.any.sa_family == AF_INET) {
+        tux_address_map(conn->address, &peer.v4.sin_addr);
+        conn->port = ntohs(peer.v4.sin_port);
+    } else if (peer.any.sa_family == AF_INET6) {
+        memcpy(conn->address, &peer.v6.sin6_addr, 16);
+        conn->port = ntohs(peer.v6.sin6_port);
+    } else {
+        conn->local = peer.any.sa_family == AF_UNIX;
+    }
+}
+
+void tux_guard_meet(struct tux_engine *e, struct tux_conn *conn)
+{
+    if (e->log || e->options.class_count || e->options.network_count || counts_addresses(e)) tux_guard_look(conn);
+}
+
+static u32 networks_of(const struct tux_engine *e, const struct tux_conn *conn)
+{
+    return tux_class_of(e->networks, e->options.network_count, conn->address);
+}
+
+/* Nobody is of class 0: a local socket, and one whose peer has gone before it was met. */
+static u32 class_of(const struct tux_engine *e, const u8 address[16])
+{
+    return tux_address_is_none(address) ? 0 : tux_class_of(e->classes, e->options.class_count, address);
+}
+
+bool tux_guard_classify(struct tux_engine *e, struct tux_conn *conn)
+{
+    bool trusted = (networks_of(e, conn) & TUX_NETWORK_TRUSTED) != 0 &&
+                   (conn->local || !tux_address_is_none(conn->address));
+    conn->class_number = class_of(e, conn->address);
+    conn->forwards = trusted && e->options.class_count > 0 && e->options.bounds.forwarded != TUX_FORWARDED_OFF;
+    return trusted;
+}
+
+void tux_guard_count_again(struct tux_engine *e, struct tux_conn *conn)
+{
+    if (conn->client) tux_client_leave(conn->client);
+    conn->client = NULL;
+    bool counted = counts_addresses(e) && !tux_address_is_none(conn->address) && networks_of(e, conn) == 0;
+    if (counted) conn->client = tux_clients_enter(e->clients, tux_client_key(conn->address), e->turn_ns);
+}
+
+static void note_refusal(struct tux_engine *e, const struct tux_conn *conn, enum tux_limit limit)
+{
+    tux_metric_add(&e->metrics.limited[limit], 1);
+    if (conn->client)
+        atomic_store_explicit(&e->clients->refused[limit], conn->client->key, memory_order_relaxed);
+}
+
+/* A little beyond the limit somebody is told; a crowd is not, or refusing it would take all the runs. */
+bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn)
+{
+    u32 most = e->options.bounds.connections_max;
+    tux_guard_count_again(e, conn);
+    if (!conn->client || most == 0) return true;
+    u32 open = atomic_load_explicit(&conn->client->connections, memory_order_relaxed);
+    if (open <= most) return true;
+    if (open > most + most / 4 + 4) {
+        atomic_store_explicit(&e->clients->refused[TUX_LIMIT_CONNECTIONS], conn->client->key, memory_order_relaxed);
+        tux_metric_add(&e->metrics.dropped, 1);
+        return false;
+    }
+    if (!conn->refused_by) conn->refused_by = TUX_LIMIT_CONNECTIONS + 1;
+    return true;
+}
+
+bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port)
+{
+    if (!e->options.bounds.refuse || port->drain_turns > 0) return false;
+    return port->parked_count < port->users >> TUX_REFUSE_SHIFT;
+}
+
+/* --- requests ---------------------------------------------------------------------------------------------------- */
+
+static i64 refuse(struct tux_engine *e, struct tux_conn *conn, enum tux_limit limit)
+{
+    static const char head[] = "HEAD ";
+    u32 form = 0;
+    note_refusal(e, conn, limit);
+    if (conn->head_bytes >= sizeof head - 1 && memcmp(conn->head, head, sizeof head - 1) == 0) form |= TUX_READY_HEAD;
+    bool ends = conn->refused_by || conn->miss_flags || tux_guard_is_last(e, conn);
+    if (!ends && tux_head_is_plain(conn->head, conn->head_bytes)) form |= TUX_READY_KEEP;
+    struct tux_response *r = e->ready_answer[limit][form];
+    if (!r) return 0;
+    conn->source = TUX_SOURCE_LIMIT;
+    conn->chosen = r;
+    r->refs++;
+    return r->status;
+}
+
+i64 tux_guard_request(struct tux_engine *e, struct tux_conn *conn)
+{
+    const struct tux_bounds *b = &e->options.bounds;
+    if (conn->refused_by) return refuse(e, conn, (enum tux_limit)(conn->refused_by - 1));
+    if (conn->charged || b->interval_ns == 0) return -1;
+    conn->charged = true; /* also if it is parked now and looked at again */
+    if (tux_client_take(conn->client, e->turn_ns, b->interval_ns, b->burst)) return -1;
+    return refuse(e, conn, TUX_LIMIT_RATE);
+}
+
+void tux_guard_forwarded(struct tux_engine *e, struct tux_conn *conn)
+{
+    u8 address[16];
+    memcpy(address, conn->address, sizeof address);
+    bool known = tux_forwarded(conn->head, conn->head_bytes, e->options.bounds.forwarded, e->networks,
+                               e->options.network_count, address);
+    conn->class_number = known ? class_of(e, address) : 0;
+}
+
+void tux_guard_answered(struct tux_engine *e, struct tux_conn *conn, bool keep)
+{
+    u32 most = e->options.bounds.requests_max;
+    if (__builtin_expect(most == 0, 1)) return;
+    if (conn->requests + 1 >= most) tux_conn_forget_repeat(conn, &e->metrics); /* it would keep the connection */
+    if (conn->requests >= most && !keep) tux_metric_add(&e->metrics.used_up, 1);
+}
+
+/* The one before may still be on its way, and goes like any other. */
+void tux_guard_ready(struct tux_engine *e, struct tux_command *command)
+{
+    struct tux_response **place = &e->ready_answer[command->limit][command->form], *old = *place;
+    *place = command->ready;
+    command->ready = NULL;
+    if (!old) return;
+    tux_metric_add(&e->metrics.responses, 1);
+    tux_metric_add(&e->metrics.blobs, 1);
+    tux_response_drop(old, &e->metrics);
+}
