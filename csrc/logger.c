@@ -27,6 +27,7 @@ struct tux_log {
     u32 flush_ms, journal_bytes, port_count;
     struct tux_log_port *ports[TUX_LOG_PORTS_MAX];
     struct tux_log_format format;
+    struct tux_log_clock clock;
     u8 *program;
     struct tux_class *networks;
     _Atomic bool stop;
@@ -192,7 +193,7 @@ int tux_log_open(const struct tux_log_options *o, struct tux_log **out)
     log->program = copied(o->program, o->program_bytes);
     log->networks = copied(o->networks, o->network_count * sizeof *o->networks);
     log->format = (struct tux_log_format){log->program, o->program_bytes, log->networks, o->network_count,
-                                         o->forwarded};
+                                         o->forwarded, &log->clock};
     log->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&log->lock, NULL);
     int failed = log->wake_fd < 0 ? -errno : !log->program || !log->networks ? -ENOMEM : 0;

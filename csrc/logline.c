@@ -23,8 +23,11 @@ static void put_text(struct sink *s, const char *text) { put(s, text, strlen(tex
 
 static void put_number(struct sink *s, u64 number)
 {
-    char digits[24];
-    put(s, digits, (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)number));
+    char digits[20];
+    size_t at = sizeof digits;
+    do digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    put(s, digits + at, sizeof digits - at);
 }
 
 /* Bytes of the UTF-8 sequence at `at`, 0 when there is no sound one (RFC 3629 section 4). */
@@ -69,6 +72,8 @@ static size_t put_escaped(struct sink *s, const u8 *at, size_t left, u8 escape)
     return escape == TUX_LOG_JSON && length ? length : 1;
 }
 
+static bool is_plain(u8 byte) { return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\'; }
+
 static void put_value(struct sink *s, struct text value, u8 escape)
 {
     if (!value.bytes) {
@@ -76,7 +81,13 @@ static void put_value(struct sink *s, struct text value, u8 escape)
         return;
     }
     if (escape == TUX_LOG_JSON) put(s, "\"", 1);
-    for (size_t i = 0; i < value.length;) i += put_escaped(s, value.bytes + i, value.length - i, escape);
+    for (size_t i = 0; i < value.length;) {
+        size_t plain = i;
+        while (plain < value.length && is_plain(value.bytes[plain])) plain++;
+        put(s, value.bytes + i, plain - i);
+        i = plain;
+        if (i < value.length) i += put_escaped(s, value.bytes + i, value.length - i, escape);
+    }
     if (escape == TUX_LOG_JSON) put(s, "\"", 1);
 }
 
@@ -111,8 +122,16 @@ static void put_address(struct sink *s, const u8 address[16], u8 escape)
         put_value(s, none, escape);
         return;
     }
-    bool v4 = tux_address_is_v4(address);
-    if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address + 12 : address, text, sizeof text)) return;
+    if (tux_address_is_v4(address)) {
+        struct sink digits = {(u8 *)text, (u8 *)text + sizeof text};
+        for (int i = 12; i < 16; i++) {
+            put_number(&digits, address[i]);
+            if (i < 15) put(&digits, ".", 1);
+        }
+        put_value(s, (struct text){(u8 *)text, (size_t)(digits.at - (u8 *)text)}, escape);
+        return;
+    }
+    if (!inet_ntop(AF_INET6, address, text, sizeof text)) return;
     put_value(s, (struct text){(const u8 *)text, strlen(text)}, escape);
 }
 
@@ -139,28 +158,41 @@ static struct text user_of(struct text head, u8 out[256])
 
 /* --- the line -------------------------------------------------------------------------------------------------- */
 
-static void put_time(struct sink *s, i64 wall_ms, u8 op)
+/* Of the common format: 25/Nov/2026:18:06:11 +0000. */
+static u32 write_time(char *text, size_t room, time_t seconds)
 {
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm t;
+    localtime_r(&seconds, &t);
+    long minutes = t.tm_gmtoff / 60, size = minutes < 0 ? -minutes : minutes;
+    int n = snprintf(text, room, "%02d/%s/%04d:%02d:%02d:%02d %c%02ld%02ld", t.tm_mday, months[t.tm_mon],
+                     t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec, minutes < 0 ? '-' : '+', size / 60, size % 60);
+    return (u32)tux_min_u64((u64)n, room - 1);
+}
+
+static void put_time(struct sink *s, struct tux_log_clock *clock, i64 wall_ms, u8 op)
+{
     time_t seconds = (time_t)(wall_ms / 1000);
-    int ms = (int)(wall_ms % 1000), n;
+    int ms = (int)(wall_ms % 1000), n = 0;
     char text[96];
     struct tm t;
+    if (op == TUX_LOG_TIME) { /* 0.3 µs, as much as all the rest of a line */
+        if (clock->length == 0 || clock->seconds != seconds)
+            clock->length = write_time(clock->text, sizeof clock->text, seconds);
+        clock->seconds = seconds;
+        put(s, clock->text, clock->length);
+        return;
+    }
     if (op == TUX_LOG_UNIX_TIME) {
         n = snprintf(text, sizeof text, "%lld.%03d", (long long)seconds, ms);
     } else if (op == TUX_LOG_ISO_TIME) {
         gmtime_r(&seconds, &t);
         n = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1,
                      t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, ms);
-    } else if (op == TUX_LOG_CLOCK) {
-        localtime_r(&seconds, &t);
-        n = snprintf(text, sizeof text, "%02d:%02d:%02d", t.tm_hour, t.tm_min, t.tm_sec);
     } else {
         localtime_r(&seconds, &t);
-        long minutes = t.tm_gmtoff / 60, size = minutes < 0 ? -minutes : minutes;
-        n = snprintf(text, sizeof text, "%02d/%s/%04d:%02d:%02d:%02d %c%02ld%02ld", t.tm_mday, months[t.tm_mon],
-                     t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec, minutes < 0 ? '-' : '+', size / 60, size % 60);
+        n = snprintf(text, sizeof text, "%02d:%02d:%02d", t.tm_hour, t.tm_min, t.tm_sec);
     }
     put(s, text, (size_t)n);
 }
@@ -188,7 +220,7 @@ static void put_op(struct sink *s, const struct tux_log_format *f, const struct 
     case TUX_LOG_TIME:
     case TUX_LOG_CLOCK:
     case TUX_LOG_ISO_TIME:
-    case TUX_LOG_UNIX_TIME: put_time(s, r->wall_ms, op); break;
+    case TUX_LOG_UNIX_TIME: put_time(s, f->clock, r->wall_ms, op); break;
     case TUX_LOG_LINE:
     case TUX_LOG_METHOD:
     case TUX_LOG_TARGET:
@@ -237,7 +269,8 @@ int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const st
                           uint32_t network_count, uint32_t forwarded, const uint8_t *record, uint8_t *out,
                           size_t room)
 {
-    struct tux_log_format format = {program, program_bytes, networks, network_count, forwarded};
+    struct tux_log_clock clock = {0};
+    struct tux_log_format format = {program, program_bytes, networks, network_count, forwarded, &clock};
     if (tux_log_check(program, program_bytes) != 0 || room == 0) return -EINVAL;
     return (int64_t)tux_log_line(&format, (const void *)record, out, room);
 }

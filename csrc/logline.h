@@ -35,12 +35,20 @@ enum tux_log_escape { TUX_LOG_PLAIN, TUX_LOG_QUOTED, TUX_LOG_JSON }; /* as Apach
 
 enum tux_log_source { TUX_SOURCE_REPEAT, TUX_SOURCE_KEPT, TUX_SOURCE_JUDGED, TUX_SOURCE_LIMIT };
 
+/* The time of day as it was written last: many lines are of the same second. */
+struct tux_log_clock {
+    i64 seconds;
+    u32 length; /* 0: nothing was written yet */
+    char text[32];
+};
+
 struct tux_log_format {
     const u8 *program;
     size_t bytes;
     const struct tux_class *networks; /* of which TUX_NETWORK_TRUSTED are proxies whose word counts */
     u32 network_count;
     u32 forwarded; /* enum tux_forwarded: where they give it */
+    struct tux_log_clock *clock; /* the caller's, one for each thread */
 };
 
 /* 0, or -EINVAL when the program is none. */
