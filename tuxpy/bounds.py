@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .native import ffi
+from .records import dataclass
 
 Table = Sequence[tuple[int, int]]
 """(first address, number) of intervals of addresses, in order, each up to the next one's first.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from .accesslog import AccessLog
@@ -19,6 +18,7 @@ from .errors import EngineError
 from .lowering import response_of
 from .model import SIGNIFICANT, Answer
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
+from .records import dataclass
 
 __all__ = ["HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS", "Engine", "Limits", "Miss"]
 

@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from .atoms import Frozen, Kind
 from .atoms import text as drawing
@@ -21,6 +20,7 @@ from .http.target import Target, read_target
 from .inline import opener
 from .judge import judge_head
 from .model import Answer, Decision, NotModified, Request, Serve, Witness, text
+from .records import dataclass
 from .rules.fields import DEFAULT_RULES, FieldRule
 from .site.respond import announces_body
 from .site.site import Site

@@ -11,8 +11,9 @@ Rules of this file
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from .records import dataclass
 
 if TYPE_CHECKING:
     from .atoms import Frozen

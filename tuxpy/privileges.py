@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import Final
 
@@ -18,6 +18,7 @@ from .config.settings import Config
 from .config.sites import SiteConfig
 from .errors import ConfigError
 from .native import lib, must
+from .records import dataclass
 
 log = logging.getLogger("tuxpy")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -45,9 +48,23 @@ def test_whatever_frames_or_conditions_a_request_is_significant() -> None:
     assert set(needed.encode().split()) <= set(SIGNIFICANT)
 
 
-def test_values_are_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        WORDS.method = b"HEAD"  # type: ignore[misc]
+@pytest.mark.slow
+def test_values_are_frozen(tmp_path: Path) -> None:
+    """By the type checker (records.py), which looks at all of tuxpy."""
+    pytest.importorskip("mypy")
+    (tmp_path / "changes.py").write_text(
+        "from tuxpy.model import Request\n\n\ndef change(request: Request) -> None:\n    request.method = b'HEAD'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", str(tmp_path / "changes.py")],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=100, check=False,
+    )
+    assert 'Property "method" defined in "Request" is read-only' in done.stdout, done.stdout + done.stderr
+
+
+def test_values_are_equal_and_hashable_by_what_they_hold() -> None:
+    again = dataclasses.replace(WORDS)
+    assert again is not WORDS and again == WORDS and hash(again) == hash(WORDS)
 
 
 def test_a_refusal_ends_the_connection_in_stages_and_is_not_kept() -> None:

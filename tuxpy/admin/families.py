@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from ..records import dataclass
 from .snapshot import BOUNDS_S, BUCKETS, Snapshot
 
 Kind = Literal["counter", "gauge", "histogram", "info"]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from ..model import text
+from ..records import dataclass
 
 State = Literal["running", "draining"]
 

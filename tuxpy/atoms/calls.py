@@ -10,9 +10,9 @@ n length of the memory before it, checked against its size when it runs · z dat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from ..records import dataclass
 from .cells import MEMORY, NUMBERS, Cell, Kind
 
 

@@ -6,9 +6,10 @@ and sent. Every run has its own copy of the cells; only SHARED ones are seen by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from ..records import dataclass
 
 
 class Kind(IntEnum):

@@ -13,10 +13,10 @@ second way a name too. Where that label is not what follows, the builder puts a 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from struct import pack
 from typing import Final, TypeAlias
 
+from ..records import dataclass
 from . import flags as f
 from .calls import CALLS, Atom, Call
 from .cells import Cell, Kind

@@ -7,10 +7,10 @@ rules, and random chains prove that they agree. A `Frozen` chain is one that has
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ..errors import TuxError
+from ..records import dataclass
 from . import flags as f
 from .calls import CALLS, REFUSED, WANTED, Atom, Call, fits
 from .cells import Cell, Kind

@@ -6,10 +6,10 @@ to the dot at the foot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from ..records import dataclass
 from . import flags as f
 from .check import Frozen
 from .words import if_result, plain, signs, telling

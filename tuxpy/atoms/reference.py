@@ -16,10 +16,10 @@ either: it is about the ring that carries records away, and here the record is s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableSequence
-from dataclasses import dataclass
 from errno import EFAULT
 from typing import Final, TypeAlias
 
+from ..records import dataclass
 from . import flags as f
 from . import system
 from .calls import Atom

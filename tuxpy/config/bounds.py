@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from ..errors import ConfigError
+from ..records import dataclass
 
 ForwardedField = Literal["x-forwarded-for", "forwarded", "off"]
 WhenFull = Literal["refuse", "wait"]

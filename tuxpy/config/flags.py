@@ -6,9 +6,9 @@ Each has twins in the environment, TUXPY_SERVE_NAME and, shorter, TUXPY_NAME.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from ..records import dataclass
 from . import kinds as k
 from .keys import Key, key_of
 from .settings import HOST, PORT

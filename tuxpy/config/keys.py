@@ -6,9 +6,9 @@ schema for editors are made of these tables. A default is written as TOML has it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from ..records import dataclass
 from . import kinds as k
 from .bounds import FORWARDED_FIELDS, WHEN_FULL
 

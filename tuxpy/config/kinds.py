@@ -7,10 +7,11 @@ and `value_of_word` read both, and raise ConfigError, which says what was expect
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from ..errors import ConfigError
+from ..records import dataclass
 from .settings import BACKENDS, COLORS, LOG_LEVELS, WORKERS_MAX, parse_workers
 from .words import parse_duration, parse_rate, parse_size
 

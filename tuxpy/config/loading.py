@@ -7,9 +7,10 @@ command line still wins.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..errors import ConfigError
+from ..records import dataclass
 from .build import build
 from .file import read_tree, source_of
 from .overlay import overlay

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..records import dataclass
 from .keys import SECTIONS, Key, key_of
 from .kinds import value_of
 from .toml import Path, lines_of

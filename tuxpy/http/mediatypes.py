@@ -10,9 +10,10 @@ The table is generated: conf/mime.types is its source, conf/mediatypes_gen.py it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from ..records import dataclass
 
 # begin table (conf/mime.types)
 _TYPES = {

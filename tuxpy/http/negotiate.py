@@ -27,8 +27,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from ..records import dataclass
 
 MEMBERS_MAX: Final = 100
 IDENTITY: Final = b"identity"

@@ -19,10 +19,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+from ..records import dataclass
 from . import httpdate
 
 RANGES_MAX: Final = 8  # slices of one answer; as many as a response chain has room for, see PARTS_MAX of compile.py

@@ -23,12 +23,13 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import chain
 from typing import Final, Generic, TypeVar
 
 from ..errors import ConfigError
+from ..records import dataclass
 
 # Hidden names.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import ConfigError
 from ..model import Field
+from ..records import dataclass
 
 _BASIC = re.compile(rb"(?i:basic) +([A-Za-z0-9+/]+=*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

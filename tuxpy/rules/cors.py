@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
 from ..errors import ConfigError
 from ..model import Field, text
+from ..records import dataclass
 from .hosts import LABELS, is_name
 
 MAX_AGE_S: Final = 7200  # the most that Chromium keeps; Firefox keeps 86400

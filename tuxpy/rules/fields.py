@@ -27,12 +27,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote_from_bytes
 
 from ..errors import ConfigError
 from ..model import NOSNIFF, Field, text
+from ..records import dataclass
 from .hashed import has_hashed_name
 from .patterns import NOTHING, Pattern, fill
 

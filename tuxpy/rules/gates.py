@@ -9,10 +9,10 @@ Patterns take a path with and without its trailing slash: /admin/* is for /admin
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..errors import ConfigError
 from ..model import Field
+from ..records import dataclass
 from .access import AddressRules
 from .basic import challenge
 from .patterns import Pattern

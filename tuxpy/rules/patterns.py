@@ -24,13 +24,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from ..errors import ConfigError
+from ..records import dataclass
 
 PATTERN_BYTES_MAX: Final = 2048
 ALTERNATIVES_MAX: Final = 64  # of one pattern, written out

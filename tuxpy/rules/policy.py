@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from ..http.mediatypes import MediaType
+from ..records import dataclass
 from .access import HIDDEN, HiddenPolicy
 from .cors import CorsRule
 from .fields import FieldRule

@@ -26,12 +26,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..errors import ConfigError
 from ..http.target import valid_authority
+from ..records import dataclass
 from .patterns import PLACEHOLDER, SPLAT, Pattern, literal
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)

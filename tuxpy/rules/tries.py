@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ..errors import ConfigError
+from ..records import dataclass
 from .patterns import Pattern, literal
 
 NAMES_MAX = 8

@@ -30,7 +30,6 @@ import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from json import dumps
 from typing import Final, Literal, get_args
@@ -38,6 +37,7 @@ from urllib.parse import quote_from_bytes
 
 from ..http.httpdate import LATEST_S
 from ..model import text
+from ..records import dataclass
 from .opening import OpenBeneath
 
 SortKey = Literal["name", "size", "date"]

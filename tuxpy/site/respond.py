@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..atoms import Kind
 from ..compile import Part, compile_parts
@@ -36,6 +36,7 @@ from ..model import (
     Request,
     Serve,
 )
+from ..records import dataclass
 from .site import read_slices, release
 
 BODY_IN_MEMORY_MAX = 65536  # bytes; a copy of so many is cheaper than a second system call

@@ -22,11 +22,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import ConfigError
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, SIGNIFICANT, FileFact, Request, Witness
+from ..records import dataclass
 from ..rules.policy import Links, Policy
 from .errands import Errands
 from .opening import PATH_BYTES_MAX, OpenBeneath, walk_beneath

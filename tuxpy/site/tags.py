@@ -13,11 +13,12 @@ import hashlib
 import os
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ..http import conditional
 from ..model import FileFact
+from ..records import dataclass
 from .respond import UNSETTLED_S
 from .site import FileChanged, Site, fact
 

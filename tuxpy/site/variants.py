@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from ..http import negotiate
 from ..model import Field, FileFact, Request, text
+from ..records import dataclass
 from . import compress, tags
 from .site import Site, read_slices, release
 from .trail import Trail

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from itertools import chain as chain_of
 from typing import Any, Final, Protocol, TypeAlias
 
 from ..atoms import Chain, Frozen, Kind
 from ..atoms.check import NUMBER_MAX, NUMBER_MIN
+from ..records import dataclass
 
 
 class _File(Protocol):
