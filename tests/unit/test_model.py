@@ -53,7 +53,8 @@ def test_values_are_frozen(tmp_path: Path) -> None:
     """By the type checker (records.py), which looks at all of tuxpy."""
     pytest.importorskip("mypy")
     (tmp_path / "changes.py").write_text(
-        "from tuxpy.model import Request\n\n\ndef change(request: Request) -> None:\n    request.method = b'HEAD'\n"
+        "from tuxpy.model import Request\n\n\n"
+        "def change(request: Request) -> None:\n    request.method = b'HEAD'\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "mypy", str(tmp_path / "changes.py")],
