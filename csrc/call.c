@@ -223,9 +223,10 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
         i64 n = result_of(sendfile(out, in, &offset, most));
         if (n > 0) {
             run->progress += (u64)n;
+            stage->bulk_bytes += (u64)n;
             turn -= on_engine ? (u64)n : 0;
             if (turn > 0) continue;
-            run->wait = TUX_WAIT_NOT; /* parked without a reason: the engine queues it as ready, behind the others */
+            run->wait = TUX_WAIT_NOT; /* parked without a reason: it goes on behind all others */
             if (run->progress < count) return TUX_AGAIN;
         } else if (n == 0) {
             return -EIO;

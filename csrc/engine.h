@@ -77,6 +77,7 @@ struct tux_engine {
     struct tux_windows windows;
     struct tux_response *ready_answer[TUX_LIMITS][TUX_READY_FORMS]; /* NULL: none was given; not among the metrics */
     struct tux_run_list ready, unused;
+    struct tux_run_list bulk; /* in the middle of something large, or back from a worker: behind those that are ready */
     struct tux_port *ports[TUX_PORTS_MAX];
     struct tux_pending pending[TUX_PENDING];
     u32 port_count;
@@ -161,9 +162,10 @@ static inline struct tux_conn *tux_conn_of(struct tux_engine *e, const struct tu
 static inline void tux_wake(struct tux_engine *e, struct tux_run *run)
 {
     TUX_ASSERT(run->wait != TUX_WAIT_NOT);
+    bool large = run->wait == TUX_WAIT_COLD || run->wait == TUX_WAIT_WRITABLE;
     run->woken = run->wait;
     run->wait = TUX_WAIT_NOT;
-    tux_list_add(e, &e->ready, run);
+    tux_list_add(e, large ? &e->bulk : &e->ready, run);
 }
 
 #endif

@@ -52,7 +52,7 @@ static void go(struct tux_engine *e, struct tux_run *run)
     } else if (__builtin_expect(run->ending && run->wait != TUX_WAIT_NOT && run->wait != TUX_WAIT_COLD, 0)) {
         end_early(e, run, run->ending);
     } else if (outcome == TUX_SLICE_USED || run->wait == TUX_WAIT_NOT) {
-        tux_list_add(e, &e->ready, run);
+        tux_list_add(e, outcome == TUX_SLICE_USED ? &e->ready : &e->bulk, run);
     } else if (run->wait == TUX_WAIT_COLD) {
         tux_life_to_worker(e, run); /* who may have it by now */
         return;
@@ -202,7 +202,7 @@ static void sweep(struct tux_engine *e)
 
 static int timeout_of(const struct tux_engine *e)
 {
-    if (e->ready.first != TUX_NONE32 || e->batch || e->accept_turns) return 0;
+    if (e->ready.first != TUX_NONE32 || e->bulk.first != TUX_NONE32 || e->batch || e->accept_turns) return 0;
     u64 next_ms = e->deadlines.next_ms;
     if (next_ms != UINT64_MAX && next_ms < e->swept_ms + TUX_SWEEP_MS) next_ms = e->swept_ms + TUX_SWEEP_MS;
     if (e->retry_ms != 0 && e->retry_ms < next_ms) next_ms = e->retry_ms;
@@ -240,6 +240,13 @@ static void turn(struct tux_engine *e, int timeout_ms)
     struct tux_run_list woken = e->ready; /* those that become ready meanwhile have their turn in the next one */
     e->ready = tux_no_runs();
     for (struct tux_run *run; (run = tux_list_take(e, &woken)) != NULL;) go(e, run);
+    /* What is large goes on by a turn's bytes, however many wait for that: beside eight cold downloads, whose windows
+     * come at the same time, a small request takes at most as long as one of them. */
+    for (u64 until = e->stage.bulk_bytes + TUX_SENDFILE_TURN_BYTES; e->stage.bulk_bytes < until;) {
+        struct tux_run *run = tux_list_take(e, &e->bulk);
+        if (!run) break;
+        go(e, run);
+    }
     if (__builtin_expect(knock || e->batch, 0)) share_batch(e);
     tux_measure_turn(e);
     tux_accept_update(e);

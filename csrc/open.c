@@ -130,7 +130,7 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
     e->commands_tail = &e->commands;
     e->arrivals_tail = &e->arrivals;
     e->batches_tail = &e->batches;
-    e->ready = e->unused = tux_no_runs();
+    e->ready = e->bulk = e->unused = tux_no_runs();
     for (u32 i = 0; i < TUX_PENDING; i++) e->pending[i].slot = TUX_NONE32;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->opened, NULL);

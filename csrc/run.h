@@ -78,6 +78,7 @@ struct tux_stage {
     struct tux_trace_entry *trace;              /* NULL: nobody traces */
     _Atomic u64 *trace_head;
     u64 now_ms;
+    u64 bulk_bytes; /* sent from files so far */
     bool visiting; /* the run is on its submitter's thread, and moves to the engine when it parks */
 };
 
