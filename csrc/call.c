@@ -194,6 +194,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     int out = (int)tux_arg(run, atom, 0), in = (int)tux_arg(run, atom, 1);
     u64 start = (u64)tux_arg(run, atom, 2), count = (u64)tux_arg(run, atom, 3), until = 0;
     u64 turn = run->progress < TUX_SENDFILE_BURST_BYTES ? TUX_SENDFILE_BURST_BYTES : TUX_SENDFILE_TURN_BYTES;
+    if (run->woken == TUX_WAIT_COLD) turn = TUX_SENDFILE_COLD_BYTES;
     i64 landed = 0;
     if ((i64)count < 0) return -EINVAL;
     if ((i64)start < 0 && count > 0) { /* our probes would misread it; the kernel says what is wrong first */

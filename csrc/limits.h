@@ -62,6 +62,9 @@
  * cost the same in turns of 256 KiB as in one, and 1.1 times that in turns of 128. */
 #define TUX_SENDFILE_BURST_BYTES (1u << 20)
 #define TUX_SENDFILE_TURN_BYTES (256u << 10)
+/* What has just come from a disk is slow anyway, and comes for several at a time: it goes in small pieces. */
+#define TUX_SENDFILE_COLD_BYTES (64u << 10)
+#define TUX_BULK_BYTES (128u << 10) /* of all that is large, before those have their turn to whom something happened */
 #define TUX_FETCHES_MAX 64        /* windows being read in; with more, each run has its own read by its own job */
 #define TUX_KNOWN_MAX 256         /* windows of which is known whether they are in memory */
 #define TUX_KNOWN_MS 100          /* so long that is believed */

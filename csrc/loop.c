@@ -240,9 +240,9 @@ static void turn(struct tux_engine *e, int timeout_ms)
     struct tux_run_list woken = e->ready; /* those that become ready meanwhile have their turn in the next one */
     e->ready = tux_no_runs();
     for (struct tux_run *run; (run = tux_list_take(e, &woken)) != NULL;) go(e, run);
-    /* What is large goes on by a turn's bytes, however many wait for that: beside eight cold downloads, whose windows
+    /* What is large goes on by so many bytes, however many wait for that: beside eight cold downloads, whose windows
      * come at the same time, a small request takes at most as long as one of them. */
-    for (u64 until = e->stage.bulk_bytes + TUX_SENDFILE_TURN_BYTES; e->stage.bulk_bytes < until;) {
+    for (u64 until = e->stage.bulk_bytes + TUX_BULK_BYTES; e->stage.bulk_bytes < until;) {
         struct tux_run *run = tux_list_take(e, &e->bulk);
         if (!run) break;
         go(e, run);
