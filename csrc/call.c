@@ -13,32 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backend.h"
+#include "callkit.h"
 #include "window.h"
-
-/* Newer than some installed headers. */
-#define SYS_OPENAT2 437
-#define RESOLVE_CACHED_FLAG 0x20u
-static i64 result_of(long r) { return r < 0 ? -(i64)errno : (i64)r; }
-
-/* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. */
-static i64 await_ready(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int fd, short events)
-{
-    if (stage->place == TUX_ON_ENGINE) {
-        if (atom->flags & SYSLET_SYNC) return -EAGAIN;
-        return stage->backend->ops->ready(stage->backend, run, fd, events);
-    }
-    struct pollfd p = {.fd = fd, .events = events};
-    return poll(&p, 1, -1) < 0 && errno != EINTR ? -(i64)errno : 0;
-}
-
-static i64 cold(struct tux_run *run, const struct tux_atom *atom)
-{
-    if (atom->flags & SYSLET_SYNC) return -EAGAIN;
-    run->wait = TUX_WAIT_COLD;
-    run->fetch = 0;
-    return TUX_COLD;
-}
 
 static i64 call_getpid(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
@@ -62,9 +38,9 @@ static i64 call_accept4(struct tux_stage *stage, struct tux_run *run, const stru
     if (ready && landed < 0) return landed;
     int listener = (int)tux_arg(run, atom, 0), flags = (int)tux_arg(run, atom, 1);
     for (;; ready = false) {
-        i64 wait = ready ? 0 : await_ready(stage, run, atom, listener, POLLIN);
+        i64 wait = ready ? 0 : tux_await(stage, run, atom, listener, POLLIN);
         if (wait != 0) return wait;
-        i64 fd = result_of(accept4(listener, NULL, NULL, flags));
+        i64 fd = tux_result_of(accept4(listener, NULL, NULL, flags));
         if (fd != -EAGAIN && fd != -EINTR && fd != -ECONNABORTED) return fd;
     }
 }
@@ -75,7 +51,7 @@ static i64 call_setsockopt(struct tux_stage *stage, struct tux_run *run, const s
     u64 length = (u64)tux_arg(run, atom, 4);
     const u8 *value = tux_memory(run, atom, 3, length);
     if (!value) return tux_fault(run);
-    return result_of(setsockopt((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1), (int)tux_arg(run, atom, 2),
+    return tux_result_of(setsockopt((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1), (int)tux_arg(run, atom, 2),
                                 value, (socklen_t)length));
 }
 
@@ -88,10 +64,10 @@ static i64 call_recv(struct tux_stage *stage, struct tux_run *run, const struct 
     u8 *buffer = tux_memory(run, atom, 1, length);
     if (!buffer) return tux_fault(run);
     for (;;) {
-        i64 n = result_of(recv(fd, buffer, length, (int)tux_arg(run, atom, 3) | MSG_DONTWAIT));
+        i64 n = tux_result_of(recv(fd, buffer, length, (int)tux_arg(run, atom, 3) | MSG_DONTWAIT));
         if (n == -EINTR) continue;
         if (n != -EAGAIN) return n;
-        i64 wait = await_ready(stage, run, atom, fd, POLLIN);
+        i64 wait = tux_await(stage, run, atom, fd, POLLIN);
         if (wait != 0) return wait;
     }
 }
@@ -119,10 +95,10 @@ static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct 
         if (by_backend)
             n = stage->backend->ops->send(stage->backend, run, fd, rest, length - run->progress, flags);
         else
-            n = result_of(
+            n = tux_result_of(
                 send(fd, rest, length - run->progress, flags | (stage->place == TUX_ON_ENGINE ? MSG_DONTWAIT : 0)));
         if (n == -EINTR) continue;
-        if (n == -EAGAIN) n = await_ready(stage, run, atom, fd, POLLOUT);
+        if (n == -EAGAIN) n = tux_await(stage, run, atom, fd, POLLOUT);
         if (n < 0) return n; /* also TUX_AGAIN */
         run->progress += (u64)n;
     }
@@ -146,7 +122,7 @@ static i64 seek_window(struct tux_stage *stage, struct tux_run *run, const struc
     u64 now_ms = stage->now_ms, next = *until = tux_window_end(at, end);
     enum tux_look look = TUX_LOOK_FAR;
     if (!(atom->flags & SYSLET_ASYNC)) look = tux_window_look(w, file, in, at, *until, now_ms);
-    i64 parked = look == TUX_LOOK_HOT ? 0 : cold(run, atom);
+    i64 parked = look == TUX_LOOK_HOT ? 0 : tux_cold(run, atom);
     if (parked == TUX_COLD && look == TUX_LOOK_COLD) run->fetch = (u8)tux_window_fetch(w, file, in, at, *until);
     bool begins = look == TUX_LOOK_COLD || run->progress == 0 || at % TUX_WINDOW_BYTES == 0;
     if (begins && look != TUX_LOOK_FAR && !(atom->flags & SYSLET_SYNC))
@@ -162,7 +138,7 @@ static i64 send_from_worker(const struct tux_run *run, int out, int in, u64 star
         u64 at = start + run->progress + sent, until = tux_window_end(at, at + most - sent);
         tux_read_ahead(in, at, until);
         off_t offset = (off_t)at;
-        i64 n = result_of(sendfile(out, in, &offset, until - at));
+        i64 n = tux_result_of(sendfile(out, in, &offset, until - at));
         if (n == -EINTR) continue;
         if (n <= 0) return sent > 0 ? (i64)sent : n == 0 ? -EIO : n;
         sent += (u64)n;
@@ -174,7 +150,7 @@ static i64 send_from_worker(const struct tux_run *run, int out, int in, u64 star
 static i64 await_room(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int out)
 {
     if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC) || !is_own(run, atom, 0))
-        return await_ready(stage, run, atom, out, POLLOUT);
+        return tux_await(stage, run, atom, out, POLLOUT);
     return stage->backend->ops->writable(stage->backend, run, out);
 }
 
@@ -199,7 +175,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     if ((i64)count < 0) return -EINVAL;
     if ((i64)start < 0 && count > 0) { /* our probes would misread it; the kernel says what is wrong first */
         off_t nowhere = (off_t)start;
-        return result_of(sendfile(out, in, &nowhere, count));
+        return tux_result_of(sendfile(out, in, &nowhere, count));
     }
     if (stage->place == TUX_ON_WORKER) return send_from_worker(run, out, in, start, count);
     if (stage->visiting && count > 0) /* the windows are the engine's: it moves there */
@@ -221,7 +197,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
         }
         off_t offset = (off_t)at;
         u64 most = on_engine ? tux_min_u64(until - at, turn) : count - run->progress;
-        i64 n = result_of(sendfile(out, in, &offset, most));
+        i64 n = tux_result_of(sendfile(out, in, &offset, most));
         if (n > 0) {
             run->progress += (u64)n;
             stage->bulk_bytes += (u64)n;
@@ -244,7 +220,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
 static i64 call_shutdown(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     (void)stage;
-    return result_of(shutdown((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1)));
+    return tux_result_of(shutdown((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1)));
 }
 
 static i64 call_close(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
@@ -257,7 +233,7 @@ static i64 call_close(struct tux_stage *stage, struct tux_run *run, const struct
         stage->backend->ops->hang_up(stage->backend, run, fd);
         return 0;
     }
-    return result_of(close(fd));
+    return tux_result_of(close(fd));
 }
 
 struct open_how_v0 {
@@ -277,11 +253,11 @@ static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const stru
     /* A fifo without a writer would hold the engine, or a worker, for ever. O_PATH opens nothing and allows no more. */
     if (stage->place != TUX_INLINE && !(how.flags & O_PATH)) how.flags |= O_NONBLOCK;
     if (stage->place != TUX_ON_ENGINE)
-        return result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
-    if (atom->flags & SYSLET_ASYNC) return cold(run, atom);
+        return tux_result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
+    if (atom->flags & SYSLET_ASYNC) return tux_cold(run, atom);
     how.resolve |= RESOLVE_CACHED_FLAG;
-    i64 fd = result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
-    return fd == -EAGAIN || fd == -EINVAL ? cold(run, atom) : fd;
+    i64 fd = tux_result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
+    return fd == -EAGAIN || fd == -EINVAL ? tux_cold(run, atom) : fd;
 }
 
 static i64 call_nanosleep(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
@@ -296,7 +272,7 @@ static i64 call_nanosleep(struct tux_stage *stage, struct tux_run *run, const st
         return TUX_AGAIN;
     }
     struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
-    return result_of(nanosleep(&t, NULL));
+    return tux_result_of(nanosleep(&t, NULL));
 }
 
 const tux_perform tux_plain_calls[TUX_CALLS_MAX] = {

@@ -10,8 +10,6 @@
 
 #include "callkit.h"
 
-#define SYS_OPENAT2 437
-#define RESOLVE_CACHED_FLAG 0x20u
 #define STATX_BYTES 256u /* struct statx */
 #define EMPTY_PATH 0x1000 /* AT_EMPTY_PATH */
 #define STATX_FLAGS (0x6000 | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW) /* 0x6000: how fresh a network file must be */

@@ -1,4 +1,4 @@
-/* floor 3 · callkit.h: what a call does when it would block: the words of call_files.c and call_sockets.c. */
+/* floor 3 · callkit.h: what a call does when it would block: the words of call.c and its fellows. */
 #ifndef TUX_CALLKIT_H
 #define TUX_CALLKIT_H
 
@@ -6,6 +6,10 @@
 #include <sys/stat.h>
 
 #include "backend.h"
+
+/* Newer than some installed headers. */
+#define SYS_OPENAT2 437
+#define RESOLVE_CACHED_FLAG 0x20u
 
 static inline i64 tux_result_of(long r) { return r < 0 ? -(i64)errno : (i64)r; }
 

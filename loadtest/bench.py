@@ -25,7 +25,7 @@ from contenders import CONTENDERS, FAILURES, Contender, Running, Unavailable, bu
 from machine import describe
 from rest import facts_of
 from scenarios import PLAIN, SCENARIOS, Scenario, Setup, make_site
-from table import Results, render
+from table import Results, render, save
 
 _WARM_UP_S = 1
 _ROUNDS_MAX = 50
@@ -216,14 +216,6 @@ def _run(plan: Plan, work: Path) -> Results:
     }
 
 
-def _save(results: Results, file: Path) -> None:
-    """One line for each sample, so that two result files can be compared by eye."""
-    head = json.dumps({name: value for name, value in results.items() if name != "samples"}, indent=1)
-    samples = ",\n".join("  " + json.dumps(sample) for sample in results["samples"])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f'{head[:-2]},\n "samples": [\n{samples}\n ]\n}}\n')
-
-
 def _plan(arguments: argparse.Namespace) -> Plan:
     chosen = [s for s in SCENARIOS if arguments.only in s.name and (s.quick or arguments.only or not arguments.quick)]
     if not chosen:
@@ -276,7 +268,7 @@ def main() -> None:
         work = Path(name)
         work.chmod(0o755)  # a server that gives up root must still reach its files
         results = _run(plan, work)
-    _save(results, arguments.out)
+    save(results, arguments.out)
     print(render(results), end="")
 
 

@@ -25,6 +25,7 @@ from contenders import CONTENDERS, FAILURES, Contender, Job, Running, Unavailabl
 from machine import describe
 from others import asking, fetching
 from slowdisk import Disk, apart, build, make_cold, slow_disk
+from table import columns, save
 
 _SMALL, _LARGE = "/small.bin", "/large.bin"
 _LARGE_BYTES = 64 << 20
@@ -183,19 +184,7 @@ def render(results: dict[str, Any]) -> str:
     head = [f"{machine['date']}, Linux {machine['kernel']}, {where}, nginx {machine['nginx']}", f"{slow}; {how}"]
     rows = [["", "", "p50 µs", "p99 µs", "longest", "p99 to quiet", "the others get"]]
     rows += [_row(results, server, scenario) for scenario in _SCENARIOS for server in results["servers"]]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(widths[i]) if i < 2 else cell.rjust(widths[i]) for i, cell in enumerate(row)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*head, "", *lines, *(f"not measured: {one}" for one in results["lost"])]) + "\n"
-
-
-def _save(results: dict[str, Any], file: Path) -> None:
-    head = json.dumps({name: value for name, value in results.items() if name != "samples"}, indent=1)
-    samples = ",\n".join("  " + json.dumps(sample) for sample in results["samples"])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f'{head[:-2]},\n "samples": [\n{samples}\n ]\n}}\n')
+    return "\n".join([*head, "", columns(rows, left=2), *(f"not measured: {one}" for one in results["lost"])]) + "\n"
 
 
 def _arguments() -> argparse.Namespace:
@@ -247,7 +236,7 @@ def main() -> None:
         "lost": bench.lost,
         "samples": bench.samples,
     }
-    _save(results, arguments.out)
+    save(results, arguments.out)
     print(render(results), end="")
 
 

@@ -6,7 +6,9 @@ machine strikes both sides. Behind it stands half the distance of its lowest and
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -144,7 +146,7 @@ def _figure(value: float) -> str:
 def _grid(results: Results, servers: Sequence[str], cell: Callable[[Results, str, str], str]) -> str:
     rows = [["", *servers]]
     rows += [[scenario, *(cell(results, scenario, server) for server in servers)] for scenario in results["scenarios"]]
-    return _columns(rows)
+    return columns(rows)
 
 
 def _facts(results: Results) -> str:
@@ -160,15 +162,25 @@ def _facts(results: Results) -> str:
     for title, field, form in lines:
         values = [facts[name].get(field) for name in names]
         rows.append([title, *("-" if value is None else form.format(value) for value in values)])
-    return _columns(rows)
+    return columns(rows)
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> str:
+def columns(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Rows of equal length under each other; the first `left` columns begin at the same place, the others end there."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if i < left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     )
+
+
+# --- the file ------------------------------------------------------------------------------------
+def save(results: Results, file: Path) -> None:
+    """One line for each sample, so that two result files can be compared by eye."""
+    head = json.dumps({name: value for name, value in results.items() if name != "samples"}, indent=1)
+    samples = ",\n".join("  " + json.dumps(sample) for sample in results["samples"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'{head[:-2]},\n "samples": [\n{samples}\n ]\n}}\n')

@@ -17,7 +17,6 @@ from support.running import Running
 
 from tuxpy import service as service_module
 from tuxpy.config.settings import Backend
-from tuxpy.rules import passwords
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
 from tuxpy.site import errands
@@ -25,15 +24,6 @@ from tuxpy.site import errands
 DOCS, DEEP = "/docs/", "/docs/deep/a.css"
 ANN, WRONG = basic("ann", "right"), basic("ann", "wrong")
 WORKERS = service_module._ERRAND_THREADS
-
-
-@pytest.fixture
-def check(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowCheck]:
-    """Checks of passwords wait until they are let go; at the end of the test they are."""
-    slow = SlowCheck()
-    monkeypatch.setattr(passwords, "_check_bcrypt", slow)
-    yield slow
-    slow.let_go()
 
 
 @pytest.fixture

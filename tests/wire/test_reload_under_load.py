@@ -26,7 +26,6 @@ from support.webroot import settle, write
 
 from tuxpy.config.settings import Backend, Config
 from tuxpy.config.sites import SiteConfig
-from tuxpy.rules import passwords
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
 
@@ -158,14 +157,6 @@ def test_bad_configurations_under_load(process: Process) -> None:
 
 
 # What is under way when the rules change.
-
-
-@pytest.fixture
-def check(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowCheck]:
-    slow = SlowCheck()
-    monkeypatch.setattr(passwords, "_check_bcrypt", slow)
-    yield slow
-    slow.let_go()
 
 
 def reload_to(running: Running, policy: Policy) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from ..records import dataclass
 from . import flags as f
 from .check import Frozen
-from .words import if_result, plain, signs, telling
+from .words import if_result, landed, plain, signs, telling
 
 _STEP: Final = 70  # pixels from box to box
 _HEIGHT: Final = 34
@@ -41,18 +41,10 @@ def edges(frozen: Frozen) -> list[Edge]:
             skips = stopping and bool(atom.flags & f.SKIP_TO_NEXT_ON_STOP)
             target = number + 1 if skips else None if stopping else atom.next
             if results:
-                target = _landed(frozen, target)
+                target = landed(frozen, target)
                 ways[target] = ways.get(target, frozenset()) | results
         found += [Edge(number, target, if_result(results, "")) for target, results in ways.items()]
     return found
-
-
-def _landed(frozen: Frozen, number: int | None) -> int | None:
-    for _ in frozen.atoms:
-        if number is None or not frozen.atoms[number].landing:
-            break
-        number = frozen.atoms[number].next
-    return number
 
 
 def dot(frozen: Frozen) -> str:

@@ -15,7 +15,7 @@ from . import flags as f
 from .calls import Atom
 from .canvas import Canvas
 from .check import Frozen
-from .words import flag_names, if_result, plain, signs, telling
+from .words import flag_names, if_result, landed, plain, signs, telling
 
 COLUMNS: Final = 100
 _LABEL_MOST: Final = 12  # letters of a label in a drawing; the listing has them all
@@ -122,12 +122,12 @@ def _box(frozen: Frozen, number: int, beneath: int | None) -> _Box:
     """Sort the two ways out of an atom: down, at the right, below."""
     atom = frozen.atoms[number]
     stopping, going = signs(atom.flags, True), signs(atom.flags, False)
-    onward = _landed(frozen, atom.next)
+    onward = landed(frozen, atom.next)
     falls, side, below = False, None, None
     if stopping and not atom.flags & f.SKIP_TO_NEXT_ON_STOP:
         side = _Way(f"[ stop{if_result(stopping, ' if returns ')} ]", None)
     elif stopping:
-        skipped = _landed(frozen, number + 1)
+        skipped = landed(frozen, number + 1)
         if skipped == onward:
             going |= stopping  # the condition makes no difference
         elif skipped is not None and skipped == beneath:
@@ -139,15 +139,6 @@ def _box(frozen: Frozen, number: int, beneath: int | None) -> _Box:
     elif going:
         below = _Way(_whither(frozen, number, onward, if_result(going)), onward)
     return _Box(number, _clip(plain(atom.label), _LABEL_MOST), telling(frozen, atom), falls, side, below)
-
-
-def _landed(frozen: Frozen, number: int | None) -> int | None:
-    """The atom where a run that goes on at `number` does something again: a landing atom is only an arrow."""
-    for _ in frozen.atoms:
-        if number is None or not frozen.atoms[number].landing:
-            break
-        number = frozen.atoms[number].next
-    return number
 
 
 def _whither(frozen: Frozen, number: int, target: int | None, condition: str) -> str:

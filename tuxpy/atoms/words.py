@@ -141,3 +141,12 @@ def _message_flags(value: int) -> str:
     value &= ~socket.MSG_NOSIGNAL
     unknown = value & ~sum(_MESSAGE)
     return "|".join([word for bit, word in _MESSAGE.items() if value & bit] + [f"{unknown:#x}"] * bool(unknown))
+
+
+def landed(frozen: Frozen, number: int | None) -> int | None:
+    """The atom where a run that goes on at `number` does something again: a landing atom is only an arrow."""
+    for _ in frozen.atoms:
+        if number is None or not frozen.atoms[number].landing:
+            break
+        number = frozen.atoms[number].next
+    return number
