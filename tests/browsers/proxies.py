@@ -38,6 +38,7 @@ defaults
     timeout connect 10s
     timeout client 10s
     timeout server 10s
+    timeout check 10s
     option forwardfor
 cache small
     total-max-size 4

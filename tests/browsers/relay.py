@@ -140,6 +140,9 @@ class _Connection:
         for one in (self._client, self._server):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             one.settimeout(None)
+
+    def start(self) -> None:
+        """Bytes pass; whoever asks what did must find the connection by then."""
         for thread in self._threads:
             thread.start()
 
@@ -199,6 +202,8 @@ class Relay:
                     self._connections.append(_Connection(len(self._connections), client, self._server))
                 except ConnectionRefusedError:
                     client.close()
+                else:
+                    self._connections[-1].start()
 
     def passed(self, target: str = "") -> list[Passed]:
         """Requests with their answers, in the order in which they were asked; `target`: only the ones for it."""

@@ -32,6 +32,7 @@ defaults
     timeout connect 10s
     timeout client 10s
     timeout server 10s
+    timeout check 10s
 frontend front
     bind 127.0.0.1:{port}
     default_backend tuxpy

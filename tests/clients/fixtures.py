@@ -19,4 +19,4 @@ class Done(NamedTuple):
 Publish = Callable[..., Relay]
 """publish(root, *words of the command line): a server over that directory, and a relay in front of it"""
 Run = Callable[..., Done]
-"""run(program, *words, cwd=..., env=..., status=0, within_s=...): to its end, with this status; None is any"""
+"""run(program, *words, cwd=..., env=..., status=0, within_s=...): to its end, with this status, or one of several"""

@@ -139,6 +139,9 @@ class _Connection:
         self._client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _AHEAD)
         for one in (self._client, self._server):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def start(self) -> None:
+        """Bytes pass; whoever asks what did must find the connection by then."""
         for thread in self._threads:
             thread.start()
 
@@ -219,6 +222,7 @@ class Relay:
             while True:
                 client, _ = self._listener.accept()
                 self._connections.append(_Connection(len(self._connections), client, self._server_port))
+                self._connections[-1].start()
 
     def _all(self) -> Iterator[Exchange]:
         for connection in self._connections:
