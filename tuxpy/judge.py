@@ -25,11 +25,12 @@ log = logging.getLogger("tuxpy")
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 _TRIES = 3
-_RESTLESS = Refuse(status=503, cacheable=False, why=(f"the file changed while it was read, {_TRIES} times in a row",))
-_EXHAUSTED = Refuse(status=503, keep=False, cacheable=False, why=("no descriptor or memory is left for the file",))
-_BUSY = Refuse(
-    status=503, cacheable=False, fields=((b"Retry-After", b"1"),), why=("too much slow work is waiting already",)
+_AFTER = ((b"Retry-After", b"1"),)
+_RESTLESS = Refuse(
+    status=503, cacheable=False, fields=_AFTER, why=(f"the file changed while it was read, {_TRIES} times in a row",)
 )
+_EXHAUSTED = Refuse(status=503, keep=False, cacheable=False, why=("no descriptor or memory is left for the file",))
+_BUSY = Refuse(status=503, cacheable=False, fields=_AFTER, why=("too much slow work is waiting already",))
 _FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server failed; its log says why",))
 
 

@@ -137,7 +137,12 @@ class Service:
         """rounds: how often it was put off already; a file that never rests must not keep us busy for ever."""
         asked, began = self.generations.of(miss), time.perf_counter()
         try:
-            engine.answer(miss, judge_miss(asked.sites, miss, now), knock=False)
+            if rounds < _ROUNDS_MAX:
+                answer = judge_miss(asked.sites, miss, now)
+            else:
+                with asked.errands.hurried():
+                    answer = judge_miss(asked.sites, miss, now)
+            engine.answer(miss, answer, knock=False)
         except Later as later:
             if rounds >= _ROUNDS_MAX or not asked.errands.put_off(later, (engine, miss, rounds)):
                 engine.answer(miss, too_busy(miss, now), knock=False)

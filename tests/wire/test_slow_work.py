@@ -214,6 +214,28 @@ def test_9110_15_6_1_a_small_file_that_changes_while_it_is_judged_is_no_failure(
     assert gzip.decompress(answer.body) == TEXT[1:4001]
 
 
+@pytest.mark.parametrize(("size", "status"), [(20_000, 200), (300_000, 503)])
+def test_9110_15_6_4_a_file_that_changes_behind_every_hash_is_hashed_at_once_if_it_is_small(
+    planter: Planter, monkeypatch: pytest.MonkeyPatch, size: int, status: int
+) -> None:
+    """Nobody waits for ever: the judge does in the end what workers do in vain, unless that would keep all others."""
+    site = planter({"a.bin": LARGE[:size]}, Policy(tag="content"))
+    read, versions = tags._read, iter(range(1, 100))
+
+    def restless(file: FileFact) -> bytes:
+        digest = read(file)
+        if threading.current_thread().name.startswith("errand"):
+            start = next(versions)
+            _change(site, "a.bin", LARGE[start : start + size])
+        return digest
+
+    monkeypatch.setattr(tags, "_read", restless)
+    answer = site.client().ask(get("/a.bin"))
+    assert answer.status == status
+    assert (answer.body in LARGE) == (status == 200)
+    assert (answer[b"retry-after"] == b"1") if status == 503 else (b"retry-after" not in answer)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tag", TAGS)
 def test_9110_8_8_3_a_file_that_is_written_all_the_time_is_answered_all_the_same(planter: Planter, tag: Tag) -> None:

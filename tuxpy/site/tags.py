@@ -105,7 +105,7 @@ def _digest(file: FileFact, site: Site) -> bytes:
     if file.size <= _AT_ONCE_BYTES:
         found = _hashed(file)
     else:  # on a worker: the judgement that wants it has closed its descriptor by then
-        found = site.errands.fetch(("digest", *_version(file)), lambda: site.with_file(file, _hashed))
+        found = site.errands.fetch(("digest", *_version(file)), lambda: site.with_file(file, _hashed), file.size)
     _DIGESTS.put(file, found)
     return found.digest
 

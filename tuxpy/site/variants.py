@@ -53,7 +53,7 @@ class Coded:
             made, for_good = _encoded(file, coding)
         else:
             made, for_good = site.errands.fetch(
-                key, lambda: site.with_file(file, lambda again: _encoded(again, coding))
+                key, lambda: site.with_file(file, lambda again: _encoded(again, coding)), file.size
             )
         if not for_good:
             return made
