@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -45,14 +46,21 @@ static i64 call_accept4(struct tux_stage *stage, struct tux_run *run, const stru
     }
 }
 
+/* A close that waits for the peer would keep the engine's thread, O_NONBLOCK or not: socket(7), SO_LINGER. */
 static i64 call_setsockopt(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     (void)stage;
     u64 length = (u64)tux_arg(run, atom, 4);
-    const u8 *value = tux_memory(run, atom, 3, length);
+    int level = (int)tux_arg(run, atom, 1), option = (int)tux_arg(run, atom, 2);
+    const void *value = tux_memory(run, atom, 3, length);
     if (!value) return tux_fault(run);
-    return tux_result_of(setsockopt((int)tux_arg(run, atom, 0), (int)tux_arg(run, atom, 1), (int)tux_arg(run, atom, 2),
-                                value, (socklen_t)length));
+    struct linger linger;
+    if (level == SOL_SOCKET && option == SO_LINGER && length >= sizeof linger) {
+        memcpy(&linger, value, sizeof linger); /* memory may change under us; what was looked at is what is set */
+        if (linger.l_onoff != 0 && linger.l_linger != 0) return -EINVAL;
+        value = &linger, length = sizeof linger;
+    }
+    return tux_result_of(setsockopt((int)tux_arg(run, atom, 0), level, option, value, (socklen_t)length));
 }
 
 static i64 call_recv(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)

@@ -125,6 +125,13 @@ def test_setsockopt_sets(listener: socket.socket) -> None:
     assert system.setsockopt(listener.fileno(), socket.IPPROTO_TCP, socket.TCP_NODELAY, on[:1]) == -EINVAL
 
 
+@pytest.mark.parametrize(("linger", "result"), [((1, 0), 0), ((0, 5), 0), ((1, 5), -EINVAL), ((1, -1), -EINVAL)])
+def test_nobody_lingers_at_a_close(listener: socket.socket, linger: tuple[int, int], result: int) -> None:
+    """socket(7): with SO_LINGER above 0, close(2) waits for the peer."""
+    value = memoryview(pack("=ii", *linger))
+    assert system.setsockopt(listener.fileno(), socket.SOL_SOCKET, socket.SO_LINGER, value) == result
+
+
 def test_what_is_no_socket_or_not_open_is_an_errno(tmp_path: Path) -> None:
     with open(tmp_path / "file", "wb") as file:
         assert system.recv(file.fileno(), room(1), 0) == -ENOTSOCK

@@ -87,6 +87,20 @@ def test_sockets(engine: Engine) -> None:
         engine.call("close", fd)
 
 
+@pytest.mark.parametrize(("linger", "refused"), [((1, 0), False), ((0, 5), False), ((1, 5), True), ((1, -1), True)])
+def test_nobody_lingers_at_a_close(engine: Engine, linger: tuple[int, int], refused: bool) -> None:
+    """socket(7): with SO_LINGER above 0, close(2) waits for the peer, on whichever thread it is called."""
+    with socket.socket() as one:
+        words = ("setsockopt", one.fileno(), socket.SOL_SOCKET, socket.SO_LINGER, pack("=ii", *linger))
+        if refused:
+            with pytest.raises(OSError) as found:
+                engine.call(*words)
+            assert found.value.errno == errno.EINVAL
+        else:
+            assert engine.call(*words) == 0
+            assert one.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER) == linger[0]
+
+
 def test_a_connection_that_is_refused(engine: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = pack("=H", socket.AF_INET) + pack(">H4s8x", gone.getsockname()[1], b"\x7f\0\0\1")

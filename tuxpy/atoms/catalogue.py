@@ -12,6 +12,7 @@ RULES: Final[dict[str, str]] = {
     "getpid": "the null call",
     "umem_add": "adds and gives the sum, which wraps; it changes its cell, and no kernel is asked",
     "accept4": "a connection that was given up before we came does not count",
+    "setsockopt": "at once; EINVAL for SO_LINGER above 0, since closing would wait for the peer",
     "recv": "what is there, or as soon as something is; 0: the peer sends no more",
     "send": "all of it, or it fails",
     "sendmsg": "two pieces as one; all of it, or it fails",

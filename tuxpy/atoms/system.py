@@ -22,6 +22,7 @@ import socket
 import time
 from collections.abc import Callable
 from errno import EAGAIN, ECONNABORTED, EINVAL, EIO
+from struct import Struct
 from typing import Final
 
 from . import system_files, system_sockets
@@ -31,6 +32,7 @@ __all__ = ["CALLS", "OutOfBounds"]
 
 OPENAT2: Final = 437  # its number, the same wherever Linux counts its newer calls in common
 OPEN_HOW_BYTES: Final = 24  # struct open_how as it was born; a longer one is not ours to judge
+LINGER: Final = Struct("=ii")  # struct linger
 WINDOW: Final = 4 << 20  # bytes asked for at a time; a window that ends behind the largest offset would be refused
 
 
@@ -67,6 +69,11 @@ def accept4(listener: int, flags: int) -> int:
 
 @answering
 def setsockopt(fd: int, level: int, option: int, value: memoryview) -> int:
+    """SO_LINGER may discard, not wait: a close that waits for the peer would keep whoever closes (socket(7))."""
+    if (as_int(level), as_int(option)) == (socket.SOL_SOCKET, socket.SO_LINGER) and len(value) >= LINGER.size:
+        on, seconds = LINGER.unpack(value[: LINGER.size])
+        if on and seconds:
+            return -EINVAL
     with lent_socket(as_int(fd)) as lent:
         lent.setsockopt(as_int(level), as_int(option), value)
     return 0
