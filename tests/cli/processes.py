@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20.0
+_NOT_OURS = ("NO_COLOR", "COLUMNS", "PYTHONUNBUFFERED")  # what changes what a program writes, and when
 
 
 class Done(NamedTuple):
@@ -25,8 +26,8 @@ class Done(NamedTuple):
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, without what would colour or configure, and with the package under test."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("TUXPY_") and k not in ("NO_COLOR", "COLUMNS")}
+    """This process's, without what would colour, configure or unbuffer, and with the package under test."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("TUXPY_") and k not in _NOT_OURS}
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(REPOSITORY)]))
     return {**kept, "PYTHONPATH": path, **variables}
 

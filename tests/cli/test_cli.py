@@ -224,6 +224,13 @@ def test_a_full_disk_is_one_line() -> None:
     assert done.stderr == "tuxpy: No space left on device\n"
 
 
+@pytest.mark.parametrize(("words", "status"), [("--version", 0), ("serve /dev/null/none", 2), ("nonsense", 2)])
+@pytest.mark.parametrize("place", ["/dev/full", "&-"])
+def test_a_standard_error_that_takes_nothing_changes_no_exit_code(words: str, status: int, place: str) -> None:
+    """Python itself makes 120 of what it cannot write at its end."""
+    assert shell(f"tuxpy {words} 2>{place}").returncode == status
+
+
 def test_looking_does_not_load_what_serves(run: Run) -> None:
     for args in (["--help"], ["serve", "--help"], ["--version"]):
         done = run(*args, env={"PYTHONPROFILEIMPORTTIME": "1"})

@@ -20,7 +20,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from .. import __version__
-from ..config.problems import Problem, Problems
+from ..config.problems import Problems
 from ..errors import ConfigError, TuxError
 from .options import (
     SectionCommand,
@@ -34,6 +34,7 @@ from .options import (
     server_options,
     site_options,
 )
+from .telling import drop_unwritable, fail, say, tell
 
 if TYPE_CHECKING:
     from ..config.loading import Loaded
@@ -47,41 +48,33 @@ def main(args: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file may have any name
     try:
+        return _run(args)
+    finally:
+        drop_unwritable()
+
+
+def _run(args: Sequence[str] | None) -> int:
+    try:
         status: object = cli.main(args, prog_name="tuxpy", standalone_mode=False)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "tuxpy"
-        return _fail(f"{error.format_message().rstrip('.')}; see {path} --help", 2)
+        return fail(f"{error.format_message().rstrip('.')}; see {path} --help", 2)
     except Problems as error:
-        return _tell(error.problems)
+        return tell(error.problems)
     except ConfigError as error:
-        return _fail(str(error), 2)
+        return fail(str(error), 2)
     except (TuxError, click.ClickException) as error:
-        return _fail(str(error), 1)
+        return fail(str(error), 1)
     except click.Abort:
         return 130
     except ImportError as error:
         if "_engine" not in str(error):
             raise
-        return _fail(f"the engine cannot be loaded: {error}; installing tuxpy-server again may help", 1)
+        return fail(f"the engine cannot be loaded: {error}; installing tuxpy-server again may help", 1)
     except OSError as error:  # click itself ends quietly when nobody reads any more (EPIPE)
         sentence = error.strerror or str(error)
-        return _fail(f"{error.filename}: {sentence}" if error.filename else sentence, 1)
+        return fail(f"{error.filename}: {sentence}" if error.filename else sentence, 1)
     return status if isinstance(status, int) else 0
-
-
-def _fail(sentence: str, status: int) -> int:
-    click.echo(f"tuxpy: {' '.join(sentence.split())}", err=True)
-    return status
-
-
-def _tell(problems: Sequence[Problem]) -> int:
-    """A line for each; those with a place in a file begin with it, as editors understand it."""
-    for problem in problems:
-        if problem.line:
-            click.echo(" ".join(str(problem).split()), err=True)
-        else:
-            _fail(str(problem), 2)
-    return 2
 
 
 def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -146,15 +139,7 @@ def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> in
         return _checked(found)
     from .serving import serve  # it brings the engine along
 
-    return serve(found.config, config is not None, lambda: loaded(ctx, config).config, _say)
-
-
-def _say(lines: str, colored: bool) -> None:
-    """To standard error, if somebody is there: a server must not die of a closed terminal."""
-    try:
-        click.echo(lines, err=True, color=colored)
-    except OSError:
-        pass
+    return serve(found.config, config is not None, lambda: loaded(ctx, config).config, say)
 
 
 @cli.command(

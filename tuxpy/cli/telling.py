@@ -1,0 +1,42 @@
+"""What goes to standard error, which may be gone or full: that changes no exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ..config.problems import Problem
+
+
+def drop_unwritable() -> None:
+    """Forget what standard error did not take: Python tries once more at its end, and makes any exit code 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stderr.fileno())
+
+
+def say(lines: str, colored: bool = False) -> None:
+    """To standard error, if somebody is there: a server must not die of a closed terminal."""
+    try:
+        click.echo(lines, err=True, color=colored)
+    except OSError:
+        pass
+
+
+def fail(sentence: str, status: int) -> int:
+    say(f"tuxpy: {' '.join(sentence.split())}")
+    return status
+
+
+def tell(problems: Sequence[Problem]) -> int:
+    """A line for each; those with a place in a file begin with it, as editors understand it."""
+    for problem in problems:
+        if problem.line:
+            say(" ".join(str(problem).split()))
+        else:
+            fail(str(problem), 2)
+    return 2
