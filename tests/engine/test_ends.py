@@ -52,7 +52,7 @@ def test_a_parked_run_has_a_deadline(parked: tuple[Rig, Frozen, dict[str, int]])
     ended = rig.result()
     assert (ended.cookie, ended.reason, ended.result) == (2, Reason.DEADLINE, -errno.ECANCELED)
     assert frozen.atoms[ended.last_atom].label.startswith("here")
-    assert 0.02 < time.monotonic() - begun < 1
+    assert 0.02 < time.monotonic() - begun < 5
 
 
 def test_a_slot_is_as_good_as_new_after_a_cancel(parked: tuple[Rig, Frozen, dict[str, int]]) -> None:
@@ -175,7 +175,7 @@ def test_a_spinning_run_has_a_deadline(rig: Rig) -> None:
     rig.engine.submit(spinning((1 << 32) - 1), deadline_ms=50)
     begun = time.monotonic()
     assert rig.result().reason is Reason.DEADLINE
-    assert 0.03 < time.monotonic() - begun < 1
+    assert 0.03 < time.monotonic() - begun < 5
 
 
 def test_spinning_runs_do_not_keep_others_from_being_served(backend: str, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_9110_6_6_1_the_date_of_a_kept_answer_is_that_of_its_sending(
     later = until(lambda: (date := client.ask(get(target))[b"date"]) != first and date, within_s=3)
     assert later
     assert httpdate.parse(later) == httpdate.parse(first) + 1 or server.metrics()["judged"] == 1
-    assert abs((httpdate.parse(later) or 0) - time.time()) < 1.5
+    assert abs((httpdate.parse(later) or 0) - time.time()) < 3
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from support.poll import until
 from support.webroot import CONTENT, LARGE_BYTES
 
 SHORT_S = 0.3
+LIVELY_S = 1.0  # within which we ask again, even where much else runs
 LONG_S = 30.0
 
 
@@ -50,7 +51,7 @@ def test_9110_15_5_9_a_trickle_does_not_prolong_it(serve: Serve, connect: Connec
     client.send(head[:20])
     head = b"x"
     assert until(trickle, within_s=3)
-    assert SHORT_S * 0.9 <= time.monotonic() - began < SHORT_S + 1
+    assert SHORT_S * 0.9 <= time.monotonic() - began < LONG_S / 2
     assert client.read().status == 408
 
 
@@ -81,18 +82,18 @@ def test_9112_9_5_an_idle_connection_is_closed_without_a_word(serve: Serve, conn
         assert client.ask(get(target)).status == 200
     began = time.monotonic()
     assert client.rest() == b""
-    assert SHORT_S * 0.9 <= time.monotonic() - began < SHORT_S + 1
+    assert SHORT_S * 0.9 <= time.monotonic() - began < LONG_S / 2
     assert server.metric("idle_timeouts") == 1
     assert server.metric("head_timeouts") == 0
 
 
 @pytest.mark.slow
 def test_9112_9_5_whoever_keeps_asking_is_not_idle(serve: Serve, connect: Connect) -> None:
-    server = serve(head_timeout_s=SHORT_S, idle_timeout_s=SHORT_S)
-    client, end = connect(server), time.monotonic() + 3 * SHORT_S
+    server = serve(head_timeout_s=LIVELY_S, idle_timeout_s=LIVELY_S)
+    client, end = connect(server), time.monotonic() + 3 * LIVELY_S
     while time.monotonic() < end:
         assert client.ask(get("/notes.txt")).status == 200
-        until(lambda: False, within_s=SHORT_S / 3)
+        until(lambda: False, within_s=LIVELY_S / 6)
 
 
 def _stall(client: Client, target: str, count: int) -> None:
@@ -114,7 +115,7 @@ def test_9112_9_5_a_reader_that_stalls_is_cut_off(serve: Serve, connect: Connect
         return server.metric("send_timeouts") == 1
 
     assert until(is_cut_off)
-    assert time.monotonic() - began < SHORT_S + 2
+    assert time.monotonic() - began < LONG_S / 2
     other.close()
     assert until(lambda: server.metric("connections") == 0)
     assert len(stalled.rest_or_reset()) < count * len(CONTENT[target[1:]]), "what is missing is seen to be missing"
@@ -125,12 +126,12 @@ def test_9112_9_5_a_reader_that_stalls_is_cut_off(serve: Serve, connect: Connect
 @pytest.mark.parametrize(("target", "count"), [("/large.bin", 1), ("/in-memory.bin", 60), ("/from-file.bin", 60)])
 def test_9112_9_5_a_slow_reader_is_not_a_stalled_one(serve: Serve, connect: Connect, target: str, count: int) -> None:
     """The limit is that of no byte taken at all: whoever takes some now and then gets everything."""
-    server = serve(send_timeout_s=SHORT_S)
+    server = serve(send_timeout_s=LIVELY_S)
     client, wanted = connect(server, receive_buffer=4096), CONTENT[target[1:]]
     client.send(get(target) * count)
     end = time.monotonic() + 3
     for _ in range(count):
-        answer = client.read_slowly(65536 if time.monotonic() < end else 1 << 20, pause_s=SHORT_S / 6)
+        answer = client.read_slowly(65536 if time.monotonic() < end else 1 << 20, pause_s=LIVELY_S / 20)
         assert answer.body == wanted
     assert server.metric("send_timeouts") == 0
 
