@@ -121,7 +121,9 @@ def _gone(users: Path) -> None:
 
 
 def _no_text(users: Path) -> None:
-    users.write_bytes(b"ann:\xff\n")
+    fresh = users.with_name("users.new")
+    fresh.write_bytes(b"ann:\xff\n")
+    fresh.replace(users)  # a file that is cut and then written to would have been empty, which is good
 
 
 @pytest.mark.parametrize("harm", [_broken, _gone, _no_text])

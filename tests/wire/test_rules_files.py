@@ -251,10 +251,10 @@ def test_a_bad_line_is_told_once_and_the_others_count(
     assert site.ask(get("/b/c"))[b"x-b"] == b"2"
     assert {site.ask(get(target)).status for target in ("/one", "/five")} <= {301, 302}
     assert site.ask(get("/three")).status == 404
-    write(site.root / "_redirects", redirects + b"/seven /eight 302\n")
+    _renew(site.root / "_redirects", redirects + b"/seven /eight 302\n")
     assert site.becomes(get("/seven"), lambda answer: answer.status == 302)
     assert told() == expected, "what was said is not said again, of neither file"
-    write(site.root / "_headers", headers + b"/x/*\n\xff: 1\n")
+    _renew(site.root / "_headers", headers + b"/x/*\n\xff: 1\n")
     expected["_headers:8"] = 1
     assert until(lambda: told() == expected), told()
     caplog.clear()

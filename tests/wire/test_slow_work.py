@@ -241,18 +241,24 @@ def test_9110_15_6_4_a_file_that_changes_behind_every_hash_is_hashed_at_once_if_
 def test_9110_8_8_3_a_file_that_is_written_all_the_time_is_answered_all_the_same(planter: Planter, tag: Tag) -> None:
     """A log, for instance: every answer is one whole version of it, and none takes for ever."""
     site = planter({"a.txt": LINE * 200}, Policy(tag=tag))
+    written = threading.Event()
     stop = threading.Event()
 
     def write_on() -> None:
         with open(site.root / "a.txt", "ab", buffering=0) as file:
             while not stop.wait(0.005):
                 file.write(LINE)
+                written.set()
 
     writer = threading.Thread(target=write_on)
     writer.start()
     try:
         with site.client() as client:
             answers = [client.ask(get("/a.txt", GZIPPED[n % 8], f'If-None-Match: "{n}"')) for n in range(40)]
+            for _ in range(2):  # the first may have been under way
+                written.clear()
+                assert written.wait(DEADLINE_S)
+            answers.append(client.ask(get("/a.txt", 'If-None-Match: "last"')))
     finally:
         stop.set()
         writer.join()
