@@ -48,7 +48,7 @@ def test_rfc9111_5_2_2_4_a_change_is_seen_at_the_next_visit(page: Page, launch: 
     new = root / "new.html"
     write(new, html("<p>second"))
     new.rename(root / "index.html")
-    page.visit_until(url, "document.body.innerText === 'second'", within_s=2)
+    page.visit_until(url, "document.body.innerText === 'second'", within_s=10)
 
 
 def test_rfc8246_what_is_immutable_is_not_asked_for_again(

