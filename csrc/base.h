@@ -32,6 +32,10 @@ typedef int64_t i64;
 
 _Static_assert(sizeof(long) == 8, "system calls are made with one register for 64 bits: a 64-bit machine is needed");
 
+/* Newer than some installed headers. */
+#define SYS_OPENAT2 437
+#define RESOLVE_CACHED_FLAG 0x20u
+
 #define TUX_NONE16 0xFFFFu
 #define TUX_NONE32 0xFFFFFFFFu
 

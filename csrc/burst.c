@@ -12,7 +12,6 @@
 #include "step.h"
 #include "uring.h"
 
-#define RESOLVE_CACHED_FLAG 0x20u
 #define RWF_NOWAIT_FLAG 0x08u
 #define HOW_BYTES 24
 /* Not with direct descriptors (O_CLOEXEC, which they do not need), or not to be done twice if it fails half-way. */

@@ -7,10 +7,6 @@
 
 #include "backend.h"
 
-/* Newer than some installed headers. */
-#define SYS_OPENAT2 437
-#define RESOLVE_CACHED_FLAG 0x20u
-
 static inline i64 tux_result_of(long r) { return r < 0 ? -(i64)errno : (i64)r; }
 
 /* Only a worker may go on. */

@@ -7,12 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef SYS_openat2
-#define SYS_OPENAT2 SYS_openat2
-#else
-#define SYS_OPENAT2 437
-#endif
-
 /* openat2(2): RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH */
 static const u64 resolve[] = {
     [TUX_LINKS_INSIDE] = 0x02 | 0x08, [TUX_LINKS_NONE] = 0x02 | 0x04 | 0x08, [TUX_LINKS_ALL] = 0x02};

@@ -28,17 +28,20 @@ Kind = Literal["haproxy", "varnish", "nginx"]
 KINDS: Final[tuple[Kind, ...]] = ("haproxy", "varnish", "nginx")
 _DEADLINE_S: Final = 20.0
 
-_HAPROXY = """\
+HAPROXY_START: Final = """\
 global
     maxconn 100
     nbthread 1
     log stderr format raw local0 warning
 defaults
-    mode http
+    mode {mode}
     timeout connect 10s
     timeout client 10s
     timeout server 10s
     timeout check 10s
+"""
+
+_HAPROXY = HAPROXY_START + """\
     option forwardfor
 cache small
     total-max-size 4
@@ -212,7 +215,7 @@ def haproxy(here: Path, upstream: int, check: str = "", every: str = "1h") -> Fr
     """`check`: a line about how the server is looked after, every so often."""
     path, port = program("haproxy", package="haproxy"), free_port()
     rules = here / "haproxy.cfg"
-    rules.write_text(_HAPROXY.format(port=port, upstream=upstream, check=check, every=every))
+    rules.write_text(_HAPROXY.format(mode="http", port=port, upstream=upstream, check=check, every=every))
     return Front("haproxy", [str(path), "-db", "-f", str(rules)], port, here / "log")
 
 

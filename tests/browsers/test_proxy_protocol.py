@@ -19,20 +19,11 @@ from tuxpy.rules.policy import Policy
 
 from .content import html, write
 from .programs import MARKS, program
-from .proxies import Front, ask, free_port
+from .proxies import HAPROXY_START, Front, ask, free_port
 
 pytestmark = MARKS
 
-_RULES = """\
-global
-    nbthread 1
-    log stderr format raw local0 warning
-defaults
-    mode {mode}
-    timeout connect 10s
-    timeout client 10s
-    timeout server 10s
-    timeout check 10s
+_RULES = HAPROXY_START + """\
 frontend front
     bind 127.0.0.1:{port}
     default_backend tuxpy

@@ -201,7 +201,7 @@ def check(ctx: click.Context, /, file: str | None, printed: bool, **_: Any) -> i
 def _checked(found: Loaded, show: bool = False) -> int:
     """Say that it is good, or all that holds; what is only doubtful goes to standard error."""
     for doubt in found.doubts():
-        click.echo(f"{doubt} (a warning)", err=True)
+        say(f"{doubt} (a warning)")
     click.echo(found.show() if show else found.summary(), nl=not show)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -21,10 +22,8 @@ def drop_unwritable() -> None:
 
 def say(lines: str, colored: bool = False) -> None:
     """To standard error, if somebody is there: a server must not die of a closed terminal."""
-    try:
+    with contextlib.suppress(OSError):
         click.echo(lines, err=True, color=colored)
-    except OSError:
-        pass
 
 
 def fail(sentence: str, status: int) -> int:

@@ -21,7 +21,8 @@ T = TypeVar("T")
 Who = TypeVar("Who")
 
 PENDING_MAX: Final = 256  # pieces of work that wait or are done; whoever asks for more is told to come back
-_HURRIED_BYTES: Final = 1 << 18  # read or compressed at once when need be: some milliseconds in which nobody is judged
+_AT_ONCE_BYTES: Final = 4096  # of a file are hashed or coded in less time than another thread needs to wake
+_HURRIED_BYTES: Final = 1 << 18  # when need be: some milliseconds in which nobody is judged
 
 
 class Later(Exception):
@@ -42,11 +43,11 @@ class Errands(Generic[Who]):
         self._waiting: dict[Hashable, list[Who]] = {}
         self._back: deque[tuple[Hashable, Future[Any]]] = deque()  # written by workers
         self._at_hand: tuple[Hashable, Future[Any]] | None = None
-        self._hurries = False
+        self.at_once_bytes = _AT_ONCE_BYTES  # of a file, which whoever judges reads himself
 
-    def fetch(self, key: Hashable, work: Callable[[], T], size: int | None = None) -> T:
-        """What `work` returns or raises. Raises Later when it has to be done first. size: bytes that it reads."""
-        if self._workers == 0 or (self._hurries and size is not None and size <= _HURRIED_BYTES):
+    def fetch(self, key: Hashable, work: Callable[[], T]) -> T:
+        """What `work` returns or raises. Raises Later when it has to be done first."""
+        if self._workers == 0:
             return work()
         if self._at_hand is None or self._at_hand[0] != key:
             raise Later(key, work)
@@ -99,13 +100,13 @@ class Errands(Generic[Who]):
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
-        """While this lasts, work on small files is done at once: for a file that another has changed, each time, before
-        the request was judged again."""
-        self._hurries = True
+        """While this lasts, more is read at once: for a file that somebody has changed, each time, before the request
+        was judged again."""
+        self.at_once_bytes = _HURRIED_BYTES
         try:
             yield
         finally:
-            self._hurries = False
+            self.at_once_bytes = _AT_ONCE_BYTES
 
     def close(self) -> None:
         """Wait for what is being done, drop what is not begun. Any number of times."""

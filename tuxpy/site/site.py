@@ -20,7 +20,7 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -224,8 +224,14 @@ class Site:
         finally:
             os.close(root_fd)
 
-    def with_file(self, file: FileFact, use: Callable[[FileFact], T]) -> T:
-        """What `use` makes of the same version of a file, opened again. Raises FileChanged when it is another one."""
+    def made_of(self, file: FileFact, key: Hashable, use: Callable[[FileFact], T]) -> T:
+        """What `use` makes of a file: here if that is small, else a worker's. Raises FileChanged, errands.Later."""
+        if file.size <= self.errands.at_once_bytes:
+            return use(file)
+        return self.errands.fetch(key, lambda: self._made_again(file, use))
+
+    def _made_again(self, file: FileFact, use: Callable[[FileFact], T]) -> T:
+        """The same on a worker: the judgement has closed its descriptor by then."""
         with self.held():
             found = self.open(file.path)
         if not isinstance(found, FileFact):

@@ -28,7 +28,6 @@ NO_TIME_BEFORE_S: Final = 315_619_200  # 1980-01-02
 
 _KEPT_MAX: Final = 65536
 _PIECE_BYTES: Final = 1 << 20
-_AT_ONCE_BYTES: Final = 4096  # so much is hashed while it is judged
 
 _Version = tuple[int, int, int, int, int]
 
@@ -102,10 +101,7 @@ def _digest(file: FileFact, site: Site) -> bytes:
     known = _DIGESTS.get(file)
     if known is not None:
         return known
-    if file.size <= _AT_ONCE_BYTES:
-        found = _hashed(file)
-    else:  # on a worker: the judgement that wants it has closed its descriptor by then
-        found = site.errands.fetch(("digest", *_version(file)), lambda: site.with_file(file, _hashed), file.size)
+    found = site.made_of(file, ("digest", *_version(file)), _hashed)
     _DIGESTS.put(file, found)
     return found.digest
 

@@ -23,7 +23,6 @@ log = logging.getLogger("tuxpy")
 
 VARY: Final[Field] = (b"Vary", b"Accept-Encoding")
 _KEPT_BYTES_MAX: Final = 32 << 20
-_AT_ONCE_BYTES: Final = 4096  # so much is compressed while it is judged, in less time than another thread needs to wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,7 @@ class Coded:
         if key in self._bodies:
             self._bodies.move_to_end(key)
             return self._bodies[key]
-        if file.size <= _AT_ONCE_BYTES:
-            made, for_good = _encoded(file, coding)
-        else:
-            made, for_good = site.errands.fetch(
-                key, lambda: site.with_file(file, lambda again: _encoded(again, coding)), file.size
-            )
+        made, for_good = site.made_of(file, key, lambda same: _encoded(same, coding))
         if not for_good:
             return made
         self._bodies[key] = made
