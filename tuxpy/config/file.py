@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ConfigError
-from . import toml
+from . import faults, foreign, toml
 from .keys import SECTIONS, Key
 from .kinds import described, value_of, value_of_word
 from .problems import Problem, Problems, Trouble
 from .toml import Path
 from .tree import Given, Origin, Section, Source, Tree
 from .words import expand, has_variable
-
-_PLACE = re.compile(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", re.DOTALL)
 
 
 def source_of(name: str, data: bytes) -> Source:
@@ -38,7 +35,8 @@ def read_tree(source: Source | None, environ: Mapping[str, str], trouble: Troubl
         top.given[name].value if name in top.given else Section(name) for name in names
     )
     sites = top.given["site"].value if "site" in top.given else []
-    return Tree(source, server, timeouts, limits, log, admin, list(sites) if isinstance(sites, list) else [sites])
+    sites = list(sites) if isinstance(sites, list) else [sites]
+    return Tree(source, server, timeouts, limits, log, admin, sites, "site" in top.faulty)
 
 
 def _parsed(source: Source) -> dict[str, Any]:
@@ -48,12 +46,9 @@ def _parsed(source: Source) -> dict[str, Any]:
         sentence = "this is no configuration: lists are nested too deep"
         raise Problems([Problem(1, f"{source.name}:1", sentence)]) from None
     except toml.Fault as error:
-        found = _PLACE.fullmatch(str(error))
-        line = int(found[2]) if found and found[2] else source.text.count("\n") + 1
-        what = found[1] if found else str(error)
-        where = f" (column {found[3]})" if found and found[3] else ""
-        sentence = f"this is no TOML: {what[:1].lower()}{what[1:]}{where}"
-        raise Problems([Problem(line, f"{source.name}:{line}", sentence)]) from None
+        told = faults.told(source.text, error)
+        problems = (Problem(line, f"{source.name}:{line}" if line else source.name, what) for line, what in told)
+        raise Problems(problems) from None
 
 
 class _Reader:
@@ -86,6 +81,10 @@ class _Reader:
             return Given(raw, self.section(key.nested, raw, origin.path), origin)
         if key.nested and isinstance(raw, list) and (key.many or key.name == "site"):
             return Given(raw, list(self._sections(key, raw, origin)), origin)
+        if key.nested and key.many and isinstance(raw, dict):
+            raise ConfigError(f"expected an array of tables, not a table: write [[{key.nested}]], with two brackets")
+        if key.nested and isinstance(raw, list) and all(isinstance(one, dict) for one in raw) and raw:
+            raise ConfigError(f"expected one table, not several: write [{key.nested}], with one bracket")
         expanded = self._expanded(raw)
         if isinstance(raw, str) and isinstance(expanded, str) and has_variable(raw):
             return Given(key.kind.word(expanded), value_of_word(key.kind, expanded), origin)
@@ -125,8 +124,14 @@ def _advice(section: str, word: str) -> str:
     elsewhere = next((name for name, keys in SECTIONS.items() if keys.get(word)), None)
     if elsewhere in ("", "server", "timeouts", "limits", "log", "site"):  # the very word elsewhere beats one like it
         return f"did you mean {_full(elsewhere, word)}?"
+    known = foreign.advice(word)
+    if known is not None and not difflib.get_close_matches(word, names, 1, _SLIP):
+        return known
     if near:
         return f"did you mean {near[0]}?"
     if elsewhere is not None:
         return f"did you mean {_full(elsewhere, word)}?"
     return f"there are {', '.join(names)}"
+
+
+_SLIP: Final = 0.85  # so much alike are a word and one with a letter wrong or missing
