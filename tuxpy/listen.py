@@ -8,7 +8,6 @@ plain sentence.
 from __future__ import annotations
 
 import errno
-import grp
 import os
 import socket
 import stat
@@ -16,6 +15,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .config.identity import find_group
+from .config.interfaces import resolve
 from .config.settings import Address
 from .errors import ConfigError
 
@@ -107,7 +108,7 @@ def listen(address: Address, engines: int, alone: bool = True, mode: int = 0o660
         raise ConfigError(f"we were not started with the socket {address}: see the .socket unit, or name an address")
     if address.unix:
         return _listen_at_path(address, mode, group)
-    family, place = _resolve(address)
+    family, place = resolve(address)
     last = address.port if address.port_was_asked or address.port == 0 else min(65535, address.port + _TRIES - 1)
     for port in range(address.port, last + 1):
         try:
@@ -119,15 +120,6 @@ def listen(address: Address, engines: int, alone: bool = True, mode: int = 0o660
 
 
 # At an address of the network.
-
-
-def _resolve(address: Address) -> tuple[int, tuple[Any, ...]]:
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise ConfigError(f"there is no host {address.host!r} ({error.strerror}): give a name or IP address") from error
-    family, _, _, _, place = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return family, tuple(place)
 
 
 def _open(family: int, place: tuple[Any, ...], engines: int, alone: bool) -> list[socket.socket]:
@@ -206,7 +198,7 @@ def _listen_at_path(address: Address, mode: int, group: str) -> Listener:
             one.bind(path)
             listener.watch_path()
             # Nobody can connect before listen(2), so there is no moment at which others may.
-            os.chown(path, -1, _group_number(group) if group else -1)
+            os.chown(path, -1, find_group(group, "server.socket_group") if group else -1)
             os.chmod(path, mode)  # noqa: PTH101
         one.listen(BACKLOG)
     except OSError as error:
@@ -238,13 +230,6 @@ def _take_away_stale(path: str) -> None:
         except OSError as error:  # a full backlog, no right to ask: somebody may well be there
             raise ConfigError(f"cannot tell whether a server listens at 'unix:{path}': {error}; remove it") from error
     raise ConfigError(f"another server listens at 'unix:{path}': stop it, or choose another path")
-
-
-def _group_number(name: str) -> int:
-    try:
-        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise ConfigError(f"there is no group {name!r}: make it, or give another one as server.socket_group") from None
 
 
 def _file_at(path: str) -> tuple[int, int] | None:

@@ -13,12 +13,12 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Final
 
+from .config.identity import Identity, find_group, find_user
 from .config.places import at
 from .config.settings import Config
 from .config.sites import SiteConfig
 from .errors import ConfigError
 from .native import lib, must
-from .records import dataclass
 
 log = logging.getLogger("tuxpy")
 
@@ -32,20 +32,6 @@ _LATE_AND_OURS: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who to become."""
-
-    user: int
-    group: int
-    name: str = ""  # of the user, for the supplementary groups; "": none
-
-    @property
-    def owner(self) -> tuple[int, int]:
-        """Of what is theirs to write."""
-        return self.user, self.group
-
-
 def identity_of(config: Config) -> Identity | None:
     """Who the configuration wants us to be; None: who we are. Raises ConfigError."""
     if not (config.user or config.group):
@@ -53,34 +39,13 @@ def identity_of(config: Config) -> Identity | None:
     name, user, group = "", os.geteuid(), os.getegid()
     if config.user:
         with at(config, "server.user"):
-            name, user, group = _user(config.user)
+            name, user, group = find_user(config.user)
     if config.group:
         with at(config, "server.group"):
-            group = _group(config.group)
+            group = find_group(config.group)
     if os.geteuid() != 0 and (user, group) != (os.geteuid(), os.getegid()):
         raise ConfigError("only root can become another user: start it as root, or leave server.user and group out")
     return Identity(user, group, name)
-
-
-def _user(word: str) -> tuple[str, int, int]:
-    import pwd
-
-    try:
-        found = pwd.getpwuid(int(word)) if word.isdecimal() else pwd.getpwnam(word)
-    except (KeyError, OverflowError):
-        if word.isdecimal() and int(word) < 1 << 31:
-            return "", int(word), int(word)
-        raise ConfigError(f"there is no user {word!r}: make it, or give another one as server.user") from None
-    return found.pw_name, found.pw_uid, found.pw_gid
-
-
-def _group(word: str) -> int:
-    import grp
-
-    try:
-        return int(word) if word.isdecimal() else grp.getgrnam(word).gr_gid
-    except KeyError:
-        raise ConfigError(f"there is no group {word!r}: make it, or give another one as server.group") from None
 
 
 def give_up(identity: Identity | None, chroot: str = "") -> None:
@@ -90,11 +55,7 @@ def give_up(identity: Identity | None, chroot: str = "") -> None:
             _import(name)
     try:
         if identity is not None and os.geteuid() == 0:
-            if identity.name:
-                os.initgroups(identity.name, identity.group)
-            else:
-                os.setgroups([])
-            os.setresgid(identity.group, identity.group, identity.group)
+            identity.take()
         if chroot:
             os.chroot(chroot)
             os.chdir("/")

@@ -77,20 +77,20 @@ def test_users_who_have_no_password_are_told(run: Run, file: Path) -> None:
     )
     done = run("check", str(file))
     assert done.status == 0
-    places = [f"{file}:6: site.access.users: {user!r} is not in {str(users)!r}" for user in ("bob", "Ann")]
+    places = [f"{file}:6: site.access.users: {user!r} is not in {str(users)!r}" for user in ("Ann", "bob")]
     assert [line.partition(",")[0] for line in done.err.splitlines()] == places
 
 
 # What only the start can find out.
 
 
-@pytest.mark.parametrize("where", ["server.listen", "admin.listen", "log.access", "server.user", "server.pid_file"])
+@pytest.mark.parametrize("where", ["server.listen", "admin.listen", "log.access", "server.pid_file"])
 def test_what_cannot_be_had_at_the_start_has_its_line_too(run: Run, file: Path, where: str) -> None:
     """One sentence, exit 2. Most of it is no business of `check`: what is taken now may be free then."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         section, _, key = where.partition(".")
-        value = {"listen": f'["127.0.0.1:{port}"]', "user": '"nobody at all"'}.get(key, '"/nowhere/at/all"')
+        value = f'["127.0.0.1:{port}"]' if key == "listen" else '"/nowhere/at/all"'
         before = "" if where == "server.listen" else '[server]\nlisten = ["127.0.0.1:0"]\n'
         header = "" if before and section == "server" else f"[{section}]\n"
         file.write_text(f'{before}{header}{key} = {value}\n[site]\nroot = "www"\n')

@@ -291,7 +291,7 @@ deny = [
 )
 def test_what_is_no_toml_has_a_line_too(text: str, line: int) -> None:
     (said,) = problems(text)
-    assert said.startswith(f"{line}: this is no TOML: ")
+    assert said.startswith(f"{line}: ") and "Traceback" not in said
 
 
 def test_a_host_means_one_site() -> None:
@@ -470,7 +470,7 @@ def test_doubts(tmp_path: Path) -> None:
     file = tmp_path / "tuxpy.toml"
     file.write_text('[site]\nroot = "."\nspa = true\nerror_pages = { 403 = "no.html" }\n')
     found = assemble(source_of(str(file), file.read_bytes()), {}, {})
-    pages, spa, rule = sorted(found.doubts(), key=lambda doubt: ("_headers" in doubt, "spa" in doubt))
+    rule, spa, pages = map(str, found.doubts())
     assert spa == f"{file}:3: site.spa: there is no file 'index.html' beneath the root"
     assert pages == f"{file}:4: site.error_pages: there is no file 'no.html' beneath the root"
     assert rule.startswith(f"{tmp_path}/_headers:2: 'nothing' is no field")

@@ -34,7 +34,7 @@ from .options import (
     server_options,
     site_options,
 )
-from .telling import drop_unwritable, fail, say, tell
+from .telling import drop_unwritable, fail, say, tell, warn
 
 if TYPE_CHECKING:
     from ..config.loading import Loaded
@@ -137,9 +137,10 @@ def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> in
     found = loaded(ctx, config)
     if test:
         return _checked(found)
+    warn(found.doubts() if found.config.log_level != "error" else ())
     from .serving import serve  # it brings the engine along
 
-    return serve(found.config, config is not None, lambda: loaded(ctx, config).config, say)
+    return serve(found.config, config is not None, lambda: loaded(ctx, config, hosts=False), say)
 
 
 @cli.command(
@@ -200,8 +201,7 @@ def check(ctx: click.Context, /, file: str | None, printed: bool, **_: Any) -> i
 
 def _checked(found: Loaded, show: bool = False) -> int:
     """Say that it is good, or all that holds; what is only doubtful goes to standard error."""
-    for doubt in found.doubts():
-        say(f"{doubt} (a warning)")
+    warn(found.doubts())
     click.echo(found.show() if show else found.summary(), nl=not show)
     return 0
 

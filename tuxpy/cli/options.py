@@ -22,15 +22,40 @@ if TYPE_CHECKING:
 
 
 class SectionOption(click.Option):
-    """An option that belongs to a section of the help."""
+    """An option that belongs to a section of the help. `optional` is its value when none is given with it."""
 
-    def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, section: str = "Options", optional: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.section = section
+        self.section, self.optional = section, optional
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        found = super().get_help_record(ctx)
+        return found and (found[0].replace(" [=", "[="), found[1])
 
 
 class SectionCommand(click.Command):
     """A command whose options are listed by section, in the order of their definition; what has none comes last."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A value that may be left out is given with an equals sign, so `--spa dist` has none and `dist` is DIR."""
+        return super().parse_args(ctx, list(self._with_values(ctx, args)))
+
+    def _with_values(self, ctx: click.Context, args: list[str]) -> Iterator[str]:
+        optional = {
+            name: param.optional
+            for param in self.get_params(ctx)
+            if isinstance(param, SectionOption) and param.optional
+            for name in param.opts
+        }
+        plain = args.index("--") if "--" in args else len(args)
+        for place, arg in enumerate(args):
+            if place >= plain or arg not in optional:
+                yield arg
+                continue
+            after = args[place + 1] if place + 1 < len(args) else ""
+            if after.endswith((".html", ".htm")) and not os.path.isdir(after):  # noqa: PTH112
+                ctx.fail(f"{arg} takes its value with an equals sign: write {arg}={after}")
+            yield f"{arg}={optional[arg]}"
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -103,8 +128,8 @@ def _option(flag: Flag) -> Decorator:
     settings: dict[str, Any] = {"metavar": flag.metavar or None}
     if flag.switch is not None:
         settings = {"is_flag": True}
-    elif flag.name == "spa":
-        settings |= {"is_flag": False, "flag_value": "index.html"}
+    elif flag.optional:
+        settings["optional"] = flag.optional
     elif flag.several:
         settings["multiple"] = True
         settings["type"] = _Lines() if flag.lines else None
@@ -139,14 +164,15 @@ class _Lines(click.types.StringParamType):
 # What was asked for.
 
 
-def loaded(ctx: click.Context, config: str | None) -> Loaded:
+def loaded(ctx: click.Context, config: str | None, hosts: bool = True) -> Loaded:
     """The configuration that the file, the environment and the command line make together.
 
     The argument DIR, or the option --root, is the root.
+    hosts: names of hosts are looked up, which may take a while.
     """
     from ..config.loading import load_all
 
-    return load_all(config, os.environ, dict(_given(ctx)))
+    return load_all(config, os.environ, dict(_given(ctx)), hosts=hosts)
 
 
 def _given(ctx: click.Context) -> Iterator[tuple[str, object]]:

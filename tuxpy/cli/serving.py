@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
 
 from .. import log, privileges
+from ..config.loading import Loaded
 from ..config.settings import Config
 from ..inherit import Inherited
 from ..notify import Notifier
 from ..server import Server
 
+_log = logging.getLogger("tuxpy")
 
-def serve(config: Config, has_file: bool, load: Callable[[], Config], say: Callable[[str, bool], None]) -> int:
+
+def serve(config: Config, has_file: bool, load: Callable[[], Loaded], say: Callable[[str, bool], None]) -> int:
     """Until it is told to stop; the exit code.
 
-    load  the configuration as it is at that time
+    load  the configuration as it is at that time, with what is doubtful about it
     say   lines for whoever has started it, and whether they are coloured
     """
     colored = _set_up_log(config)
     privileges.gain_no_more()
     # When a terminal goes it says SIGHUP, too; who has given no file there means that as the end.
     at_a_terminal = sys.stdin is not None and sys.stdin.isatty()
-    reload = load if has_file or not at_a_terminal else None
+    reload = (lambda: _reloaded(load())) if has_file or not at_a_terminal else None
     server = Server(config, reload, Inherited.take(os.environ), Notifier(os.environ))
     server.reloaded = _set_up_log
     if config.preload and sys.stderr.isatty():
@@ -35,6 +39,13 @@ def serve(config: Config, has_file: bool, load: Callable[[], Config], say: Calla
             say("\n".join(log.announcement(server, colored)), colored)
         privileges.warn_of_root(config)
         return server.loop()
+
+
+def _reloaded(found: Loaded) -> Config:
+    """What a reload puts in force; its doubts are told in the log."""
+    for doubt in found.doubts():
+        _log.warning("%s", doubt)
+    return found.config
 
 
 def _set_up_log(config: Config) -> bool:

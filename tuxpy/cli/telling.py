@@ -34,8 +34,16 @@ def fail(sentence: str, status: int) -> int:
 def tell(problems: Sequence[Problem]) -> int:
     """A line for each; those with a place in a file begin with it, as editors understand it."""
     for problem in problems:
-        if problem.line:
-            say(" ".join(str(problem).split()))
-        else:
-            fail(str(problem), 2)
+        say(_line(problem))
     return 2
+
+
+def warn(doubts: Sequence[Problem]) -> None:
+    """The same of what keeps nothing from starting."""
+    for doubt in doubts:
+        say(f"{_line(doubt)} (a warning)")
+
+
+def _line(problem: Problem) -> str:
+    said = " ".join(str(problem).split())
+    return said if problem.line else f"tuxpy: {said}"

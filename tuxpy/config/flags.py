@@ -26,6 +26,7 @@ class Flag:
     adds      to what the file says, instead of taking its place
     switch    it has no value: it stands for this one
     lines     in the environment, several are several lines; else blanks are between them
+    optional  a value may be left out: it is this one then; given, it stands behind an equals sign
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class Flag:
     adds: bool = False
     switch: bool | None = None
     lines: bool = False
+    optional: str = ""
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ FLAGS: Final = (
     Flag(("--listing",), "Site", ("site", "listing"), switch=True),
     Flag(("--index",), "Site", ("site", "index"), "NAME", "Stands for its directory.  [default: index.html]",
          several=True),
-    Flag(("--spa",), "Site", ("site", "spa"), "[FILE]"),
+    Flag(("--spa",), "Site", ("site", "spa"), "[=FILE]", optional="index.html"),
     Flag(("--clean-urls",), "Site", ("site", "clean_urls"), switch=True),
     Flag(("--error-page",), "Site", ("site", "error_pages"), "STATUS=PATH", "As in 403=/no.html, for a status.",
          several=True, adds=True),

@@ -1,11 +1,37 @@
-"""The addresses of this machine, from the kernel."""
+"""The addresses of this machine, from the kernel, and those that a name stands for."""
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
+
+from ..errors import ConfigError
+from .settings import Address
+
+
+def resolve(address: Address) -> tuple[int, tuple[Any, ...]]:
+    """Family and socket address of a host and port; a name may have to be asked for. Raises ConfigError."""
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no name"
+        raise ConfigError(f"there is no host {address.host!r} ({why}): give a name or IP address") from error
+    family, _, _, _, place = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, tuple(place)
+
+
+def is_ours(address: Address) -> bool:
+    """Whether a socket of this machine may be bound to that host, whatever the port. Raises ConfigError."""
+    family, place = resolve(address)
+    try:
+        with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as one:
+            one.bind((place[0], 0, *place[2:]))
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL
+    return True
 
 
 def local_addresses(family: int = socket.AF_UNSPEC) -> list[str]:

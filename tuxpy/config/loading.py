@@ -6,7 +6,7 @@ command line still wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import ConfigError
@@ -14,11 +14,11 @@ from ..records import dataclass
 from .build import build
 from .file import read_tree, source_of
 from .overlay import overlay
-from .problems import Trouble
+from .problems import Problem, Trouble
 from .settings import Config
 from .show import show
 from .tree import Source, Tree
-from .verify import doubts, verify
+from .verify import verify, verify_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,11 @@ class Loaded:
         name = self.tree.source.name if self.tree.source else "the command line"
         return f"{name}: ok ({_count(len(self.config.sites), 'site')}, {_count(len(self.config.binds), 'address')})"
 
-    def doubts(self) -> Iterator[str]:
-        """What is allowed and hardly meant: sentences with their places."""
-        return doubts(self.config.sites, self.tree.sites)
+    def doubts(self) -> tuple[Problem, ...]:
+        """What is allowed and hardly meant."""
+        from .doubts import doubts
+
+        return doubts(self.tree, self.config.sites)
 
 
 def _count(number: int, what: str) -> str:
@@ -47,11 +49,13 @@ def _count(number: int, what: str) -> str:
 
 
 def assemble(
-    source: Source | None, environ: Mapping[str, str], flags: Mapping[str, object], *, on_disk: bool = True
-) -> Loaded:
+    source: Source | None, environ: Mapping[str, str], flags: Mapping[str, object], *,
+    on_disk: bool = True, hosts: bool = True,
+) -> Loaded:  # fmt: skip
     """The configuration that these make together; raises Problems with all that is wrong.
 
-    on_disk: roots and password files are looked at, too.
+    on_disk  users, roots and password files are looked at, too
+    hosts    and so are addresses: whether their names are known, and mean this machine
     """
     trouble = Trouble()
     tree = read_tree(source, environ, trouble)
@@ -60,19 +64,23 @@ def assemble(
     if source is not None:
         config = replace(config, origin=source.name)
     if on_disk:
-        verify(tree, trouble)
+        verify(tree, config, trouble)
+    if on_disk and hosts:
+        verify_addresses(tree, config, trouble)
     trouble.raise_all()
     return Loaded(config, tree)
 
 
-def load_all(path: str | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Loaded:
+def load_all(
+    path: str | None, environ: Mapping[str, str], flags: Mapping[str, object], *, hosts: bool = True
+) -> Loaded:
     """The same, with the file's name; None: there is no file."""
     if path is None:
-        return assemble(None, environ, flags)
+        return assemble(None, environ, flags, hosts=hosts)
     try:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
         because = f"cannot read the configuration file {path!r}: {error.strerror}"
         raise ConfigError(f"{because}: name another one, or make it readable") from error
-    return assemble(source_of(path, data), environ, flags)
+    return assemble(source_of(path, data), environ, flags, hosts=hosts)

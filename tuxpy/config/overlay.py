@@ -67,6 +67,7 @@ def _apply(tree: Tree, asked: Mapping[str, Given], trouble: Trouble) -> None:
         trouble.add(asked["dir"].origin, "", many)
     if not tree.sites:
         tree.sites.append(Section("site"))
+        tree.has_no_root = tree.source is not None and "dir" not in asked and not tree.has_faulty_site
     tree.address = {name: asked[name] for name in ("host", "port") if name in asked}
     for flag in FLAGS:
         if flag.key is None or flag.name not in asked:

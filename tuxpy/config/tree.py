@@ -123,4 +123,6 @@ class Tree:
     log: Section
     admin: Section
     sites: list[Section]
+    has_faulty_site: bool = False  # [site] is there, and not understood
+    has_no_root: bool = False  # a file that names no site, and no DIR
     address: dict[str, Given] = field(default_factory=dict)  # host and port of the command line

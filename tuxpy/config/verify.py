@@ -1,86 +1,134 @@
-"""What only the file system can say of a configuration: roots, password files, and what would be missed."""
+"""What only the machine can say of a configuration: roots, password files, users, addresses.
+
+The server could not start, or not serve, with any of these faults."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..errors import ConfigError
-from ..rules.rulesfiles import FILE_BYTES_MAX, parse_headers, parse_redirects
+from .identity import Identity, denied_to, find_group, find_user
+from .interfaces import is_ours
 from .problems import Trouble
-from .sites import SiteConfig
-from .tree import Section, Tree
+from .settings import Address, Config
+from .tree import Origin, Section, Tree
+
+_Asked = tuple[Origin, str, str, int]  # where it is said, the key, the path, the right that is needed
 
 
-def verify(tree: Tree, trouble: Trouble) -> None:
-    """Whether the server could start: roots can be entered, password files can be read."""
+def verify(tree: Tree, config: Config, trouble: Trouble) -> None:
+    """Whether the server could start: roots can be entered, password files can be read, by whom we become."""
+    if tree.has_no_root:
+        what = 'there is no [site]: write one with root = "...", the directory that is served'
+        trouble.add(Origin(source=tree.source), "", what)
+    identity = _identity(tree.server, trouble)
+    asked = list(_roots(tree, trouble)) + list(_password_files(tree, trouble))
+    for origin, key, path, how in _denied(identity, asked):
+        with trouble.at(origin, key):
+            do = "enter" if how == os.X_OK else "read"
+            who = f"the user {config.user or config.group} has" if identity else "there is"
+            raise ConfigError(f"{who} no right to {do} {path!r}: change its mode, or that of a directory above it")
+    _check_chroot(tree, config.chroot, trouble)
+
+
+def verify_addresses(tree: Tree, config: Config, trouble: Trouble) -> None:
+    """Whether every host is one, and of this machine. A name may have to be asked for, so this may take a while."""
+    for section, key, binds in (("server", "listen", config.binds), ("admin", "listen", config.admin)):
+        for bind in binds:
+            _check_address(bind, getattr(tree, section).origin_of(key), f"{section}.{key}", trouble)
+
+
+def _check_address(bind: Address, origin: Origin, key: str, trouble: Trouble) -> None:
+    if bind.unix or bind.fd:
+        return
+    with trouble.at(origin, key):
+        if not is_ours(bind):
+            raise ConfigError(f"{bind.host} is no address of this machine: give one of its own, or 0.0.0.0 for all")
+
+
+# Users.
+
+
+def _identity(server: Section, trouble: Trouble) -> Identity | None:
+    """Who the server becomes, if that is somebody else."""
+    name, user, group = "", os.geteuid(), os.getegid()
+    faults = len(trouble.problems)
+    if server["user"]:
+        with trouble.at(server.origin_of("user"), "server.user"):
+            name, user, group = find_user(server["user"])
+    for key in ("group", "socket_group"):
+        if server[key]:
+            with trouble.at(server.origin_of(key), f"server.{key}"):
+                found = find_group(server[key], f"server.{key}")
+                group = found if key == "group" else group
+    if len(trouble.problems) > faults or (user, group) == (os.geteuid(), os.getegid()):
+        return None
+    return Identity(user, group, name)
+
+
+def _denied(identity: Identity | None, asked: Iterable[_Asked]) -> Iterator[_Asked]:
+    """What whoever serves has no right to. Nobody but root can tell of another user."""
+    asked = list(asked)
+    if identity is None:
+        yield from (one for one in asked if not os.access(one[2], one[3]))
+    elif os.geteuid() == 0 and asked:
+        answers = denied_to(identity, [(path, how) for _, _, path, how in asked])
+        yield from (one for one, denied in zip(asked, answers, strict=True) if denied)
+
+
+# Files.
+
+
+def _roots(tree: Tree, trouble: Trouble) -> Iterator[_Asked]:
+    """Those that are directories; of the others it is said what they are."""
     for site in tree.sites:
-        with trouble.at(site.origin_of("root"), "site.root"):
-            _check_root(site.path_of("root") or ".", site["root"])
+        path, said, origin = site.path_of("root") or ".", site["root"], site.origin_of("root")
+        with trouble.at(origin, "site.root"):
+            if not os.path.exists(path) and _is_seen(path):  # noqa: PTH110 (pathlib is slow to import)
+                raise ConfigError(f"there is no directory {said!r}: make it, or name another one")
+            if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
+                raise ConfigError(f"{said!r} is not a directory: name the one that the files are in")
+            yield origin, "site.root", path, os.X_OK
+
+
+def _is_seen(path: str) -> bool:
+    """Whether we may look at the directory that a name is in: else it may be there all the same."""
+    try:
+        os.stat(path)  # noqa: PTH116
+    except PermissionError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _password_files(tree: Tree, trouble: Trouble) -> Iterator[_Asked]:
+    """Those that are sound."""
+    for site in tree.sites:
         for gate in site["access"]:
             path = None if gate.broken else gate.path_of("password_file")
             if path is not None:
-                with trouble.at(gate.origin_of("password_file"), "site.access.password_file"):
+                origin, key = gate.origin_of("password_file"), "site.access.password_file"
+                with trouble.at(origin, key):
                     from ..rules.password_file import PasswordFile
 
                     PasswordFile(path)
+                    yield origin, key, path, os.R_OK
 
 
-def _check_root(path: str, said: str) -> None:
-    if not os.path.exists(path):  # noqa: PTH110 (pathlib is slow to import)
-        raise ConfigError(f"there is no directory {said!r}: make it, or name another one")
-    if not os.path.isdir(path):  # noqa: PTH112
-        raise ConfigError(f"{said!r} is not a directory: name the one that the files are in")
-    if not os.access(path, os.X_OK):
-        raise ConfigError(f"no right to enter {said!r}: run as a user who may, or change its mode")
-
-
-def doubts(sites: tuple[SiteConfig, ...], sections: list[Section]) -> Iterator[str]:
-    """What starts all the same and is hardly meant: sentences with their places."""
-    for config, section in zip(sites, sections, strict=True):
-        for gate in section["access"]:
-            yield from _strangers(gate)
-        if config.mass is None:
-            yield from _missing_pages(config, section)
-            yield from _rules_files(config)
-
-
-def _strangers(gate: Section) -> Iterator[str]:
-    """Users who may pass, and of whom the password file knows nothing."""
-    path = None if gate.broken else gate.path_of("password_file")
-    if path is None:
+def _check_chroot(tree: Tree, chroot: str, trouble: Trouble) -> None:
+    """Roots and password files must be beneath it."""
+    if not chroot:
         return
-    from ..rules.password_file import PasswordFile
-
-    try:
-        known = PasswordFile(path).current
-    except ConfigError:  # told already, where the disk was looked at
-        return
-    for user in gate["users"]:
-        if user not in known:
-            yield f"{gate.origin_of('users')}: site.access.users: {user!r} is not in {path!r}, so nobody is that"
-
-
-def _missing_pages(config: SiteConfig, section: Section) -> Iterator[str]:
-    """Files that the configuration names and that are not there; a 404.html may be anywhere, or nowhere."""
-    policy = config.policy
-    named = [("spa", [policy.fallback] if policy.fallback else []), ("error_pages", list(policy.error_pages.values()))]
-    for key, names in named:
-        for name in names:
-            if not os.path.isfile(os.path.join(config.root, os.fsdecode(name))):  # noqa: PTH113, PTH118
-                yield f"{section.origin_of(key)}: site.{key}: there is no file {os.fsdecode(name)!r} beneath the root"
-
-
-def _rules_files(config: SiteConfig) -> Iterator[str]:
-    """What is wrong in _headers and _redirects; the server ignores such lines and says so in its log."""
-    dialect = config.policy.rules_files
-    if dialect is None:
-        return
-    for name, parse in (("_headers", parse_headers), ("_redirects", parse_redirects)):
-        path = os.path.join(config.root, name)  # noqa: PTH118
-        try:
-            with open(path, "rb") as file:
-                data = file.read(FILE_BYTES_MAX + 1)
-        except OSError:
-            continue
-        yield from parse(data, path, dialect).problems
+    with trouble.at(tree.server.origin_of("chroot"), "server.chroot"):
+        if not os.path.isdir(chroot):  # noqa: PTH112
+            raise ConfigError(f"there is no directory {chroot!r}: make it, or name another one")
+    for site in tree.sites:
+        named = [(site, "root", "site.root")]
+        named += [(gate, "password_file", "site.access.password_file") for gate in site["access"] if not gate.broken]
+        for section, key, full in named:
+            path = section.path_of(key)
+            if path is not None and os.path.commonpath((path, chroot)) != os.path.normpath(chroot):
+                with trouble.at(section.origin_of(key), full):
+                    raise ConfigError(f"{path!r} is not beneath {chroot!r}: move it there, or leave server.chroot out")

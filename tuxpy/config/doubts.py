@@ -1,0 +1,194 @@
+"""What starts all the same and is hardly meant: rules that never match, pages that are never sent, unknown users.
+
+`tuxpy check` tells it, and so does a server before it serves and when it reads its configuration again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ..errors import ConfigError
+from ..rules.patterns import Pattern
+from ..rules.redirects import REDIRECTS, RedirectRule
+from ..rules.rulesfiles import FILE_BYTES_MAX, parse_headers, parse_redirects
+from .problems import Problem, Trouble
+from .sites import SiteConfig
+from .tree import Origin, Section, Tree
+
+# What a site can answer with a page of its own. All others are the engine's, or said before it is known which site.
+_STATUSES: Final = (401, 403, 404, 405, 406, 412, 416, 417, 501)
+
+
+def doubts(tree: Tree, sites: Sequence[SiteConfig]) -> tuple[Problem, ...]:
+    """All of it, in the order of lines."""
+    trouble = Trouble()
+    problems: list[Problem] = []
+    for config, section in zip(sites, tree.sites, strict=True):
+        for gate in section["access"]:
+            _strangers(gate, trouble)
+        _unused_pages(section, trouble)
+        _overtaken(config, section, trouble)
+        _unused_types(section, trouble)
+        if config.mass is None:
+            _missing_pages(config, section, trouble)
+            _covered(config, section, trouble)
+            problems += _rules_files(config)
+    return tuple(sorted({*trouble.problems, *problems}))
+
+
+# Users.
+
+
+def _strangers(gate: Section, trouble: Trouble) -> None:
+    """Users who may pass, and of whom the password file knows nothing."""
+    path = None if gate.broken else gate.path_of("password_file")
+    if path is None:
+        return
+    from ..rules.password_file import PasswordFile
+
+    try:
+        known = PasswordFile(path).current
+    except ConfigError:  # told already, where the disk was looked at
+        return
+    for user in gate["users"]:
+        if user not in known:
+            trouble.add(gate.origin_of("users"), "site.access.users", f"{user!r} is not in {path!r}, so nobody is that")
+
+
+# Pages.
+
+
+def _missing_pages(config: SiteConfig, section: Section, trouble: Trouble) -> None:
+    """Files that the configuration names and that are not there; a 404.html may be anywhere, or nowhere."""
+    policy = config.policy
+    named = [("spa", [policy.fallback] if policy.fallback else []), ("error_pages", list(policy.error_pages.values()))]
+    for key, names in named:
+        for name in names:
+            if not os.path.isfile(_beneath(config, name)):  # noqa: PTH113
+                trouble.add(section.origin_of(key), f"site.{key}", f"there is no file {_said(name)} beneath the root")
+
+
+def _unused_pages(section: Section, trouble: Trouble) -> None:
+    """Pages for statuses that no site sends."""
+    known = ", ".join(map(str, _STATUSES))
+    for status in sorted(section["error_pages"]):
+        if status not in _STATUSES:
+            what = f"the page for {status} is never sent: pages can be given for {known}"
+            if status in (429, 503):
+                what = f"the page for {status} is never sent: the engine answers with a page of its own, at once"
+            trouble.add(section.origin_of("error_pages"), "site.error_pages", what)
+
+
+def _unused_types(section: Section, trouble: Trouble) -> None:
+    """An extension with dots in it is nobody's: what counts is behind the last one."""
+    for extension, _ in section["types"]:
+        if "*" in extension:
+            what = f"{extension!r} is no pattern: give the extension alone, as in {extension.lstrip('*.')!r}"
+            trouble.add(section.origin_of("types"), "site.types", what)
+
+
+# Rules that never match.
+
+# Signs that no pattern of an operator has by chance: what matches these matches whatever else stands there.
+_SAMPLES: Final = (("q7x0z", "w3v9k"), ("zz.q7x", "k9.wzz"))
+
+
+def _overtaken(config: SiteConfig, section: Section, trouble: Trouble) -> None:
+    """Redirects and try lists of which an earlier one takes everything: the first rule that matches decides."""
+    redirects = config.policy.redirects
+    origins = _origins(section, "redirects", [rule.where for rule in redirects])
+    for place, later in enumerate(redirects):
+        found = next((one for one in redirects[:place] if _takes_all_of(one, later)), None)
+        if found is not None and later.where in origins:
+            _add_overtaken(origins[later.where], "site.redirects", found.pattern.text, found.where, trouble)
+    tries = config.policy.tries
+    origins = _origins(section, "try", [rule.where for rule in tries])
+    for place, later_try in enumerate(tries):
+        before = next((one for one in tries[:place] if _covers(one.pattern, later_try.pattern)), None)
+        if before is not None and later_try.where in origins:
+            _add_overtaken(origins[later_try.where], "site.try", before.pattern.text, before.where, trouble)
+
+
+def _origins(section: Section, key: str, places: Sequence[str]) -> dict[str, Origin]:
+    return {str(one.origin): one.origin for one in section[key] if str(one.origin) in places}
+
+
+def _add_overtaken(origin: Origin, key: str, pattern: str, where: str, trouble: Trouble) -> None:
+    trouble.add(origin, key, f"the rule is never reached: the one for {pattern} ({where}) comes first and takes all")
+
+
+def _takes_all_of(first: RedirectRule, later: RedirectRule) -> bool:
+    """Nothing is left for `later`. Without force a rule steps back where there is a file, and a forced one has that."""
+    if first.query or (later.force and not first.force) or not _covers(first.pattern, later.pattern):
+        return False
+    # A redirect to where the request already is is passed over.
+    return first.status not in REDIRECTS or all(first.apply(path, None) for path in _paths_of(later.pattern))
+
+
+def _covers(first: Pattern, later: Pattern) -> bool:
+    return all(first.match(path) is not None for path in _paths_of(later))
+
+
+def _paths_of(pattern: Pattern) -> list[bytes]:
+    """Paths that the pattern is for: all, or such as stand for all the others."""
+    if pattern.literals:
+        return [b"/" + one if pattern.anywhere else one for one in pattern.literals]
+    paths = []
+    for segment, word in _SAMPLES:
+        for deep in ("", segment, f"{segment}/{word}"):
+            parts = []
+            for part in pattern.text.split("/"):
+                if part == "**" or (part == "*" and pattern.text.endswith("/*")):
+                    parts.append(deep)
+                else:
+                    parts.append(word if part.startswith(":") else part.replace("*", segment))
+            paths.append("/".join(parts).encode())
+    written = [path if path.startswith(b"/") else b"/" + path for path in paths]
+    return [path for path in written if pattern.match(path) is not None] or [b"/"]
+
+
+def _covered(config: SiteConfig, section: Section, trouble: Trouble) -> None:
+    """Redirects of paths at which a file lies: without force, the file is sent."""
+    origins = _origins(section, "redirects", [rule.where for rule in config.policy.redirects])
+    for rule in config.policy.redirects:
+        if rule.force or rule.pattern.anywhere or rule.where not in origins:
+            continue
+        literals = sorted(rule.pattern.literals)
+        if literals and all(os.path.isfile(_beneath(config, path.lstrip(b"/"))) for path in literals):  # noqa: PTH113
+            what = f"the file {_said(literals[0])} is there and wins: write force = true, or take the file away"
+            trouble.add(origins[rule.where], "site.redirects", what)
+
+
+def _beneath(config: SiteConfig, name: bytes) -> str:
+    return os.path.join(config.root, os.fsdecode(name))  # noqa: PTH118
+
+
+def _said(name: bytes) -> str:
+    return repr(os.fsdecode(name))
+
+
+# Files of rules.
+
+
+def _rules_files(config: SiteConfig) -> Iterator[Problem]:
+    """What is wrong in _headers and _redirects; the server ignores such lines and says so in its log."""
+    dialect = config.policy.rules_files
+    if dialect is None:
+        return
+    for name, parse in (("_headers", parse_headers), ("_redirects", parse_redirects)):
+        path = os.path.join(config.root, name)  # noqa: PTH118
+        try:
+            with open(path, "rb") as file:
+                data = file.read(FILE_BYTES_MAX + 1)
+        except OSError:
+            continue
+        for said in parse(data, path, dialect).problems:
+            place, _, what = said.partition(": ")
+            yield Problem(_line_of(place), place, what)
+
+
+def _line_of(place: str) -> int:
+    number = place.rpartition(":")[2]
+    return int(number) if number.isdecimal() else 0
