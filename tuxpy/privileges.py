@@ -25,7 +25,8 @@ log = logging.getLogger("tuxpy")
 # Imported late elsewhere. Another user may have no right to read them, and in a chroot none would be found.
 _LATE: Final = (
     "concurrent.futures.thread", "difflib", "encodings.idna", "linecache",
-    *(f"tuxpy.{name}" for name in ("inside", "preload", "rules.password_file", "rules.passwords", "site.listed")),
+    *(f"tuxpy.{name}" for name in ("config.doubts", "inside", "preload", "rules.password_file", "rules.passwords")),
+    "tuxpy.site.listed",
 )  # fmt: skip
 _LATE_AND_OURS: Final = (
     "bcrypt", "argon2.low_level", "argon2.exceptions", "brotli", "zstandard", "compression.zstd",
