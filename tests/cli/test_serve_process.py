@@ -125,7 +125,7 @@ def test_a_host_that_is_not_ours(run: Run, www: Path) -> None:
 def without_rights() -> list[str]:
     """A tuxpy whose process is nobody's, with everything imported before the rights are gone."""
     script = (
-        "import difflib, encodings.idna, os, sys, tuxpy.config.doubts, tuxpy.config.loading, tuxpy.log, tuxpy.server\n"
+        "import difflib, encodings.idna, os, sys, tuxpy.cli.serving, tuxpy.config.doubts, tuxpy.config.loading\n"
         "from tuxpy.cli.main import main\n"
         "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "sys.exit(main())"
