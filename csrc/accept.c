@@ -19,19 +19,24 @@ static int check_listener(int listener)
     return accepts ? 0 : -EINVAL;
 }
 
-static void begin_drain(struct tux_engine *e, struct tux_port *port, bool shut, u32 idle_ms)
+static void begin_drain(struct tux_engine *e, u32 number, bool shut, u32 idle_ms)
 {
+    struct tux_port *port = e->ports[number];
     if (port->drain_turns > 0) return;
     port->drain_turns = 1;
     port->shut = shut;
+    port->shed = 0; /* all of them end */
     port->leave_ms = e->stage.now_ms + idle_ms;
     port->changed = true;
     e->accept_turns = true;
-    tux_serve_drain(e, port->listener, port->leave_ms);
+    for (u32 slot = 0; slot < e->options.slots; slot++)
+        if (e->runs[slot].port == number + 1) tux_serve_leaves(e, &e->runs[slot], port->leave_ms);
 }
 
-/* The port of a listener, made when it is first spoken of. -errno when nobody can accept there. */
-static i64 port_of(struct tux_engine *e, int listener)
+/* The port of a run's listener, made when its first run comes. It is given up with the last one, before this has
+ * completed, and until then the descriptor is lent: so its number means one listener as long as there is a port. -errno
+ * when a run cannot accept there. */
+static i64 port_of(struct tux_engine *e, const struct tux_run *run, int listener)
 {
     u32 number = e->port_count;
     for (u32 i = 0; i < e->port_count; i++) {
@@ -51,11 +56,12 @@ static i64 port_of(struct tux_engine *e, int listener)
     failed = e->backend->ops->listen(e->backend, number, listener);
     if (failed) return failed;
     e->ports[number]->listener = listener;
-    if (e->draining) begin_drain(e, e->ports[number], e->draining_shut, 0);
+    e->ports[number]->line = run->cookie;
+    if (e->draining) begin_drain(e, number, e->draining_shut, 0);
     return number;
 }
 
-/* Nobody accepts at the port any more: its place is free for another listener. */
+/* No run accepts at the port any more: its place is free for another listener. */
 static void give_up_port(struct tux_engine *e, u32 number)
 {
     struct tux_port *port = e->ports[number];
@@ -75,15 +81,25 @@ static void use_port(struct tux_engine *e, struct tux_run *run, u32 number)
     run->port = (u8)(number + 1);
 }
 
+void tux_accept_join(struct tux_engine *e, struct tux_run *run)
+{
+    const struct tux_chain *chain = run->frame.chain;
+    for (unsigned i = 0; i < chain->atoms; i++) {
+        const struct tux_atom *atom = &chain->atom[i];
+        if (atom->call != TUX_CALL_accept4 || !(chain->cell[atom->args[0]].mode & TUX_CELL_PARAM)) continue;
+        i64 number = port_of(e, run, (int)tux_arg(run, atom, 0));
+        if (number >= 0) use_port(e, run, (u32)number); /* else accept4 will say why */
+        return;
+    }
+}
+
 void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
 {
     if (run->port == 0) return;
     u32 number = run->port - 1u;
     struct tux_port *port = e->ports[number];
     run->port = 0;
-    /* While it is draining or shedding, runs may be on their way here that have not accepted yet, and must learn it. */
-    bool awaits = port->shed > 0 || (port->drain_turns > 0 && port->drain_turns <= TUX_DRAIN_TURNS);
-    if (--port->users == 0 && !awaits) give_up_port(e, number);
+    if (--port->users == 0) give_up_port(e, number);
 }
 
 /* The connection, or -ECONNABORTED when it was closed at once. */
@@ -98,7 +114,7 @@ static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const str
         *owner = -1;
     }
     tux_serve_end(e, run);
-    conn->listener = (int)tux_arg(run, atom, 0);
+    conn->line = run->cookie;
     conn->fd = (int)fd;
     conn->refused_by = crowded ? TUX_LIMIT_BUSY + 1 : 0;
     tux_guard_meet(e, conn);
@@ -126,7 +142,9 @@ i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_a
         if (landed != -ECONNABORTED) return landed;
     }
     if (tux_arg(run, atom, 1) & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) return -EINVAL; /* both are set in any case */
-    i64 number = port_of(e, (int)tux_arg(run, atom, 0));
+    int listener = (int)tux_arg(run, atom, 0);
+    bool known = run->port > 0 && e->ports[run->port - 1]->listener == listener;
+    i64 number = known ? run->port - 1 : port_of(e, run, listener);
     if (number < 0) return number;
     use_port(e, run, (u32)number);
     struct tux_port *port = e->ports[number];
@@ -181,17 +199,15 @@ void tux_accept_landed(struct tux_engine *e, u32 number, i64 result)
     }
 }
 
-void tux_accept_drain(struct tux_engine *e, int listener, bool shut, u32 idle_ms)
+void tux_accept_drain(struct tux_engine *e, u64 line, bool shut, u32 idle_ms)
 {
-    if (listener >= 0) {
-        i64 number = port_of(e, listener);
-        if (number >= 0) begin_drain(e, e->ports[number], shut, idle_ms);
-        return;
+    bool all = line == UINT64_MAX;
+    if (all) {
+        e->draining = true;
+        e->draining_shut = shut;
     }
-    e->draining = true;
-    e->draining_shut = shut;
     for (u32 i = 0; i < e->port_count; i++)
-        if (e->ports[i]->listener >= 0) begin_drain(e, e->ports[i], shut, idle_ms);
+        if (e->ports[i]->listener >= 0 && (all || e->ports[i]->line == line)) begin_drain(e, i, shut, idle_ms);
 }
 
 /* Accepting has been stopped, and whatever was under way has arrived: let the parked runs go. They take along what the
@@ -206,7 +222,6 @@ static void end_drain(struct tux_engine *e, u32 number)
     }
     /* Whoever comes now is refused at once instead of waiting in vain. */
     if (port->shut) (void)shutdown(port->listener, SHUT_RD);
-    if (port->users == 0) give_up_port(e, number);
 }
 
 bool tux_accept_turn(struct tux_engine *e)
@@ -227,13 +242,32 @@ bool tux_accept_turn(struct tux_engine *e)
     return more;
 }
 
-void tux_accept_shed(struct tux_engine *e, int listener, u32 count)
+/* Those that lead a connection end behind it. It is told so in its next answer, or ends when it has been idle for
+ * idle_ms: a listener that has just come would wait for ever for the runs of one whose clients stay. */
+static void shed_at(struct tux_engine *e, u32 number, u32 count, u32 idle_ms)
 {
-    i64 number = port_of(e, listener);
-    if (number < 0) return;
     struct tux_port *port = e->ports[number];
+    if (port->drain_turns > 0) return;
     port->shed += count;
     for (; port->shed > 0 && port->parked_count > 0; port->shed--) wake_parked(e, port, -ECANCELED);
+    u32 leaving = 0;
+    for (u32 slot = 0; slot < e->options.slots; slot++)
+        leaving += e->runs[slot].port == number + 1 && e->conns[slot].leaving;
+    for (u32 slot = 0; slot < e->options.slots && leaving < port->shed; slot++) {
+        struct tux_conn *conn = &e->conns[slot];
+        if (e->runs[slot].port != number + 1 || conn->fd < 0 || conn->leaving) continue;
+        tux_serve_leaves(e, &e->runs[slot], e->stage.now_ms + idle_ms);
+        leaving++;
+    }
+}
+
+void tux_accept_shed(struct tux_engine *e, u64 line, u32 count, u32 idle_ms)
+{
+    for (u32 i = 0; i < e->port_count; i++)
+        if (e->ports[i]->listener >= 0 && e->ports[i]->line == line) {
+            shed_at(e, i, count, idle_ms);
+            return;
+        }
 }
 
 void tux_accept_unpark(struct tux_engine *e, struct tux_run *run)

@@ -7,13 +7,15 @@
 i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
 /* A connection came in on the port (or accept failed: -errno). */
 void tux_accept_landed(struct tux_engine *e, u32 port, i64 result);
-/* Draining of one listener (-1: of all), as api.h has it: it begins, ... */
-void tux_accept_drain(struct tux_engine *e, int listener, bool shut, u32 idle_ms);
+/* A run begins that will accept at one of its params: from now on it is one of that listener's. */
+void tux_accept_join(struct tux_engine *e, struct tux_run *run);
+/* Draining of a listener, as api.h has it: it begins, ... */
+void tux_accept_drain(struct tux_engine *e, u64 line, bool shut, u32 idle_ms);
 /* ... and a turn of it: what the backlog still holds goes to the runs that are parked, the others end. Whether there
  * are more to come. */
 bool tux_accept_turn(struct tux_engine *e);
-/* So many runs end instead of accepting there again. */
-void tux_accept_shed(struct tux_engine *e, int listener, u32 count);
+/* So many runs end instead of accepting there again, as api.h has it. */
+void tux_accept_shed(struct tux_engine *e, u64 line, u32 count, u32 idle_ms);
 /* The run is parked at accept and shall wait no longer. */
 void tux_accept_unpark(struct tux_engine *e, struct tux_run *run);
 /* Tell the back-end of ports whose number of parked runs has changed. */

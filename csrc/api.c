@@ -128,22 +128,23 @@ static void post_plain(struct tux_engine *e, enum tux_command_kind kind)
     tux_control_post(e, command);
 }
 
-void tux_engine_drain(struct tux_engine *e, int listener, int shut, uint32_t idle_ms)
+void tux_engine_drain(struct tux_engine *e, uint64_t line, int shut, uint32_t idle_ms)
 {
     struct tux_command *command = command_of(TUX_COMMAND_DRAIN, 0);
     TUX_ASSERT(command != NULL);
-    command->listener = listener;
+    command->cookie = line;
     command->shut = shut != 0;
     command->deadline_ms = idle_ms;
     tux_control_post(e, command);
 }
 
-void tux_engine_shed(struct tux_engine *e, int listener, uint32_t count)
+void tux_engine_shed(struct tux_engine *e, uint64_t line, uint32_t count, uint32_t idle_ms)
 {
     struct tux_command *command = command_of(TUX_COMMAND_SHED, 0);
     TUX_ASSERT(command != NULL);
-    command->listener = listener;
+    command->cookie = line;
     command->copies = count;
+    command->deadline_ms = idle_ms;
     tux_control_post(e, command);
 }
 
@@ -230,7 +231,7 @@ int tux_engine_answer(struct tux_engine *e, uint32_t slot, uint32_t generation, 
 
 void tux_engine_knock(struct tux_engine *e) { tux_control_knock(e); }
 
-int tux_engine_preload(struct tux_engine *e, int listener, uint32_t class_number, uint32_t rules, const uint8_t *heads,
+int tux_engine_preload(struct tux_engine *e, uint64_t line, uint32_t class_number, uint32_t rules, const uint8_t *heads,
                        size_t heads_bytes, struct tux_response *response)
 {
     if (heads_bytes > TUX_HEAD_BYTES_MAX) return -EINVAL; /* so each of them fits, too */
@@ -241,7 +242,7 @@ int tux_engine_preload(struct tux_engine *e, int listener, uint32_t class_number
         free(preload);
         return -ENOMEM;
     }
-    *preload = (struct tux_preload){.response = response, .listener = listener, .class_number = class_number,
+    *preload = (struct tux_preload){.response = response, .line = line, .class_number = class_number,
                                     .rules = rules, .heads_bytes = heads_bytes};
     memcpy(preload->heads, heads, heads_bytes);
     command->kind = TUX_COMMAND_PRELOAD;

@@ -103,8 +103,8 @@ enum tux_ran { TUX_RAN_INLINE, TUX_RAN_ON_ENGINE, TUX_RAN_BY_RING, TUX_RAN_ON_WO
 struct tux_traced { uint64_t ns; int64_t result; uint16_t atom; uint8_t place, reserved[5]; };
 
 struct tux_miss {
+    uint64_t line;              /* of the listener that accepted the connection */
     uint32_t slot, generation;
-    int listener;               /* the descriptor that accepted the connection */
     uint32_t class_number;      /* of the client's address */
     uint32_t rules;             /* the number of the rules that this class is of */
     uint32_t flags;             /* enum tux_miss_flags */
@@ -204,9 +204,9 @@ enum tux_ready_form { TUX_READY_HEAD = 1, TUX_READY_KEEP = 2, TUX_READY_FORMS = 
 int tux_engine_ready(struct tux_engine *engine, uint32_t limit, uint32_t form, struct tux_response *response);
 void tux_engine_knock(struct tux_engine *engine);
 /* Keep a response for these heads (one or more, whole, in a row) before anybody has sent them: as if a client of that
- * class of addresses had, at that listener. Takes the response unless it fails; nothing is kept where it finds no room,
- * or when these are not the rules in force any more. */
-int tux_engine_preload(struct tux_engine *engine, int listener, uint32_t class_number, uint32_t rules,
+ * class of addresses had, at the listener of that line. Takes the response unless it fails; nothing is kept where it
+ * finds no room, or when these are not the rules in force any more. */
+int tux_engine_preload(struct tux_engine *engine, uint64_t line, uint32_t class_number, uint32_t rules,
                        const uint8_t *heads, size_t heads_bytes, struct tux_response *response);
 /* Forget every decision: the rules or the roots have changed. */
 void tux_engine_forget(struct tux_engine *engine);
@@ -219,13 +219,16 @@ uint32_t tux_engine_rules_settled(struct tux_engine *engine);
 int64_t tux_engine_shared_get(struct tux_engine *engine, uint32_t index);
 void tux_engine_shared_set(struct tux_engine *engine, uint32_t index, int64_t value);
 int64_t tux_engine_shared_add(struct tux_engine *engine, uint32_t index, int64_t n);
-/* The listener (-1: every one) accepts no more: runs parked there end. Take the counter down first. Connections have
+/* A listener is known by its line: the cookie with which the runs that accept there were submitted, chosen by the
+ * caller. The number of a descriptor would not do, since it comes back. The listener of a line (UINT64_MAX: every one)
+ * accepts no more: runs parked there end. Take the counter down first. Connections have
  * `idle_ms` for one more request, whose miss is marked LEAVING; then idle ones close. What the
  * backlog holds is still served as far as runs are parked. `shut`: then the socket is shut down, for all who hold it.
  * Otherwise it is left as it is for whoever else accepts there. */
-void tux_engine_drain(struct tux_engine *engine, int listener, int shut, uint32_t idle_ms);
-/* So many runs end instead of accepting at this listener again: those parked now, then those that come next. */
-void tux_engine_shed(struct tux_engine *engine, int listener, uint32_t count);
+void tux_engine_drain(struct tux_engine *engine, uint64_t line, int shut, uint32_t idle_ms);
+/* So many runs end instead of accepting at the listener of this line again: those parked now, then those that come
+ * next. As many connections as are missing have `idle_ms` for one more request, as in a drain. */
+void tux_engine_shed(struct tux_engine *engine, uint64_t line, uint32_t count, uint32_t idle_ms);
 
 /* prctl(2): this thread, and all that begin later, gain no rights by what they execute. */
 int tux_no_new_privileges(void);

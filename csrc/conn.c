@@ -30,7 +30,7 @@ void tux_conn_reset(struct tux_conn *conn, struct tux_metrics *metrics)
     free(conn->input);
     /* all but the bytes of the repeat, which mean nothing without their length */
     memset(conn, 0, offsetof(struct tux_conn, repeat_head));
-    conn->listener = conn->fd = -1;
+    conn->fd = -1;
 }
 
 int tux_conn_keep_input(struct tux_conn *conn, const u8 *bytes, size_t length)

@@ -10,7 +10,8 @@
 
 struct tux_conn {
     /* for the life of the connection */
-    int listener, fd; /* -1: the run leads no connection now */
+    int fd;   /* -1: the run leads no connection now */
+    u64 line; /* of the listener that it came by; see api.h */
     u32 class_number; /* of the client's address */
     u32 requests;
     u16 port;         /* of the client, and its address, IPv4 in its mapped form; a PROXY header may say another */

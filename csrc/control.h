@@ -21,7 +21,7 @@ struct tux_rules_change;
 /* A response and the heads that it answers. */
 struct tux_preload {
     struct tux_response *response;
-    int listener;
+    u64 line;
     u32 class_number, rules;
     size_t heads_bytes;
     u8 heads[];
@@ -31,9 +31,8 @@ struct tux_command {
     struct tux_command *next;
     enum tux_command_kind kind;
     struct tux_chain *chain;
-    u64 cookie;
+    u64 cookie; /* SHED, DRAIN: the line; copies say how many runs, deadline_ms how long idle connections may stay */
     u32 copies, deadline_ms, param_count;
-    int listener; /* SHED, DRAIN; copies say how many runs, deadline_ms how long idle connections may stay */
     bool shut;
     struct tux_rules_change *rules; /* the command's own, as are the next two */
     struct tux_preload *preload;

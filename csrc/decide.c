@@ -57,7 +57,7 @@ static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_respon
 struct asked {
     const u8 *head;
     size_t head_bytes;
-    int listener;
+    u64 line;
     u32 class_number;
     bool last;
 };
@@ -65,18 +65,19 @@ struct asked {
 static struct asked asked_by(const struct tux_engine *e, const struct tux_conn *conn)
 {
     bool last = tux_guard_is_last(e, conn);
-    return (struct asked){conn->head, conn->head_bytes, conn->listener, conn->class_number, last};
+    return (struct asked){conn->head, conn->head_bytes, conn->line, conn->class_number, last};
 }
 
-/* The key in e->key, 0 when the head has none: listener, class of address and whether it is the last request, then what
+/* The key in e->key, 0 when the head has none: line, class of address and whether it is the last request, then what
  * tux_head_key makes. `range` becomes the place of the value of Range in it, as there. */
 static size_t key_of(struct tux_engine *e, const struct asked *asked, struct tux_spot *range)
 {
-    const u32 place[2] = {(u32)asked->listener, asked->class_number << 1 | asked->last};
-    memcpy(e->key, place, sizeof place);
-    size_t bytes = tux_head_key(asked->head, asked->head_bytes, &e->significant, e->key + sizeof place, range);
-    range->at += sizeof place;
-    return bytes ? bytes + sizeof place : 0;
+    const u32 manner = asked->class_number << 1 | asked->last;
+    memcpy(e->key, &asked->line, sizeof asked->line);
+    memcpy(e->key + sizeof asked->line, &manner, sizeof manner);
+    size_t bytes = tux_head_key(asked->head, asked->head_bytes, &e->significant, e->key + TUX_KEY_PREFIX, range);
+    range->at += TUX_KEY_PREFIX;
+    return bytes ? bytes + TUX_KEY_PREFIX : 0;
 }
 
 /* If the head whose key of `bytes` lies in e->key asks for a range in the strict form, and by the only method that has
@@ -84,7 +85,7 @@ static size_t key_of(struct tux_engine *e, const struct asked *asked, struct tux
 static size_t key_of_any_range(struct tux_engine *e, size_t bytes, struct tux_spot place, struct tux_range *range)
 {
     static const char get[] = "GET ";
-    const u8 *line = e->key + 2 * sizeof(u32);
+    const u8 *line = e->key + TUX_KEY_PREFIX;
     if (place.bytes == 0 || memcmp(line, get, sizeof get - 1) != 0) return 0;
     if (!tux_range_read(e->key + place.at, place.bytes, range)) return 0;
     return tux_range_hide(e->key, bytes, place.at, place.bytes);
@@ -112,7 +113,7 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
     conn->asked_rules = e->rules_number;
     u32 flags = conn->miss_flags | (conn->asked_leaving ? TUX_MISS_LEAVING : 0u);
     struct tux_miss miss = {.class_number = conn->class_number, .rules = conn->asked_rules,
-                            .slot = run->slot, .generation = run->generation, .listener = conn->listener,
+                            .slot = run->slot, .generation = run->generation, .line = conn->line,
                             .flags = flags, .head = conn->head, .head_bytes = conn->head_bytes};
     tux_ring_put(&e->misses, &miss);
     e->notify = true;
@@ -267,7 +268,7 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
 void tux_decide_preload(struct tux_engine *e, struct tux_preload *p)
 {
     struct tux_response *r = p->response;
-    struct asked asked = {.listener = p->listener, .class_number = p->class_number};
+    struct asked asked = {.line = p->line, .class_number = p->class_number};
     p->response = NULL; /* ours */
     tux_metric_add(&e->metrics.responses, 1);
     tux_metric_add(&e->metrics.blobs, 1);

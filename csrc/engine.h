@@ -22,12 +22,14 @@ struct tux_run_list {
     u32 first, last;
 };
 
-/* A listener, and the runs that are parked at accept for it. */
+/* A listener, and the runs that are parked at accept for it. It is known by its line, the cookie of its runs: the
+ * number of its descriptor may be another's tomorrow. */
 struct tux_port {
-    int listener;
+    u64 line;
+    int listener; /* -1: the place is free */
     struct tux_run_list parked;
     u32 parked_count;
-    u32 users;       /* runs that accept here, parked or not; with the last of them the listener is given back */
+    u32 users;       /* runs that accept here, now or later; with the last of them the listener is given back */
     u32 shed;        /* so many of them shall end instead of accepting again */
     u32 drain_turns; /* turns since draining began; 0 = it has not */
     u64 leave_ms;    /* draining: idle connections stay until then */
@@ -97,7 +99,7 @@ struct tux_engine {
     u64 sample_ms; /* when the next hit is looked at */
     u32 ended_now; /* responses that began and ended in this turn, and are not counted by their time yet */
     char date[TUX_DATE_BYTES + 1];
-    u8 key[TUX_HEAD_BYTES_MAX + 8];
+    u8 key[TUX_HEAD_BYTES_MAX + TUX_KEY_PREFIX];
     struct tux_event events[TUX_EVENTS_MAX];
 
     /* from thread to thread */

@@ -19,7 +19,7 @@ struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record)
     run->slot = slot;
     run->generation = generation;
     tux_record_enter(record, run);
-    e->conns[slot].listener = e->conns[slot].fd = -1;
+    e->conns[slot].fd = -1;
     tux_metric_add(&e->metrics.runs, 1);
     return run;
 }
@@ -35,6 +35,7 @@ void tux_life_start(struct tux_engine *e, const struct tux_command *command)
         int failed = tux_frame_param(&run->frame, command->param[i].cell, command->param[i].value);
         TUX_ASSERT(!failed); /* checked at submit */
     }
+    tux_accept_join(e, run);
     tux_list_add(e, &e->ready, run);
 }
 

@@ -44,6 +44,7 @@
 #define TUX_HEAD_BYTES_LEAST 256
 #define TUX_HEAD_BYTES_MAX 65536
 #define TUX_PLAIN_BYTES_MAX 4096  /* of a head that is refused, so that its connection may stay open */
+#define TUX_KEY_PREFIX 12         /* before the head's part of a key: the line, the class and whether it is the last */
 #define TUX_SIGNIFICANT_MAX 32
 #define TUX_NAME_BYTES_MAX 40
 #define TUX_REPEAT_BYTES 384      /* previous head kept by a connection for the cheapest comparison */

@@ -134,8 +134,8 @@ static void take_commands(struct tux_engine *e)
                 if (e->runs[i].frame.chain && e->runs[i].cookie == command->cookie)
                     end_early(e, &e->runs[i], TUX_REASON_CANCELLED);
             break;
-        case TUX_COMMAND_DRAIN: tux_accept_drain(e, command->listener, command->shut, command->deadline_ms); break;
-        case TUX_COMMAND_SHED: tux_accept_shed(e, command->listener, command->copies); break;
+        case TUX_COMMAND_DRAIN: tux_accept_drain(e, command->cookie, command->shut, command->deadline_ms); break;
+        case TUX_COMMAND_SHED: tux_accept_shed(e, command->cookie, command->copies, command->deadline_ms); break;
         case TUX_COMMAND_READY: tux_guard_ready(e, command); break;
         case TUX_COMMAND_RULES: tux_rules_apply(e, command->rules); break;
         case TUX_COMMAND_FORGET:

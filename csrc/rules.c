@@ -81,7 +81,7 @@ void tux_rules_apply(struct tux_engine *e, const struct tux_rules_change *change
     tux_decide_release_joined(e, TUX_NONE32);
     for (u32 slot = 0; slot < e->options.slots; slot++) {
         struct tux_conn *conn = &e->conns[slot];
-        if (!e->runs[slot].frame.chain || conn->listener < 0) continue;
+        if (!e->runs[slot].frame.chain || conn->fd < 0) continue;
         tux_guard_meet(e, conn);
         (void)tux_guard_classify(e, conn);
         tux_guard_count_again(e, conn);

@@ -259,7 +259,7 @@ static i64 serve_sendfile(struct tux_stage *stage, struct tux_run *run, const st
 void tux_serve_end(struct tux_engine *e, struct tux_run *run)
 {
     struct tux_conn *conn = tux_conn_of(e, run);
-    if (conn->listener < 0) return;
+    if (conn->fd < 0) return;
     tux_metric_add(&e->metrics.connections, -1);
     tux_conn_reset(conn, &e->metrics);
 }
@@ -278,18 +278,15 @@ void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
     table[TUX_CALL_close] = tux_linger_close;
 }
 
-void tux_serve_drain(struct tux_engine *e, int listener, u64 leave_ms)
+void tux_serve_leaves(struct tux_engine *e, struct tux_run *run, u64 leave_ms)
 {
-    for (u32 slot = 0; slot < e->options.slots; slot++) {
-        struct tux_run *run = &e->runs[slot];
-        struct tux_conn *conn = &e->conns[slot];
-        if (!run->frame.chain || conn->listener != listener) continue;
-        conn->leaving = true;
-        conn->leave_ms = leave_ms;
-        tux_conn_forget_repeat(conn, &e->metrics); /* it would keep the connection */
-        if (run->wait != TUX_WAIT_INPUT || conn->discarding || tux_conn_kept(conn) > 0) continue;
-        u64 limit_ms = e->deadlines.at_ms[slot];
-        if (leave_ms <= e->stage.now_ms) tux_wake(e, run); /* recv_head looks once more and then lets it go */
-        else if (limit_ms == 0 || leave_ms < limit_ms) tux_deadline_set(&e->deadlines, slot, leave_ms);
-    }
+    struct tux_conn *conn = tux_conn_of(e, run);
+    if (!run->frame.chain || conn->fd < 0) return;
+    conn->leaving = true;
+    conn->leave_ms = leave_ms;
+    tux_conn_forget_repeat(conn, &e->metrics); /* it would keep the connection */
+    if (run->wait != TUX_WAIT_INPUT || conn->discarding || tux_conn_kept(conn) > 0) return;
+    u64 limit_ms = e->deadlines.at_ms[run->slot];
+    if (leave_ms <= e->stage.now_ms) tux_wake(e, run); /* recv_head looks once more and then lets it go */
+    else if (limit_ms == 0 || leave_ms < limit_ms) tux_deadline_set(&e->deadlines, run->slot, leave_ms);
 }

@@ -9,8 +9,8 @@ void tux_serve_calls(tux_perform table[TUX_CALLS_MAX]);
 /* A response chain has ended: 1 keep the connection, 0 close it, -errno it broke. */
 i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bool stopped);
 
-/* Draining: connections of this listener have until then for one more request. */
-void tux_serve_drain(struct tux_engine *e, int listener, u64 leave_ms);
+/* The run's connection, if it leads one, has until then for one more request, and is told that it was the last. */
+void tux_serve_leaves(struct tux_engine *e, struct tux_run *run, u64 leave_ms);
 /* The judge's answers that have come down. */
 void tux_serve_answers(struct tux_engine *e);
 /* A worker has held the response against the file system. */

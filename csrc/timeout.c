@@ -15,7 +15,7 @@
 u64 tux_timeout_of(struct tux_engine *e, struct tux_run *run)
 {
     struct tux_conn *conn = tux_conn_of(e, run);
-    if (conn->listener < 0) return 0;
+    if (conn->fd < 0) return 0;
     switch (run->wait) {
     case TUX_WAIT_INPUT: {
         u64 limit_ms = conn->limit_ms ? conn->limit_ms : e->stage.now_ms + e->options.idle_ms;

@@ -28,6 +28,7 @@ LEAVING: Final = 4
 LISTENERS_MAX: Final = 16  # csrc/limits.h: TUX_PORTS_MAX, TUX_SHARED_MAX; those that are being drained count too
 
 _BATCH: Final = 64
+_EVERY_LINE: Final = (1 << 64) - 1
 
 METRICS: Final[tuple[tuple[str, str, bool], ...]] = tuple(
     (
@@ -48,7 +49,7 @@ class Miss:
 
     slot: int
     generation: int
-    listener: int
+    line: int  # of the listener: the cookie with which its runs were submitted
     class_number: int  # of the client's address
     flags: int
     head: bytes
@@ -161,7 +162,7 @@ class Engine:
         count = lib.tux_engine_misses(self._engine, self._misses, _BATCH)
         return [
             Miss(
-                *(m.slot, m.generation, m.listener, m.class_number, m.flags),
+                *(m.slot, m.generation, m.line, m.class_number, m.flags),
                 *(bytes(ffi.buffer(m.head, m.head_bytes)), m.rules),
             )
             for m in self._misses[0:count]
@@ -180,14 +181,14 @@ class Engine:
         """Have the engine take the answers that it was given."""
         lib.tux_engine_knock(self._engine)
 
-    def preload(self, listener: int, class_number: int, rules: int, heads: Sequence[bytes], answer: Answer) -> None:
+    def preload(self, line: int, class_number: int, rules: int, heads: Sequence[bytes], answer: Answer) -> None:
         """Keep an answer for these heads before anybody has sent them. Takes over answer.file in any case.
 
-        listener: the descriptor that would accept them. class_number: of the address they would come from. rules: the
+        line: of the listener that would accept them. class_number: of the address they would come from. rules: the
         number of those that it was judged by; once others are in force it is dropped. Raises EngineError.
         """
         response, joined = response_of(answer), b"".join(heads)
-        failed = lib.tux_engine_preload(self._engine, listener, class_number, rules, joined, len(joined), response)
+        failed = lib.tux_engine_preload(self._engine, line, class_number, rules, joined, len(joined), response)
         if failed:
             lib.tux_response_close(response)
             raise EngineError("an answer could not be kept ahead", -failed)
@@ -196,17 +197,19 @@ class Engine:
         """What whoever runs into this limit (enum tux_limit) is told, in this form (enum tux_ready_form)."""
         must(lib.tux_engine_ready(self._engine, limit, form, response_of(answer)), "a ready answer")
 
-    def drain(self, listener: int = -1, shut: bool = True, idle_ms: int = 0) -> None:
-        """End accepting at a listener (-1: at each). Take its counter down first.
+    def drain(self, line: int = _EVERY_LINE, shut: bool = True, idle_ms: int = 0) -> None:
+        """End accepting at the listener of a line, which is the cookie of its runs; at each by default. Take its
+        counter down first.
 
         shut: serve what its backlog holds, then shut it down; else its backlog is left to others who accept there.
         idle_ms: so long a connection may ask once more, and is told that this was the last answer.
         """
-        lib.tux_engine_drain(self._engine, listener, shut, idle_ms)
+        lib.tux_engine_drain(self._engine, line, shut, idle_ms)
 
-    def shed(self, listener: int, count: int) -> None:
-        """Have `count` runs end in place of accepting at this listener again."""
-        lib.tux_engine_shed(self._engine, listener, count)
+    def shed(self, line: int, count: int, idle_ms: int = 0) -> None:
+        """Have `count` runs end in place of accepting at the listener of this line again. Connections that stand in the
+        way may ask once more within idle_ms, and are told that this was the last answer."""
+        lib.tux_engine_shed(self._engine, line, count, idle_ms)
 
     def forget(self) -> None:
         """Drop every decision: files of rules or the roots have changed."""

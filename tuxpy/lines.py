@@ -1,31 +1,38 @@
 """The listeners in service, and how the runs of the engines are shared among them.
 
 A run is a connection that may be had, and belongs to the listener it was submitted for. Each listener has a counter of
-its own, so it can be drained alone. When one comes or goes, the runs are shared anew: who has too many is asked to let
-some end, and whatever has ended goes to who has too few. So there are never more than were asked for, and none is kept
-in reserve; a run that leads a connection changes over when that is closed.
+its own, so it can be drained alone. When one comes or goes, the runs are shared anew: a listener that has too many is
+asked to let some end, and those that have ended go to listeners that have too few. So there are never more than were
+asked for, and none is kept in reserve; a run that leads a connection changes over when that is closed.
+
+Each socket at an engine has a line: a running number that never comes back, and the cookie of its runs. The number of
+its descriptor does come back, as soon as it is closed.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .atoms import Frozen, lifecycle
+from .atoms import Completion, Frozen, lifecycle
 from .engine import LISTENERS_MAX, Engine
-from .errors import ConfigError
+from .errors import ConfigError, EngineError
 from .listen import Listener
+
+log = logging.getLogger("tuxpy")
 
 ENDLESS = 1 << 62  # connections; more than any machine will see
 
 
 @dataclass(eq=False)
 class _Place:
-    """A socket at an engine: its runs there carry the cookie."""
+    """A socket at an engine, and its runs there."""
 
     engine: int
     listener: int
-    cookie: int
+    line: int
     alive: int = 0
     leaving: int = 0  # of those alive: asked to end
 
@@ -51,10 +58,12 @@ class Lines:
     def __init__(self) -> None:
         self._engines: Sequence[Engine] = ()
         self._lines: list[Line] = []
-        self._cookies: dict[int, tuple[Line, _Place]] = {}
-        self._next_cookie = 1
+        self._places: dict[int, tuple[Line, _Place]] = {}  # by line
+        self._next_line = 1
         self._chains: dict[tuple[int, bool, bool], Frozen] = {}
         self._moving = False  # runs have ended that others shall have
+        self._missing = False  # runs have ended that were not asked to, or could not be submitted
+        self._idle_ms = 0
 
     def __iter__(self) -> Iterator[Listener]:
         """Those that accept."""
@@ -67,11 +76,11 @@ class Lines:
 
     @property
     def sockets(self) -> Iterator[tuple[Listener, Engine, int]]:
-        """Where is accepted: of a listener, by an engine, at a descriptor."""
+        """Where is accepted: of a listener, by an engine, as a line."""
         for line in self._lines:
             if not line.draining:
                 for place in line.places:
-                    yield line.listener, self._engines[place.engine], place.listener
+                    yield line.listener, self._engines[place.engine], place.line
 
     def check(self, listeners: Sequence[Listener], engines: int, slots: int) -> None:
         """Whether these can be in service beside those that are being drained. Raises ConfigError."""
@@ -94,9 +103,15 @@ class Lines:
         for listener in listeners:
             self._add(listener)
         self._share()
+        if self._missing:
+            raise ConfigError("there is not enough memory for so many connections: lower --max-connections")
 
     def change(self, listeners: Sequence[Listener], idle_ms: int) -> None:
-        """These from now on; the others are drained."""
+        """These from now on; the others are drained.
+
+        idle_ms: so long connections that must go may ask once more, also those whose runs another listener shall have.
+        """
+        self._idle_ms = idle_ms
         wanted = set(map(id, listeners))
         for line in self._lines:
             if not line.draining and id(line.listener) not in wanted:
@@ -119,13 +134,14 @@ class Lines:
                 line.listener.lent |= not shut
                 self._drain(line, not line.listener.lent, idle_ms)
 
-    def completed(self, cookie: int) -> None:
+    def completed(self, one: Completion) -> None:
         """A run has ended."""
-        line, place = self._cookies[cookie]
+        line, place = self._places[one.cookie]
         place.alive -= 1
-        # Not one that ended by itself: what cannot accept would be submitted for ever.
-        self._moving |= line.draining or place.leaving > 0
-        place.leaving = max(0, place.leaving - 1)
+        was_asked = one.result == -errno.ECANCELED and place.leaving > 0
+        place.leaving -= was_asked
+        self._moving |= line.draining or was_asked
+        self._missing |= not line.draining and not was_asked
 
     def settle(self) -> None:
         """After runs have ended: give them to others, and close what has none left."""
@@ -133,6 +149,12 @@ class Lines:
             self._remove(line)
         if self._moving:
             self._moving = False
+            self._share()
+
+    def renew(self) -> None:
+        """Now and then: submit again what has ended by itself. Not at once: what cannot accept would spin."""
+        if self._missing:
+            self._missing = False
             self._share()
 
     def close(self) -> None:
@@ -149,9 +171,9 @@ class Lines:
         for number, engine in enumerate(self._engines):
             engine.set_shared(counter, ENDLESS)
             for one in listener.of_engine(number, len(self._engines)):
-                place = _Place(number, one.fileno(), self._next_cookie)
-                self._next_cookie += 1
-                self._cookies[place.cookie] = line, place
+                place = _Place(number, one.fileno(), self._next_line)
+                self._next_line += 1
+                self._places[place.line] = line, place
                 line.places.append(place)
         self._lines.append(line)
 
@@ -167,12 +189,12 @@ class Lines:
         for engine in self._engines:
             engine.set_shared(line.counter, 0)
         for place in line.places:
-            self._engines[place.engine].drain(place.listener, shut, idle_ms)
+            self._engines[place.engine].drain(place.line, shut, idle_ms)
 
     def _remove(self, line: Line) -> None:
         self._lines.remove(line)
         for place in line.places:
-            del self._cookies[place.cookie]
+            del self._places[place.line]
         line.listener.close()
 
     # Sharing.
@@ -187,10 +209,18 @@ class Lines:
                 share = engine.slots // len(places) + (part < engine.slots % len(places))
                 stay = place.alive - place.leaving
                 if stay > share:
-                    engine.shed(place.listener, stay - share)
+                    engine.shed(place.line, stay - share, self._idle_ms)
                     place.leaving += stay - share
                 elif stay < share and free > 0:
-                    copies = min(free, share - stay)
-                    engine.submit(line.chain, {"listener": place.listener}, place.cookie, copies)
-                    place.alive += copies
-                    free -= copies
+                    free -= self._submit(engine, line, place, min(free, share - stay))
+
+    def _submit(self, engine: Engine, line: Line, place: _Place, copies: int) -> int:
+        """How many runs there are more."""
+        try:
+            engine.submit(line.chain, {"listener": place.listener}, place.line, copies)
+        except EngineError as error:
+            log.error("%s gets %d connections less for now: %s", line.listener.url, copies, error)
+            self._missing = True
+            return 0
+        place.alive += copies
+        return copies

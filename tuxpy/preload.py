@@ -44,7 +44,7 @@ _WORKERS: Final = 2  # threads for slow work
 _WAITING_MAX: Final = 16  # pieces of it at a time
 _FULL: Final = 0.9  # of the cache: the rest is for what clients ask for
 
-Place = tuple[Engine, int]  # an engine, and the descriptor at which it accepts
+Place = tuple[Engine, int]  # an engine, and the line at which it accepts
 Asked = tuple[bytes, bytes, list[Place]]  # a target, the value of Host, and where both may arrive
 
 
@@ -159,11 +159,11 @@ class Preload:
         return None
 
     def _keep(self, answer: Answer, heads: list[bytes], places: list[Place]) -> None:
-        for engine, listener in places:
+        for engine, line in places:
             file = os.dup(answer.file) if answer.file >= 0 else -1
             self._files += file >= 0
             try:
-                engine.preload(listener, self._client, self._number, heads, replace(answer, file=file))
+                engine.preload(line, self._client, self._number, heads, replace(answer, file=file))
             except EngineError as error:
                 self._leave_out(str(error))
 
@@ -216,9 +216,9 @@ def _close(answer: Answer) -> None:
 def _audience(host: str, sockets: Sequence[tuple[Listener, Engine, int]]) -> dict[bytes, list[Place]]:
     """The values of Host by which clients mean a site, and where each of them may arrive."""
     found: dict[bytes, list[Place]] = {}
-    for listener, engine, descriptor in sockets:
+    for listener, engine, line in sockets:
         for authority in _authorities(host, listener):
-            found.setdefault(authority, []).append((engine, descriptor))
+            found.setdefault(authority, []).append((engine, line))
     return found
 
 

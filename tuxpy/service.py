@@ -129,7 +129,7 @@ class Service:
                     os.sched_yield()
             while done := engine.completions():
                 for one in done:
-                    self.lines.completed(one.cookie)
+                    self.lines.completed(one)
         self.lines.settle()
         self.generations.retire(self.engines)
 
@@ -190,6 +190,7 @@ class Service:
         if changed:
             for engine in self.engines:
                 engine.forget()
+        self.lines.renew()
         if self.access_log is not None:
             self.access_log.look()
         if self.clients is not None:

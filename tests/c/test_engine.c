@@ -166,7 +166,7 @@ static void talk(struct stand *s)
 static void stand_end(struct stand *s, bool drained)
 {
     tux_engine_shared_set(s->engine, 0, 0);
-    if (drained) tux_engine_drain(s->engine, -1, 1, 0);
+    if (drained) tux_engine_drain(s->engine, UINT64_MAX, 1, 0);
     else CHECK_EQ(tux_engine_cancel(s->engine, 7), 0);
     u32 ended = 0;
     while (ended < SLOTS) {

@@ -100,7 +100,7 @@ def test_whoever_connects_while_a_listener_is_handed_over_is_accepted(backend: s
                 rig.wait_until_parked(1100)
             goes.engine.submit(busy, cookie=1, copies=300)
             goes.wait_for("turns", goes.metric("turns") + 3)
-            goes.engine.drain(listener.fileno(), shut=False)
+            goes.engine.drain(shut=False)
             with socket.create_connection(listener.getsockname(), timeout=5) as client:
                 assert client.recv(1) == b"", "accepted, and closed"
             goes.engine.cancel(1)

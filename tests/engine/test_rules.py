@@ -119,7 +119,7 @@ def test_one_listener_is_drained_alone(backend: str, site: Site) -> None:
         with Client(place(stays)) as at_home, Client(place(goes)) as leaver:
             assert at_home.ask(get("/f")).status == leaver.ask(get("/f")).status == 200
             rig.engine.set_shared(1, 0)
-            rig.engine.drain(goes.fileno(), idle_ms=60_000)
+            rig.engine.drain(2, idle_ms=60_000)
             assert {done.cookie for done in rig.results(3)} == {2}
             last = leaver.ask(get("/f"))
             assert last.status == 200 and last.closes and leaver.rest() == b""
@@ -142,7 +142,7 @@ def test_the_last_answer_is_marked_for_the_judge(backend: str, site: Site) -> No
             answer_all(rig, site)
             client.read()
             rig.engine.set_shared(0, 0)
-            rig.engine.drain(one.fileno(), idle_ms=60_000)
+            rig.engine.drain(0, idle_ms=60_000)
             rig.results(3)
             client.send(get("/f") + get("/nothing"))
             assert not client.read().closes
@@ -160,7 +160,7 @@ def test_idle_connections_have_a_moment(backend: str, site: Site) -> None:
             client.ask(get("/f"))
             rig.engine.set_shared(0, 0)
             begun = time.monotonic()
-            rig.engine.drain(one.fileno(), idle_ms=300)
+            rig.engine.drain(0, idle_ms=300)
             assert client.rest() == b""
             assert time.monotonic() - begun >= 0.29
         rig.results(2)
@@ -174,7 +174,7 @@ def test_a_listener_that_others_have_too_is_left_as_it_is(backend: str, site: Si
         with Client(place(one)) as first:
             assert first.ask(get("/f")).status == 200
         rig.engine.set_shared(0, 0)
-        rig.engine.drain(one.fileno(), shut=False)
+        rig.engine.drain(0, shut=False)
         rig.results(2)
         with Client(place(one)) as waiting:
             waiting.send(get("/f"))
@@ -190,7 +190,7 @@ def test_runs_are_shed(backend: str, site: Site) -> None:
         rig.serve(one, 4)
         with Client(place(one)) as client, Client(place(one)) as another:
             assert client.ask(get("/f")).status == another.ask(get("/f")).status == 200
-            rig.engine.shed(one.fileno(), 3)
+            rig.engine.shed(0, 3, idle_ms=60_000)
             rig.results(2)
             assert client.ask(get("/f")).status == another.ask(get("/f")).status == 200
             client.close()
@@ -209,5 +209,5 @@ def test_a_drain_that_is_faster_than_the_start(backend: str) -> None:
         with Rig(backend, slots=512) as rig, listening() as one:
             rig.serve(one, 512)
             rig.engine.set_shared(0, 0)
-            rig.engine.drain(one.fileno())
+            rig.engine.drain(0)
             assert len(rig.results(512)) == 512

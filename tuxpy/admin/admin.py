@@ -48,7 +48,7 @@ _FAILED: Final = Refuse(status=500, keep=False, cacheable=False, fields=(NO_STOR
 class Admin:
     """For the judge's thread. `judging` is what is noted there; it is told along with the snapshot.
 
-    hosts: names that mean us beside localhost and addresses; local: descriptors of listeners where no name is asked.
+    hosts: names that mean us beside localhost and addresses; local: lines of listeners where no name is asked.
     """
 
     def __init__(self, hosts: Collection[str] = (), local: Collection[int] = ()) -> None:
@@ -67,7 +67,7 @@ class Admin:
             request = _read(miss)
             if isinstance(request, Refuse):
                 return respond(request, None, now)
-            if miss.listener not in self._local and not is_meant(request, self._hosts):
+            if miss.line not in self._local and not is_meant(request, self._hosts):
                 return respond(_MISDIRECTED, request, now)
             whole = replace(snapshot, judge=self.judging.figures())
             return respond(self.decide(request, whole), request, now)

@@ -33,12 +33,13 @@ class Door:
         self, listeners: Sequence[socket.socket], notify_fd: int, backend: str = "auto", hosts: Sequence[str] = ()
     ) -> None:
         """notify_fd: an eventfd that becomes readable when somebody waits for `answer`. hosts: names that mean us."""
-        self.admin = Admin(hosts, [one.fileno() for one in listeners if one.family == socket.AF_UNIX])
+        self.admin = Admin(hosts, [line for line, one in enumerate(listeners) if one.family == socket.AF_UNIX])
         self._engine = Engine(_LIMITS, notify_fd, backend, SIGNIFICANT_HERE)
         self._engine.set_shared(COUNTER, _ENDLESS)
         chain = lifecycle()
-        for one in listeners:
-            self._engine.submit(chain, {"listener": one.fileno()}, copies=max(1, _SLOTS // len(listeners)))
+        copies = max(1, _SLOTS // len(listeners))
+        for line, one in enumerate(listeners):
+            self._engine.submit(chain, {"listener": one.fileno()}, line, copies)
 
     def answer(self, take: Callable[[], Snapshot]) -> None:
         """Answer everybody who asks now. `take` is called when somebody does: nobody is told what was before."""
