@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("config.*", "engine", "accesslog"),
     (
         *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
-        *("syslets", "syslets.*"),
+        *("startlines", "syslets", "syslets.*"),
     ),
     ("judge", "chains", "explain", "inherit", "privileges", "generation", "lines"),
     ("handover", "reload", "inside", "preload", "service", "server"),

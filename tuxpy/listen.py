@@ -45,13 +45,27 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """How to reach it."""
-        name = self.sockets[0].getsockname()
+        """How to reach it; no URL where the PROXY protocol is spoken, which no browser does."""
         if self.is_unix:
-            return f"unix:{_path_of(name)}"
-        host, port = name[:2]
-        where = f"[{host}]" if ":" in host else host
-        return f"http://{where}/" if port == 80 else f"http://{where}:{port}/"
+            place = f"unix:{_path_of(self.sockets[0].getsockname())}"
+            return f"proxy:{place}" if self.address.proxy else place
+        where = f"[{self.host}]" if ":" in self.host else self.host
+        if self.address.proxy:
+            return f"proxy:{where}:{self.port}"
+        return f"http://{where}/" if self.port == 80 else f"http://{where}:{self.port}/"
+
+    @property
+    def host(self) -> str:
+        """The address that it is bound to; "" for a unix socket."""
+        return "" if self.is_unix else str(self.sockets[0].getsockname()[0])
+
+    @property
+    def takes_ipv4(self) -> bool:
+        """Whether clients that speak IPv4 come in; at [::] that is the socket's choice (ipv6(7))."""
+        first = self.sockets[0]
+        if first.family != socket.AF_INET6:
+            return first.family == socket.AF_INET
+        return self.host == "::" and not first.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
     @property
     def port(self) -> int:
@@ -63,7 +77,7 @@ class Listener:
         if address.place == self.address.place:
             return True
         if address.fd or address.unix:
-            return bool(address.unix) and self.url == address.place
+            return bool(address.unix) and self.url.removeprefix("proxy:") == address.place
         return not self.is_unix and self.sockets[0].getsockname()[:2] == (address.host, address.port)
 
     def of_engine(self, number: int, engines: int) -> list[socket.socket]:

@@ -1,4 +1,4 @@
-"""What the operator reads on standard error: the lines at the start, then the log.
+"""What the operator reads on standard error behind the lines of the start (startlines.py): the log.
 
 The log goes through the standard library, so whoever embeds tuxpy sets it up as he likes; this is what the command line
 does. A record never takes a second line, whatever it says: what a client sends may stand in it, and a line must not be
@@ -9,17 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 import traceback
-from typing import TYPE_CHECKING, Final, TextIO
-
-from . import __version__
-from .config.interfaces import local_addresses
-from .config.settings import Address
-
-if TYPE_CHECKING:
-    from .server import Server
+from typing import Final, TextIO
 
 _COLORS: Final = {
     logging.DEBUG: "2",  # faint
@@ -27,34 +19,6 @@ _COLORS: Final = {
     logging.WARNING: "33",  # yellow
     logging.ERROR: "31",  # red
 }
-
-
-# The start.
-
-
-def announcement(server: Server, color: bool = False) -> list[str]:
-    """Where, what, with how many engines and why so; then what may surprise about an address."""
-    places = " and ".join(f"\x1b[1m{url}\x1b[0m" if color else url for url in server.urls)
-    root, count = _one_line(server.config.sites[0].root), f"{server.engines} engine{'' if server.engines == 1 else 's'}"
-    # Else IPv6 listens beside IPv4, not for both.
-    dual = all(":" in one.address.host for one in server.listeners if one.address.host)
-    lines = [f"tuxpy {__version__} serves {root} at {places} ({count}, {server.backend}: {server.why})"]
-    if server.admin_urls:
-        lines.append(f"tuxpy: what happens inside is told at {' and '.join(server.admin_urls)}")
-    for one in server.listeners:
-        bind, port = one.address, one.port
-        if not bind.port_was_asked and port != bind.port:
-            lines.append(f"tuxpy: port {bind.port} is taken, so the next free one is used; -p chooses another")
-        if bind.wildcard:
-            lines.append(f"tuxpy: {bind.host} is every address of this machine: {_reach(bind, port, dual)}")
-    return lines
-
-
-def _reach(bind: Address, port: int, dual: bool) -> str:
-    """The URLs that a wildcard stands for."""
-    family = socket.AF_INET if bind.host == "0.0.0.0" else socket.AF_UNSPEC if dual else socket.AF_INET6
-    urls = [f"http://{Address(host, port)}/" for host in local_addresses(family)]
-    return ", ".join(urls) or "it has none that other machines could reach"
 
 
 # The log.
@@ -90,7 +54,7 @@ class _Line(logging.Formatter):
         said = record.getMessage()
         if record.exc_info and record.exc_info[1]:
             said = f"{said}: {failure(record.exc_info[1])}"
-        return f"{when} {level} {_one_line(said)}"
+        return f"{when} {level} {one_line(said)}"
 
 
 def failure(error: BaseException | None) -> str:
@@ -104,7 +68,7 @@ def failure(error: BaseException | None) -> str:
     return "; caused by ".join(parts)
 
 
-def _one_line(said: str) -> str:
+def one_line(said: str) -> str:
     """Control characters as escapes."""
     if said.isprintable():
         return said

@@ -231,7 +231,7 @@ def _authorities(host: str, listener: Listener) -> Iterator[bytes]:
         if listener.port not in (0, 80):
             yield f"{host}:{listener.port}".encode()
         return
-    authority = listener.url.removeprefix("http://").rstrip("/")
+    authority = listener.url.removeprefix("http://").removeprefix("proxy:").rstrip("/")
     name, _, port = authority.partition(":")
     if listener.is_unix or name == "0.0.0.0" or authority.startswith("[::]"):
         yield f"localhost{':' + str(listener.port) if listener.port not in (0, 80) else ''}".encode()

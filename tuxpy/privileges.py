@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
 from typing import Final
@@ -83,10 +84,32 @@ def gain_no_more() -> None:
     must(lib.tux_no_new_privileges(), "no_new_privs")
 
 
-def warn_of_root(config: Config) -> None:
-    """Who serves on as root is told so, once."""
-    if os.geteuid() == 0 and not config.user:
+def warn_of_root(config: Config, hosts: Iterable[str]) -> None:
+    """Tell an operator whose server keeps the rights of root while others can reach it.
+
+    hosts: that it listens at, "" for a unix socket. On this machine alone nobody gains by it, and in a container root
+    is whom the container says; a warning that is always there would be read by nobody.
+    """
+    if os.geteuid() == 0 and not config.user and not _contained() and not all(map(_is_local, hosts)):
         log.warning("serving as root: name the user to become with --user or server.user, or start it as one")
+
+
+def _is_local(host: str) -> bool:
+    return host in ("", "::1") or host.startswith(("127.", "::ffff:127."))
+
+
+def _contained(top: str = "/") -> bool:
+    """Whether root is not the machine's: a user namespace, or the marks that container managers leave (systemd(1))."""
+    if "container" in os.environ or any(os.path.exists(f"{top}{name}") for name in _MARKS):  # noqa: PTH110
+        return True
+    try:
+        with open(f"{top}proc/self/uid_map") as file:
+            return file.read().split() != ["0", "0", str((1 << 32) - 1)]
+    except OSError:
+        return False
+
+
+_MARKS: Final = (".dockerenv", "run/.containerenv", "run/systemd/container")
 
 
 def seen_from_within(config: Config) -> Config:

@@ -36,7 +36,7 @@ from .pidfile import PidFile
 from .privileges import give_up, identity_of
 from .reload import as_possible, listeners_for
 from .service import Service
-from .signals import ENDS, OPERATING, bury_orphans, caught
+from .signals import ENDS, OPERATING, bury_orphans, caught, draining
 from .site.errands import Errands
 from .site.sites import Sites
 
@@ -238,11 +238,11 @@ class Server:
 
     def drain(self, shut: bool = True) -> None:
         """Every run ends after the connection it has, parked ones at once. shut: nobody else accepts where we did."""
-        log.info("draining: %d connections may finish", self._open_connections())
+        interactive = self._last_signal == signal.SIGINT  # somebody waits at a terminal
+        log.info("%s", draining(self._open_connections(), interactive))
         self._drain_until = time.monotonic() + self.config.drain_timeout_s
         if self._service.inside is not None:
             self._service.inside.draining = True
-        interactive = self._last_signal == signal.SIGINT  # somebody waits at a terminal
         self._service.lines.drain(shut, 0 if interactive else _LEAVE_MS)
         self._upgrades.abandon()
 

@@ -33,3 +33,11 @@ def bury_orphans() -> None:
             pass
     except ChildProcessError:
         pass
+
+
+def draining(connections: int, interactive: bool) -> str:
+    """What is said when a signal begins the end; interactive: it came from a terminal."""
+    if connections == 0:
+        return "draining: no connection is open"
+    may = f"draining: {connections} connection{'s' * (connections != 1)} may finish"
+    return f"{may}; press Ctrl-C again to end at once" if interactive else may

@@ -49,10 +49,9 @@ class Running:
 
     @property
     def ports(self) -> list[int]:
-        """The ports in the line of the start."""
+        """The ports of the URLs that stand alone on the first lines."""
         self.wait_for(" serves ")
-        line = next(line for line in self.lines if " serves " in line)
-        return [int(port) for port in re.findall(r"http://\S*:(\d+)/", line)]
+        return [int(port) for port in re.findall(r"(?m)^(?:\x1b\[1m)?http://\S*:(\d+)/(?:\x1b\[0m)?$", self.text)]
 
     def get(self, path: str = "/", host: str = "127.0.0.1", port: int | None = None) -> tuple[int, bytes]:
         """Status and body of a request."""

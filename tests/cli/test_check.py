@@ -164,7 +164,7 @@ def without_places(words: str) -> str:
 @pytest.mark.slow
 def test_serving_by_a_file(start: Start, file: Path) -> None:
     server = start("-c", str(file), "--header", "X-A: b")
-    assert "(1 engine" in server.wait_for(" serves ")
+    assert "(1 engine," in server.wait_for(" serves ")
     assert server.get()[0] == 200
     assert server.stop() == 0
 

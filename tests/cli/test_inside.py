@@ -15,7 +15,7 @@ from support.poll import until
 
 from .processes import Start
 
-ADMIN = re.compile(r"what happens inside is told at (http://[^\s]+/)")
+ADMIN = re.compile(r"(http://[^\s]+/) tells what happens inside")
 
 
 def _asked(url: str) -> tuple[int, bytes]:
@@ -38,7 +38,7 @@ def test_it_is_told_from_the_start_through_a_reload_to_the_end(start: Start, tmp
     anywhere = 'listen = ["127.0.0.1:0"]\n'
     file.write_text(f'[server]\n{anywhere}workers = 1\n[admin]\n{anywhere}[site]\nroot = "www"\n')
     running = start("-c", str(file))
-    running.wait_for("is told at")
+    running.wait_for("tells what happens inside")
     found = ADMIN.search(running.text)
     assert found
     admin = found[1]

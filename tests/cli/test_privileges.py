@@ -162,11 +162,11 @@ def test_a_root_outside_of_the_chroot(run: Run, www: Path, tmp_path: Path) -> No
     assert done.status == 2 and "is not beneath" in done.err and done.err.count("\n") == 1
 
 
-def test_root_is_warned_once(start: Start, www: Path) -> None:
+def test_root_is_not_warned_where_nobody_else_comes_in(start: Start, www: Path) -> None:
     server = start(str(www), "-p", "0")
     assert server.get()[0] == 200
     assert server.stop() == 0
-    assert server.text.count("serving as root") == (1 if os.getuid() == 0 else 0)
+    assert "serving as root" not in server.text
 
 
 # Unix sockets.
@@ -179,7 +179,7 @@ def test_a_unix_socket_has_a_mode_and_goes_at_the_end(start: Start, www: Path, t
         '[site]\nroot = "www"\n'
     )
     server = start("-c", str(tmp_path / "c.toml"))
-    assert f" at unix:{path} " in server.wait_for(" serves ")
+    assert f"unix:{path}" in server.wait_for(" serves ").splitlines()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert ask(path) == b"HTTP/1.1 200 OK"
     assert server.stop() == 0
@@ -197,7 +197,7 @@ def ask(path: Path | str) -> bytes:
 def test_a_name_without_a_path(start: Start, www: Path) -> None:
     name = f"tuxpy-test-{os.getpid()}"
     server = start(str(www), "-b", f"unix:@{name}", "-w", "2")
-    assert f" at unix:@{name} " in server.wait_for(" serves ")
+    assert f"unix:@{name}" in server.wait_for(" serves ").splitlines()
     assert ask(f"\0{name}") == b"HTTP/1.1 200 OK"
     assert server.stop() == 0
 

@@ -29,8 +29,6 @@ class Operated:
         self.file.write_text(text)
         self.running: Running = start("-c", str(self.file), *args)
         self.port = self.running.ports[0]
-        if os.getuid() == 0:
-            self.running.wait_for("serving as root")
 
     def reload(self, text: str | None = None, says: str = "is reloaded") -> str:
         """Signal, wait for the line of the log that tells the outcome; all that was written meanwhile."""

@@ -79,7 +79,7 @@ def test_the_kernel_is_asked_by_the_atom_and_by_nothing_else(
     log = tmp_path.parent / f"{tmp_path.name}.strace"
     server = run(sys.executable, *program, "serve", str(tmp_path), "--port", "0", "--backend", backend)
     assert server.stderr is not None
-    found = re.search(r"http://([\d.]+):(\d+)/", line_with(server.stderr, " serves "))
+    found = re.search(r"http://([\d.]+):(\d+)/", line_with(server.stderr, "http://"))
     assert found
     tracer = run("strace", "-f", "-p", str(server.pid), "-e", "trace=setsockopt", "-o", str(log))
     assert tracer.stderr is not None

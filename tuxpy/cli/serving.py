@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 
-from .. import log, privileges
+from .. import log, privileges, startlines
 from ..config.loading import Loaded
 from ..config.settings import Config
 from ..inherit import Inherited
@@ -36,8 +37,9 @@ def serve(config: Config, has_file: bool, load: Callable[[], Loaded], say: Calla
         server.show_preload(bar())
     with server, server.signals():  # whoever reads the lines may signal
         if config.log_level in ("debug", "info"):
-            say("\n".join(log.announcement(server, colored)), colored)
-        privileges.warn_of_root(config)
+            columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+            say("\n".join(startlines.told(server, colored, columns)), colored)
+        privileges.warn_of_root(config, [one.host for one in server.listeners])
         return server.loop()
 
 
