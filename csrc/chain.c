@@ -26,7 +26,7 @@ bool tux_call_waits(unsigned number) { return number < TUX_CALLS_MAX && rules[nu
 
 static int verify_cells(struct tux_chain *chain, char *error)
 {
-    u64 buffers = 0;
+    u64 buffers = 0, data = 0; /* how far the cells before have come */
     for (unsigned i = 0; i < chain->cells; i++) {
         struct tux_cell *cell = &chain->cell[i];
         if (cell->kind >= TUX_KINDS || cell->reserved != 0 || (cell->mode & ~TUX_CELL_PARAM))
@@ -43,6 +43,9 @@ static int verify_cells(struct tux_chain *chain, char *error)
             if (cell->value < 0 || (u64)cell->value > chain->data_bytes ||
                 cell->size > chain->data_bytes - (u64)cell->value)
                 REFUSE("cell %u: points outside the chain's data", i);
+            if ((u64)cell->value < data) /* other bytes for one would change what was checked of the other */
+                REFUSE("cell %u: overlaps the data of the cells before it, or is not in their order", i);
+            data = (u64)cell->value + cell->size;
             break;
         case TUX_BUFFER:
             if (cell->value != 0 || cell->size == 0 || cell->size > TUX_BUFFER_BYTES_MAX)

@@ -217,6 +217,11 @@ static void cells_are_refused(void)
     REFUSED(d.cell[1].value, d.header.data_bytes + 1, "cell 1: points outside the chain's data");
     REFUSED(d.cell[1].value, d.header.data_bytes - 4, "cell 1: points outside the chain's data");
     REFUSED(d.cell[1].size, UINT32_MAX, "cell 1: points outside the chain's data");
+    CHECK(d.cell[2].kind == TUX_DATA && d.cell[2].value == (i64)d.cell[1].size);
+    const char *overlaps = "cell 2: overlaps the data of the cells before it, or is not in their order";
+    REFUSED(d.cell[2].value, 0, overlaps); /* the very same */
+    REFUSED(d.cell[2].value, d.cell[1].size - 1, overlaps); /* the last byte of the one before, which ends its path */
+    REFUSED(d.cell[1].size, d.cell[1].size + 1, overlaps);
     REFUSED(d.cell[5].value, 16, "cell 5: a buffer has 1 to 1048576 bytes");
     REFUSED(d.cell[5].size, 0, "cell 5: a buffer has 1 to 1048576 bytes");
     REFUSED(d.cell[5].size, TUX_BUFFER_BYTES_MAX + 1, "cell 5: a buffer has 1 to 1048576 bytes");
