@@ -24,6 +24,8 @@ int tux_chain_open(const uint8_t *bytes, size_t length, int http, struct tux_cha
 
 void tux_chain_close(struct tux_chain *chain) { tux_chain_free(chain); }
 
+void tux_chain_forked(struct tux_chain *chain) { tux_chain_forget(chain); }
+
 static int give_params(struct tux_frame *frame, const struct tux_param *params, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {

@@ -153,6 +153,8 @@ const char *tux_call_kinds(unsigned number);
 /* A verified chain from its bytes; `http` also allows the calls of the HTTP engine. One sentence in error[160]. */
 int tux_chain_open(const uint8_t *bytes, size_t length, int http, struct tux_chain **out, char *error);
 void tux_chain_close(struct tux_chain *chain);
+/* In a child of fork(2), before anything else: what its completions hold is never given back. */
+void tux_chain_forked(struct tux_chain *chain);
 
 /* Bytes of all buffers of a run; a BUFFER cell's value is the offset of its own. */
 uint32_t tux_chain_buffer_bytes(const struct tux_chain *chain);

@@ -182,6 +182,12 @@ int tux_chain_load(const u8 *bytes, size_t length, const bool calls_allowed[TUX_
 
 _Static_assert(TUX_CELLS_MAX <= 64, "paths has a bit for every cell");
 
+void tux_chain_forget(struct tux_chain *chain)
+{
+    struct tux_pool *pool = atomic_load(&chain->pool);
+    if (pool) tux_pool_forget(pool);
+}
+
 void tux_chain_free(struct tux_chain *chain)
 {
     if (!chain) return;

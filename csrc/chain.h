@@ -23,6 +23,8 @@ struct tux_chain {
 int tux_chain_load(const u8 *bytes, size_t length, const bool calls_allowed[TUX_CALLS_MAX], struct tux_chain **out,
                    char error[TUX_ERROR_BYTES]);
 void tux_chain_free(struct tux_chain *chain);
+/* In a child of fork(2): the memory of its runs stays where it is. */
+void tux_chain_forget(struct tux_chain *chain);
 
 /* The white list, for whoever must print it or compare it with another copy: NULL for a number without a call. */
 const char *tux_call_name(unsigned number);

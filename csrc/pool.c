@@ -14,6 +14,7 @@ struct tux_pool {
     u64 out; /* blocks that somebody has */
     u32 waiting, most;
     bool closed;
+    bool forgotten; /* this is a child, and the lock may be held by a thread of the parent */
 };
 
 struct tux_pool *tux_pool_open(size_t block_bytes)
@@ -45,6 +46,7 @@ void *tux_pool_take(struct tux_pool *pool)
 
 void tux_pool_give(struct tux_pool *pool, void *block)
 {
+    if (pool->forgotten) return;
     pthread_mutex_lock(&pool->lock);
     if (block && !pool->closed && pool->waiting < pool->most) {
         ((struct idle *)block)->next = pool->idle;
@@ -75,3 +77,5 @@ void tux_pool_close(struct tux_pool *pool)
     }
     tux_pool_give(pool, NULL);
 }
+
+void tux_pool_forget(struct tux_pool *pool) { pool->forgotten = true; }

@@ -14,5 +14,7 @@ void *tux_pool_take(struct tux_pool *pool);
 void tux_pool_give(struct tux_pool *pool, void *block);
 /* Nobody takes any more; the pool goes with its last block. NULL is nothing. */
 void tux_pool_close(struct tux_pool *pool);
+/* In a child of fork(2): nothing is given back any more, and the lock is not taken. */
+void tux_pool_forget(struct tux_pool *pool);
 
 #endif

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from .bounds import Table, intervals_of
 from .errors import ConfigError
+from .forked import watch
 from .logformat import FORMATS, compiled
 from .native import ffi, lib, must
 
@@ -47,6 +48,7 @@ class AccessLog:
         out = ffi.new("struct tux_log **")
         must(lib.tux_log_open(options, out), "access log")
         self.handle: Any = out[0]
+        watch(self)
         self._told = ""
         self._lost = 0
 
@@ -108,3 +110,7 @@ class AccessLog:
             lib.tux_log_close(self.handle)
             self.handle = None
             os.close(self._fd)
+
+    def forked(self) -> None:
+        """In a child: the parent has it, and closing does nothing."""
+        self.handle = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from .forked import watch
 from .native import ffi, lib, must
 
 BUSY, CONNECTIONS, RATE = range(3)  # csrc/api.h: enum tux_limit
@@ -21,6 +22,7 @@ class Clients:
         places = min(max(_PLACES_MIN, _PLACES * connections), _PLACES_MAX)
         must(lib.tux_clients_open(places, os.urandom(16), out), "no table of clients")
         self.handle: Any = out[0]
+        watch(self)
 
     def refused(self, limit: int) -> str:
         """Who ran into this limit last, as far as it is counted: an address, or the first half of one."""
@@ -36,3 +38,7 @@ class Clients:
         if self.handle is not None:
             lib.tux_clients_close(self.handle)
             self.handle = None
+
+    def forked(self) -> None:
+        """In a child: the parent has it, and closing does nothing."""
+        self.handle = None

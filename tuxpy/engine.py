@@ -15,6 +15,7 @@ from .atoms import Completion, Frozen, Reason
 from .bounds import Bounds, Limits, Table, fill
 from .clients import Clients
 from .errors import EngineError
+from .forked import CHILD, watch
 from .lowering import response_of
 from .model import SIGNIFICANT, Answer
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
@@ -95,6 +96,8 @@ class Engine:
         if failed:
             raise EngineError(self.why or "no engine", -failed)
         self._engine: Any = out[0]
+        self._gone = "the engine is closed"
+        watch(self)
         self.backend: str = text(lib.tux_engine_backend(self._engine))
         self.slots, self.workers = limits.slots, limits.workers
         self._chains: list[tuple[Frozen, Any]] = []
@@ -128,7 +131,7 @@ class Engine:
         """Start `copies` runs. Each leaves one completion; EngineError (ENOBUFS) when that cannot be promised."""
         chain = self._loaded(frozen)
         values = param_values(frozen, params or {})
-        failed = lib.tux_engine_submit(self._engine, chain, values, len(values), cookie, copies, deadline_ms)
+        failed = lib.tux_engine_submit(self.handle, chain, values, len(values), cookie, copies, deadline_ms)
         if failed:
             raise EngineError(f"chain {frozen.name} could not be submitted", -failed)
 
@@ -142,16 +145,22 @@ class Engine:
 
     @property
     def handle(self) -> Any:
-        """The engine for C; None when it is closed."""
+        """The engine for C. EngineError: it is closed, or a parent process has it."""
+        if self._engine is None:
+            raise EngineError(self._gone)
         return self._engine
+
+    def forked(self) -> None:
+        """In a child: there is no engine."""
+        self._engine, self._gone = None, CHILD
 
     def cancel(self, cookie: int) -> None:
         """End every run submitted with this cookie, with reason CANCELLED."""
-        must(lib.tux_engine_cancel(self._engine, cookie), "cancel")
+        must(lib.tux_engine_cancel(self.handle, cookie), "cancel")
 
     def completions(self) -> list[Completion]:
         """The runs that have ended since the last call, up to a batch; their cells are gone."""
-        count = lib.tux_engine_completions(self._engine, self._completions, _BATCH)
+        count = lib.tux_engine_completions(self.handle, self._completions, _BATCH)
         return [
             Completion(c.cookie, c.last_atom, c.result, Reason(c.reason), c.steps, ())
             for c in self._completions[0:count]
@@ -159,7 +168,7 @@ class Engine:
 
     def misses(self) -> list[Miss]:
         """Requests for the judge, oldest first, up to a batch."""
-        count = lib.tux_engine_misses(self._engine, self._misses, _BATCH)
+        count = lib.tux_engine_misses(self.handle, self._misses, _BATCH)
         return [
             Miss(
                 *(m.slot, m.generation, m.line, m.class_number, m.flags),
@@ -173,13 +182,13 @@ class Engine:
 
         knock: have it taken at once. Who has several may knock behind them."""
         response = ffi.NULL if answer is None else response_of(answer)
-        must(lib.tux_engine_answer(self._engine, miss.slot, miss.generation, response), "answer")
+        must(lib.tux_engine_answer(self.handle, miss.slot, miss.generation, response), "answer")
         if knock:
             self.knock()
 
     def knock(self) -> None:
         """Have the engine take the answers that it was given."""
-        lib.tux_engine_knock(self._engine)
+        lib.tux_engine_knock(self.handle)
 
     def preload(self, line: int, class_number: int, rules: int, heads: Sequence[bytes], answer: Answer) -> None:
         """Keep an answer for these heads before anybody has sent them. Takes over answer.file in any case.
@@ -188,14 +197,14 @@ class Engine:
         number of those that it was judged by; once others are in force it is dropped. Raises EngineError.
         """
         response, joined = response_of(answer), b"".join(heads)
-        failed = lib.tux_engine_preload(self._engine, line, class_number, rules, joined, len(joined), response)
+        failed = lib.tux_engine_preload(self.handle, line, class_number, rules, joined, len(joined), response)
         if failed:
             lib.tux_response_close(response)
             raise EngineError("an answer could not be kept ahead", -failed)
 
     def ready(self, limit: int, form: int, answer: Answer) -> None:
         """What whoever runs into this limit (enum tux_limit) is told, in this form (enum tux_ready_form)."""
-        must(lib.tux_engine_ready(self._engine, limit, form, response_of(answer)), "a ready answer")
+        must(lib.tux_engine_ready(self.handle, limit, form, response_of(answer)), "a ready answer")
 
     def drain(self, line: int = _EVERY_LINE, shut: bool = True, idle_ms: int = 0) -> None:
         """End accepting at the listener of a line, which is the cookie of its runs; at each by default. Take its
@@ -204,16 +213,16 @@ class Engine:
         shut: serve what its backlog holds, then shut it down; else its backlog is left to others who accept there.
         idle_ms: so long a connection may ask once more, and is told that this was the last answer.
         """
-        lib.tux_engine_drain(self._engine, line, shut, idle_ms)
+        lib.tux_engine_drain(self.handle, line, shut, idle_ms)
 
     def shed(self, line: int, count: int, idle_ms: int = 0) -> None:
         """Have `count` runs end in place of accepting at the listener of this line again. Connections that stand in the
         way may ask once more within idle_ms, and are told that this was the last answer."""
-        lib.tux_engine_shed(self._engine, line, count, idle_ms)
+        lib.tux_engine_shed(self.handle, line, count, idle_ms)
 
     def forget(self) -> None:
         """Drop every decision: files of rules or the roots have changed."""
-        lib.tux_engine_forget(self._engine)
+        lib.tux_engine_forget(self.handle)
 
     def set_rules(
         self,
@@ -232,25 +241,25 @@ class Engine:
         kept = fill(rules, significant, classes, networks, bounds)
         rules.number, rules.head_bytes_max = number, limits.head_bytes_max
         rules.head_ms, rules.idle_ms, rules.send_ms = limits.head_ms, limits.idle_ms, limits.send_ms
-        must(lib.tux_engine_rules(self._engine, rules), "the rules cannot be changed")
+        must(lib.tux_engine_rules(self.handle, rules), "the rules cannot be changed")
         del kept
 
     def settled(self) -> int:
         """The number of the oldest rules that anything in the engine still refers to."""
-        return int(lib.tux_engine_rules_settled(self._engine))
+        return int(lib.tux_engine_rules_settled(self.handle))
 
     def shared(self, index: int) -> int:
         """Shared number `index` now."""
-        return int(lib.tux_engine_shared_get(self._engine, index))
+        return int(lib.tux_engine_shared_get(self.handle, index))
 
     def set_shared(self, index: int, value: int) -> None:
         """Give shared number `index` another value."""
-        lib.tux_engine_shared_set(self._engine, index, value)
+        lib.tux_engine_shared_set(self.handle, index, value)
 
     def metrics(self) -> dict[str, int]:
         """All counters by name."""
         values = ffi.new("uint64_t[]", len(METRICS))
-        lib.tux_engine_metrics(self._engine, values)
+        lib.tux_engine_metrics(self.handle, values)
         return {name: value for (name, _, _), value in zip(METRICS, values, strict=True)}
 
     def samples(self) -> list[bytes]:
@@ -259,17 +268,17 @@ class Engine:
         Take them now and then: there is room for 256."""
         out = ffi.new("struct tux_sample[]", _BATCH)
         found: list[bytes] = []
-        while count := lib.tux_engine_samples(self._engine, out, _BATCH):
+        while count := lib.tux_engine_samples(self.handle, out, _BATCH):
             found += [bytes(ffi.buffer(one.line, one.bytes)) for one in out[0:count]]
         return found
 
     def trace(self) -> None:
         """Record every atom from now on; for tests and tools. Call it before the first submit."""
-        must(lib.tux_engine_trace(self._engine), "trace")
+        must(lib.tux_engine_trace(self.handle), "trace")
 
     def traced(self) -> list[tuple[int, int, int, int]]:
         """(slot, depth, atom, result) of the atoms recorded since the last call; depth 1 is inside a response."""
         entries, found = ffi.new("struct tux_trace_entry[]", _BATCH), []
-        while count := lib.tux_engine_trace_take(self._engine, entries, _BATCH):
+        while count := lib.tux_engine_trace_take(self.handle, entries, _BATCH):
             found += [(e.slot, e.depth, e.atom, e.result) for e in entries[0:count]]
         return found

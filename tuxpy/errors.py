@@ -26,8 +26,8 @@ class ConfigError(TuxError):
 
 
 class EngineError(TuxError):
-    """The engine answered -errno; `errno` is kept positive, as in OSError."""
+    """The engine answered -errno; `errno` is kept positive, as in OSError; 0: none."""
 
-    def __init__(self, message: str, errno: int) -> None:
-        super().__init__(f"{message}: {os.strerror(errno)} (errno {errno})")
+    def __init__(self, message: str, errno: int = 0) -> None:
+        super().__init__(f"{message}: {os.strerror(errno)} (errno {errno})" if errno else message)
         self.errno = errno

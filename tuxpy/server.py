@@ -67,7 +67,7 @@ class Server:
         self._notifier = notifier or Notifier()
         self._service = Service()
         self._pid_file: PidFile | None = None
-        self._renew_at = 0.0
+        self._renew_at, self._process = 0.0, os.getpid()
         self._signals = self._last_signal = 0
         self._asked: set[int] = set()  # signals that are to be obeyed
         self._upgrades = Upgrades()
@@ -255,12 +255,11 @@ class Server:
         return late
 
     def close(self) -> None:
-        """End what is left, close everything. Any number of times."""
-        self._service.close()
-        self._inherited.close()
-        self._notifier.close()
-        if self._pid_file is not None:
-            self._pid_file.close()
+        """End what is left, close everything. Any number of times. In a child of fork(2) nothing is ours."""
+        if os.getpid() == self._process:
+            for part in (self._service, self._inherited, self._notifier, self._pid_file):
+                if part is not None:
+                    part.close()
 
     # Reload.
 

@@ -157,6 +157,20 @@ def test_map_gives_everything_with_little_under_way(engine: Engine, files: list[
     assert sorted(found) == sorted(100 * (19 - n % 20) for n in range(500))  # type: ignore[type-var]
 
 
+def test_map_says_which_row_each_is_of(engine: Engine, files: list[Path]) -> None:
+    rows = [{"path": files[n % 20]} for n in range(100)]
+    found = {one.index: one for one in engine.map(READING, iter(rows), ahead=7)}
+    assert sorted(found) == list(range(100))
+    assert all(found[n].row is row and found[n]["size"] == 100 * (19 - n % 20) for n, row in enumerate(rows))
+
+
+def test_only_map_knows_rows(engine: Engine) -> None:
+    one = engine.run(sleeping, ns=0)
+    for ask in (lambda: one.index, lambda: one.row):
+        with pytest.raises(LookupError, match="only the completions of map"):
+            ask()
+
+
 def test_map_leaves_other_runs_to_wait(engine: Engine, files: list[Path]) -> None:
     cookie = engine.submit(sleeping, ns=1)
     assert len(list(engine.map(READING, [{"path": path} for path in files]))) == 20

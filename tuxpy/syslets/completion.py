@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from errno import ECANCELED, EPROTO, ETIMEDOUT
 from typing import Any, Final, NamedTuple
 
 from ..atoms import Cell, Frozen, Kind, Reason
 from ..native import ffi, lib
+from .given import Given
 
 PLACES: Final = ("inline", "engine", "ring", "worker")  # enum tux_ran
 
@@ -71,7 +72,8 @@ class Completion:
     The memory is given back with the last reference to the completion.
     """
 
-    __slots__ = ("_shape", "_told")  # no more: a thousand of them are made at a time
+    __slots__ = ("_row", "_shape", "_told")  # no more: a thousand of them are made at a time
+    _row: tuple[int, Mapping[str, Given]]
 
     def __init__(self, shape: Shape, told: tuple[int, ...]) -> None:
         """told: struct tux_completion, whose record is this one's from now on."""
@@ -81,6 +83,27 @@ class Completion:
     def __del__(self) -> None:
         if self._told[3]:
             lib.tux_record_close(ffi.cast("struct tux_record *", self._told[3]))
+
+    @property
+    def index(self) -> int:
+        """Of a run that map() has begun: the number of its row, from 0. LookupError: another has begun it."""
+        return self._mapped()[0]
+
+    @property
+    def row(self) -> Mapping[str, Given]:
+        """Of a run that map() has begun: its row, the very object. LookupError: another has begun it."""
+        return self._mapped()[1]
+
+    def belongs_to(self, index: int, row: Mapping[str, Given]) -> Completion:
+        """Itself, which knows its row from now on."""
+        self._row = index, row
+        return self
+
+    def _mapped(self) -> tuple[int, Mapping[str, Given]]:
+        try:
+            return self._row
+        except AttributeError:
+            raise LookupError("only the completions of map() have a row; others are told apart by cookie") from None
 
     @property
     def chain(self) -> Frozen:
@@ -150,7 +173,7 @@ class Completion:
         """The first `length` bytes of a buffer; all of it without. For a read that is the atom's result."""
         cell = self._shape.cells[name]
         if cell.kind is not Kind.BUFFER:
-            raise TypeError(f"{name} is no buffer")
+            raise TypeError(f"{name} is no buffer but {cell.kind.name} with the value completion[{name!r}]")
         size = cell.value if length is None else min(max(length, 0), cell.value)
         return self._shape.memory(self._kept(), cell.number, size)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import threading
+from errno import ECANCELED
 from struct import Struct
 from typing import Any, Final
 
-from ..atoms import Frozen, Kind
+from ..atoms import Frozen, Kind, Reason
 from ..native import ffi, lib, load
 from .completion import Completion, Shape
 from .given import Layout, Packed
@@ -15,6 +15,7 @@ from .given import Layout, Packed
 SEQUENCE_BITS: Final = 40  # of a cookie; above them the number of its chain
 NO_CELL: Final = 0xFFFF
 _CHAINS_MAX: Final = 512
+_BATCH: Final = 256
 # Limits of an engine that are the HTTP server's business: far away, or as small as they may be.
 NO_HTTP: Final = dict.fromkeys(("head_ms", "idle_ms", "send_ms", "linger_ms"), 1 << 31)
 NO_HTTP.update(cache_entries_max=1, cache_bytes_max=1, cache_files_max=1, head_bytes_max=256)
@@ -72,39 +73,57 @@ class Submission:
 
 
 class Chains:
-    """Each chain is loaded once. Of many, those go that no run is alive of."""
+    """The chains of one engine, and the completions of their runs. Each chain is loaded once; of many, those go that no
+    run is alive of. Whoever calls holds the lock of the engine's waiters."""
 
-    def __init__(self, lock: threading.RLock) -> None:
-        self._lock: Any = lock
-        self.by_number: dict[int, Loaded] = {}
+    def __init__(self) -> None:
+        self.engine: Any = None  # struct tux_engine *, while there is one
+        self._by_number: dict[int, Loaded] = {}
         self._by_identity: dict[int, Loaded] = {}
         self._numbers = itertools.count(1)
+        self._out = ffi.new("struct tux_completion[]", _BATCH)
 
     def begin(self, frozen: Frozen, runs: int) -> Loaded:
         """The chain, with so many more runs alive."""
-        with self._lock:
-            loaded = self._by_identity.get(id(frozen))
-            if loaded is None:
-                if len(self.by_number) >= _CHAINS_MAX:
-                    self._make_room()
-                loaded = Loaded(frozen, next(self._numbers))
-                self.by_number[loaded.number] = self._by_identity[id(frozen)] = loaded
-            loaded.alive += runs
+        loaded = self._by_identity.get(id(frozen))
+        if loaded is None:
+            if len(self._by_number) >= _CHAINS_MAX:
+                self._make_room()
+            loaded = Loaded(frozen, next(self._numbers))
+            self._by_number[loaded.number] = self._by_identity[id(frozen)] = loaded
+        loaded.alive += runs
         return loaded
 
-    def completed(self, told: list[tuple[int, ...]]) -> list[Completion]:
-        """These runs are not alive any more."""
+    def take(self) -> list[Completion]:
+        """What the engine has told since the last time."""
+        found: list[Completion] = []
+        while self.engine is not None and (count := lib.tux_engine_completions(self.engine, self._out, _BATCH)):
+            found += self._completed(told(self._out, count))
+        return found
+
+    def _completed(self, told: list[tuple[int, ...]]) -> list[Completion]:
         if len({one[0] >> SEQUENCE_BITS for one in told}) == 1:  # as it mostly is
-            return self.by_number[told[0][0] >> SEQUENCE_BITS].completed(told)
-        return [one for record in told for one in self.by_number[record[0] >> SEQUENCE_BITS].completed([record])]
+            return self._by_number[told[0][0] >> SEQUENCE_BITS].completed(told)
+        return [one for record in told for one in self._by_number[record[0] >> SEQUENCE_BITS].completed([record])]
+
+    def orphan(self, cookie: int) -> Completion:
+        """Of a run that the engine took with it."""
+        shape = self._by_number[cookie >> SEQUENCE_BITS].shape
+        return Completion(shape, (cookie, -ECANCELED, 0, 0, 0, Reason.CANCELLED))
 
     def _make_room(self) -> None:
-        for old in [one for one in self.by_number.values() if one.alive == 0]:
-            del self.by_number[old.number], self._by_identity[id(old.frozen)]
+        for old in [one for one in self._by_number.values() if one.alive == 0]:
+            del self._by_number[old.number], self._by_identity[id(old.frozen)]
             lib.tux_chain_close(old.handle)
 
     def close(self) -> None:
-        for loaded in self.by_number.values():
+        for loaded in self._by_number.values():
             lib.tux_chain_close(loaded.handle)
-        self.by_number.clear()
+        self._by_number.clear()
         self._by_identity.clear()
+
+    def forked(self) -> None:
+        """In a child: what completions hold stays where it is, since a lock of its pool may have been taken."""
+        self.engine = None
+        for loaded in list(self._by_number.values()):
+            lib.tux_chain_forked(loaded.handle)

@@ -3,64 +3,64 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from ..atoms import Frozen
 from .completion import Completion
-from .given import Given
-from .waiting import Waiter, Waiting
-
-if TYPE_CHECKING:
-    from .engine import Engine
+from .given import Given, columns_of
+from .runs import SHARE, Runs
+from .waiting import Waiter
 
 
 def mapped(
-    engine: Engine, waiting: Waiting, frozen: Frozen, rows: Iterable[Mapping[str, Given]], ahead: int, fd: str | None
+    runs: Runs, frozen: Frozen, rows: Iterable[Mapping[str, Given]], ahead: int, fd: str | None
 ) -> Iterator[Completion]:
     """Completions of the rows as they come. Whoever stops listening cancels the rest."""
-    ours: set[int] = set()
-    source = iter(rows)
+    ours: dict[int, tuple[int, Mapping[str, Given]]] = {}  # by cookie: which row it is of
+    source, done = enumerate(rows), deque[Completion]()
     try:
         while True:
             if len(ours) <= ahead // 2 and (more := list(itertools.islice(source, max(1, ahead - len(ours))))):
-                ours.update(engine.submit_many(frozen, more, fd=fd))
+                columns, count = columns_of([row for _, row in more])
+                cookies = runs.begin(frozen, columns, count, None, True, fd, SHARE, done.append)
+                ours.update(zip(cookies, more, strict=True))
             if not ours:
                 return
-            for completion in waiting.wait_for(ours):
-                ours.discard(completion.cookie)
-                yield completion
+            runs.waiting.until(lambda: bool(done))
+            if not done:
+                runs.waiting.must_be_open()
+            while done:
+                completion = done.popleft()
+                yield completion.belongs_to(*ours.pop(completion.cookie))
     finally:
-        for cookie in ours:
-            engine.cancel(cookie)
+        runs.waiting.leave_to_all(ours, done)
+        runs.give_up(list(ours))
 
 
 Begin: TypeAlias = Callable[[Mapping[str, Sequence[Given]], int, Waiter], range]
-Cancel: TypeAlias = Callable[[int], None]
 
 
 def all_of(
-    begin: Begin, cancel: Cancel, waiting: Waiting, columns: Mapping[str, Sequence[Given]], runs: int, most: int
+    begin: Begin, engine: Runs, columns: Mapping[str, Sequence[Given]], runs: int, most: int
 ) -> list[Completion]:
     """The completions of all runs, in order, at most so many at a time."""
     found: list[Completion] = []
     for at in range(0, runs, most):
         part = {name: column[at : at + most] for name, column in columns.items()}
-        found += _part(begin, cancel, waiting, part, min(most, runs - at))
+        found += _part(begin, engine, part, min(most, runs - at))
     return found
 
 
-def _part(
-    begin: Begin, cancel: Cancel, waiting: Waiting, columns: Mapping[str, Sequence[Given]], runs: int
-) -> Iterable[Completion]:
+def _part(begin: Begin, engine: Runs, columns: Mapping[str, Sequence[Given]], runs: int) -> Iterable[Completion]:
     """Whoever is interrupted cancels those that are under way."""
     done: dict[int, Completion] = {}
     cookies = begin(columns, runs, lambda one: done.__setitem__(one.cookie, one))
     try:
-        waiting.until(lambda: len(done) == runs)
+        engine.waiting.until(lambda: len(done) == runs)
     except BaseException:
-        for cookie in cookies:
-            cancel(cookie)
+        engine.give_up(cookies)
         raise
     if len(done) < runs:
         raise ValueError("the engine is closed")
