@@ -153,6 +153,17 @@ static i64 send_from_worker(const struct tux_run *run, int out, int in, u64 star
     return (i64)sent;
 }
 
+/* The same as sendfile(2), but what lies in the socket does not change with the file; and nothing that has changed
+ * while it was copied gets there. */
+static i64 send_copy(struct tux_stage *stage, struct tux_run *run, int out, int in, u64 at, u64 most, bool more)
+{
+    ssize_t n = pread(in, stage->copy, tux_min_u64(most, TUX_COPY_BYTES), (off_t)at);
+    if (n <= 0) return tux_result_of(n);
+    more |= (u64)n < most;
+    if (!stage->stands(stage, run, !more)) return -ESTALE;
+    return tux_result_of(send(out, stage->copy, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0)));
+}
+
 /* Until there is room in the socket. */
 static i64 await_room(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int out)
 {
@@ -204,7 +215,8 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
         }
         off_t offset = (off_t)at;
         u64 most = on_engine ? tux_min_u64(until - at, turn) : count - run->progress;
-        i64 n = tux_result_of(sendfile(out, in, &offset, most));
+        i64 n = run->copies ? send_copy(stage, run, out, in, at, most, at + most < start + count)
+                            : tux_result_of(sendfile(out, in, &offset, most));
         if (n > 0) {
             run->progress += (u64)n;
             stage->bulk_bytes += (u64)n;

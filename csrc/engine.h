@@ -100,6 +100,7 @@ struct tux_engine {
     u32 ended_now; /* responses that began and ended in this turn, and are not counted by their time yet */
     char date[TUX_DATE_BYTES + 1];
     u8 key[TUX_HEAD_BYTES_MAX + TUX_KEY_PREFIX];
+    u8 copy[TUX_COPY_BYTES];
     struct tux_event events[TUX_EVENTS_MAX];
 
     /* from thread to thread */

@@ -73,6 +73,13 @@
 #define TUX_DEVICES_MAX 16        /* file systems whose kind is known */
 #define TUX_DEVICE_MS 10000       /* ... and so long: its number may be another's after umount(2) */
 
+/* Files that change while they are sent. */
+#define TUX_YOUNG_NS 5000000000   /* changed within so long: sent as copies, at twice the CPU, since the pages that
+                                   * sendfile(2) leaves in a socket change with the file until the client has them */
+#define TUX_COPY_BYTES 65536      /* ... so many at a time */
+#define TUX_WRITE_NS 1000000000   /* no write(2) takes longer from setting the times to its last byte */
+#define TUX_SAMPLES_GROWN 8       /* samples that are compared when a file has become longer, as logs do all the time */
+
 #define TUX_TRACE_MAX 65536
 #define TUX_TRACED_MAX 1024       /* atoms that the trace of one run remembers: its first ones */
 #define TUX_IDLE_BYTES_MAX (8u << 20) /* memory of ended runs that a chain keeps for the next ones */

@@ -138,6 +138,8 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
     e->stage = (struct tux_stage){.place = TUX_ON_ENGINE,
                                   .perform = e->calls,
                                   .leave = tux_serve_leave,
+                                  .stands = tux_serve_stands,
+                                  .copy = e->copy,
                                   .windows = &e->windows,
                                   .shared = e->shared,
                                   .trace_head = &e->trace_head};

@@ -59,7 +59,12 @@ static int copy_witnesses(struct tux_response *r, const struct tux_response_opti
     return 0;
 }
 
-static i64 mtime_ns(const struct stat *st) { return (i64)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec; }
+static i64 ns_of(const struct timespec *t) { return (i64)t->tv_sec * 1000000000 + t->tv_nsec; }
+
+static struct tux_version version_of(const struct stat *st)
+{
+    return (struct tux_version){.mtime_ns = ns_of(&st->st_mtim), .ctime_ns = ns_of(&st->st_ctim)};
+}
 
 /* The head speaks of what the judge saw, so its facts count, and not what fstat(2) says by now. */
 static int learn_file(struct tux_response *r)
@@ -68,13 +73,16 @@ static int learn_file(struct tux_response *r)
     if (r->file < 0) return 0;
     if (fstat(r->file, &st) < 0) return -errno;
     r->file_size = (u64)st.st_size;
-    r->file_mtime_ns = mtime_ns(&st);
+    r->version = version_of(&st);
     for (unsigned i = 0; i < r->witness_count; i++) {
         const struct tux_witness_facts *f = &r->witness[i].facts;
         if (f->ino != st.st_ino || f->dev != st.st_dev) continue;
         r->file_size = f->size;
-        r->file_mtime_ns = f->mtime_ns;
+        r->version = (struct tux_version){.mtime_ns = f->mtime_ns, .ctime_ns = f->ctime_ns};
     }
+    r->stands = r->version;
+    r->stands_size = r->file_size;
+    r->bytes += tux_samples_bytes(r->file_size);
     return 0;
 }
 
@@ -142,6 +150,7 @@ void tux_response_free(struct tux_response *r)
 {
     if (r->file >= 0) close(r->file);
     for (unsigned i = 0; i < r->witness_count; i++) free(r->witness[i].path);
+    free(r->samples);
     free(r->blob);
     tux_chain_free(r->chain);
     free(r);
@@ -191,7 +200,45 @@ bool tux_response_file_holds(const struct tux_response *r)
 {
     struct stat st;
     if (r->file < 0) return true;
-    return fstat(r->file, &st) == 0 && (u64)st.st_size == r->file_size && mtime_ns(&st) == r->file_mtime_ns;
+    return fstat(r->file, &st) == 0 && (u64)st.st_size == r->file_size && ns_of(&st.st_mtim) == r->version.mtime_ns;
+}
+
+/* A write sets the times first and its bytes then, one after the other, so what stands just after a change is asked
+ * again until no write(2) can still be at it. */
+bool tux_response_file_stands(struct tux_response *r, i64 wall_ns, bool last)
+{
+    struct stat st;
+    if (r->file < 0) return true;
+    if (fstat(r->file, &st) < 0 || (u64)st.st_size < r->file_size) return false;
+    struct tux_version now = version_of(&st);
+    bool known = now.mtime_ns == r->stands.mtime_ns && now.ctime_ns == r->stands.ctime_ns;
+    bool over = !last || wall_ns - now.ctime_ns > TUX_WRITE_NS; /* no write that had begun before is still at it */
+    if (known && over && (u64)st.st_size == r->stands_size) return true;
+    bool grown = (u64)st.st_size > r->file_size, as_promised = now.mtime_ns == r->version.mtime_ns && !grown;
+    bool asked = r->samples && r->samples->taken > 0;
+    if (!asked && !grown && !as_promised) return false; /* written to or touched: nothing tells which */
+    if (asked && !tux_samples_hold(r->samples, r->file, grown ? TUX_SAMPLES_GROWN : TUX_SAMPLES_MAX)) return false;
+    if (wall_ns - now.ctime_ns > TUX_WRITE_NS) {
+        r->stands = now;
+        r->stands_size = (u64)st.st_size;
+    }
+    return true;
+}
+
+/* They are of the promised version only if it is there behind them, too. */
+void tux_response_file_watch(struct tux_response *r)
+{
+    if (r->file < 0 || (r->samples && r->samples->taken == r->samples->count)) return;
+    if (!r->samples) r->samples = tux_samples_open(r->file_size, (u64)(uintptr_t)r ^ (u64)r->version.mtime_ns);
+    if (!r->samples) return;
+    u32 count = tux_samples_read(r->samples, r->file);
+    if (tux_response_file_holds(r)) r->samples->taken += count;
+}
+
+bool tux_response_file_is_young(const struct tux_response *r, i64 wall_ns)
+{
+    i64 age_ns = wall_ns - r->version.mtime_ns; /* below none: a date of the future says nothing */
+    return r->file >= 0 && age_ns < TUX_YOUNG_NS && age_ns > -TUX_YOUNG_NS;
 }
 
 bool tux_response_holds(const struct tux_response *r)

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "metrics.h"
 #include "range.h"
+#include "samples.h"
 #include "witness.h"
 
 /* The bytes of a response. Whoever sends from them holds a reference; bytes with two holders never change. */
@@ -25,6 +26,11 @@ struct tux_ranged {
     u32 head_bytes, range_at, range_bytes, length_at, length_bytes;
 };
 
+/* The times of a file. */
+struct tux_version {
+    i64 mtime_ns, ctime_ns;
+};
+
 struct tux_response {
     struct tux_job job; /* first: a check behind the scenes */
     u32 refs, keys; /* keys: entries of the cache that it is in */
@@ -33,7 +39,10 @@ struct tux_response {
     bool keep, cacheable, dead, checking, unchanged;
     int file;
     u64 file_size; /* of the version that the head announces */
-    i64 file_mtime_ns;
+    struct tux_version version; /* the same one, by its times */
+    struct tux_version stands;  /* ... and what was found to hold it since, though longer or touched */
+    u64 stands_size;
+    struct tux_samples *samples; /* NULL: none were needed yet */
     i64 date_at;
     u64 checked_ms, check_began_ms;
     u32 check_rules; /* the number of the rules when it began */
@@ -59,6 +68,14 @@ struct tux_blob *tux_response_blob(struct tux_response *response, i64 wall_s, co
 void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics);
 /* Is the open file still the version that the head announces? True where there is none. One fstat(2). */
 bool tux_response_file_holds(const struct tux_response *response);
+/* May what the head has promised still be sent from the file? Also when it is longer by now, or was only touched, as
+ * far as one can tell: see samples.h. `wall_ns` is the time of day; `last`: all of it has been read. Mostly one fstat(2). */
+bool tux_response_file_stands(struct tux_response *response, i64 wall_ns, bool last);
+/* It is about to be sent, or in the middle: take what will tell whether it stands. Once for a response, unless some of
+ * the file is not in memory yet. */
+void tux_response_file_watch(struct tux_response *response);
+/* Has the file changed so lately that it may well change again? Then it is sent as copies (call.c). */
+bool tux_response_file_is_young(const struct tux_response *response, i64 wall_ns);
 /* For a worker: is everything it rests on as it was? */
 bool tux_response_holds(const struct tux_response *response);
 

@@ -47,6 +47,7 @@ struct tux_run {
     u8 stands; /* as measure.h has counted it among the parked */
     _Atomic u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none. A worker looks, too */
     bool landed_is_set;
+    bool copies; /* sendfile sends copies of the file's bytes */
     u8 worked; /* enum tux_worked: what a worker has done of it */
     u8 port; /* where it accepts, counted from 1; 0 = nowhere yet */
     u8 fetch; /* the fetch that it waits for, counted from 1; 0 = none: a job of its own */
@@ -79,6 +80,8 @@ struct tux_stage {
     _Atomic u64 *trace_head;
     u64 now_ms;
     u64 bulk_bytes; /* sent from files so far */
+    u8 *copy;       /* TUX_COPY_BYTES, TUX_ON_ENGINE only: what is sent of a file that may change */
+    bool (*stands)(struct tux_stage *, struct tux_run *, bool last); /* ... if what was copied is still good */
     bool visiting; /* the run is on its submitter's thread, and moves to the engine when it parks */
 };
 

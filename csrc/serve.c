@@ -8,6 +8,8 @@
  * while it answers a hit. */
 #include "serve.h"
 
+#include <sys/socket.h>
+
 #include "accept.h"
 #include "address.h"
 #include "decide.h"
@@ -242,18 +244,42 @@ static i64 serve_send(struct tux_stage *stage, struct tux_run *run, const struct
     return counted(tux_conn_of(e, run), run, result);
 }
 
-/* Written to while it is sent: the connection ends short, so that no answer is made of two versions. */
+static i64 wall_ns(const struct tux_engine *e) { return e->wall_s * 1000000000; }
+
+bool tux_serve_stands(struct tux_stage *stage, struct tux_run *run, bool last)
+{
+    struct tux_engine *e = tux_engine_of(stage);
+    return tux_response_file_stands(tux_conn_of(e, run)->chosen, wall_ns(e), last);
+}
+
+/* What was sent is not what was promised: the client must see that, also when all of it is on its way already. */
+static i64 break_off(struct tux_conn *conn)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    conn->discarding = true; /* nothing more is read, so close does not say goodbye first */
+    return -ESTALE;
+}
+
+/* Became shorter or was written to while it is sent: the connection ends, so that no answer is made of two versions.
+ * That is looked at before each piece, and behind the last one. Copies were looked at before they left. */
 static i64 serve_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
     struct tux_conn *conn = tux_conn_of(e, run);
     u64 before = run->progress;
-    bool sends = tux_arg(run, atom, 3) != 0; /* of a slice that was copied nothing is left */
-    if (run->outer.chain && sends && !tux_response_file_holds(conn->chosen)) return -ESTALE;
+    bool sends = run->outer.chain && tux_arg(run, atom, 3) != 0; /* of a slice that was copied nothing is left */
+    if (sends && !tux_serve_stands(stage, run, false)) return break_off(conn);
+    if (sends && before == 0) tux_response_file_watch(conn->chosen);
+    run->copies = sends && tux_response_file_is_young(conn->chosen, wall_ns(e));
     i64 result = tux_plain_calls[TUX_CALL_sendfile](stage, run, atom);
     if (!run->outer.chain) return result;
     tux_measure_sent(e, run, before, result);
-    return counted(conn, run, result);
+    if (sends && result == TUX_AGAIN) tux_response_file_watch(conn->chosen);
+    bool broken = result == -ESTALE || (sends && result > 0 && !run->copies && !tux_serve_stands(stage, run, true));
+    run->copies = false;
+    i64 done = counted(conn, run, result);
+    return broken ? break_off(conn) : done;
 }
 
 void tux_serve_end(struct tux_engine *e, struct tux_run *run)

@@ -11,6 +11,8 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
 
 /* The run's connection, if it leads one, has until then for one more request, and is told that it was the last. */
 void tux_serve_leaves(struct tux_engine *e, struct tux_run *run, u64 leave_ms);
+/* For the stage: may what was copied of the file that is being sent go out? */
+bool tux_serve_stands(struct tux_stage *stage, struct tux_run *run, bool last);
 /* The judge's answers that have come down. */
 void tux_serve_answers(struct tux_engine *e);
 /* A worker has held the response against the file system. */
