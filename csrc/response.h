@@ -69,7 +69,8 @@ void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics);
 /* Is the open file still the version that the head announces? True where there is none. One fstat(2). */
 bool tux_response_file_holds(const struct tux_response *response);
 /* May what the head has promised still be sent from the file? Also when it is longer by now, or was only touched, as
- * far as one can tell: see samples.h. `wall_ns` is the time of day; `last`: all of it has been read. Mostly one fstat(2). */
+ * far as one can tell: see samples.h. `wall_ns` is the time of day; `last`: all of it has been read. Mostly one
+ * fstat(2). */
 bool tux_response_file_stands(struct tux_response *response, i64 wall_ns, bool last);
 /* It is about to be sent, or in the middle: take what will tell whether it stands. Once for a response, unless some of
  * the file is not in memory yet. */
