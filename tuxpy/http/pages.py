@@ -2,52 +2,70 @@
 
 One table: the reason phrase (RFC 9110 15) and a sentence for a human being. No page repeats
 anything of the request but a redirect's own location, escaped.
+
+A page is sent for every link that leads nowhere and to every scanner, so it has no more than
+1,200 bytes: with its head it fits one packet of 1,460 bytes.
 """
 
 from __future__ import annotations
 
 import html
+from typing import Final
+
+from .style import BASE, squeezed
 
 STATUS: dict[int, tuple[str, str]] = {
     200: ("OK", ""),
     204: ("No Content", ""),
     206: ("Partial Content", ""),
-    301: ("Moved Permanently", "It is here:"),
-    302: ("Found", "For now it is here:"),
-    303: ("See Other", "The answer is here:"),
+    301: ("Moved Permanently", "The page has moved to"),
+    302: ("Found", "For now, the page is at"),
+    303: ("See Other", "The answer is at"),
     304: ("Not Modified", ""),
-    307: ("Temporary Redirect", "For now it is here:"),
-    308: ("Permanent Redirect", "It is here:"),
-    400: ("Bad Request", "The request could not be understood."),
-    401: ("Unauthorized", "This needs a name and a password."),
-    403: ("Forbidden", "This may not be read."),
-    404: ("Not Found", "There is nothing of this name here."),
-    405: ("Method Not Allowed", "This can only be read."),
-    406: ("Not Acceptable", "It cannot be had in a form that the request accepts."),
+    307: ("Temporary Redirect", "For now, the page is at"),
+    308: ("Permanent Redirect", "The page has moved to"),
+    400: ("Bad Request", "The server could not understand the request."),
+    401: ("Unauthorized", "This page needs a name and a password."),
+    403: ("Forbidden", "You have no permission to see this page."),
+    404: ("Not Found", "There is no page at this address."),
+    405: ("Method Not Allowed", "This page can be read, but not changed."),
+    406: ("Not Acceptable", "The page does not exist in a form that the request accepts."),
     408: ("Request Timeout", "The request took too long to arrive."),
-    412: ("Precondition Failed", "It is not in the state that the request asks for."),
+    412: ("Precondition Failed", "The page is not in the state that the request expects."),
     413: ("Content Too Large", "The request is too large."),
     414: ("URI Too Long", "The address is too long."),
-    416: ("Range Not Satisfiable", "It has no such part."),
-    417: ("Expectation Failed", "What the request expects cannot be done."),
-    421: ("Misdirected Request", "No site of this server has the name that the request was sent to."),
+    416: ("Range Not Satisfiable", "The file does not have the part that the request asks for."),
+    417: ("Expectation Failed", "The server cannot do what the request expects."),
+    421: ("Misdirected Request", "This server has no site of the name in the address."),
+    429: ("Too Many Requests", "There were too many requests from your address. Try again a little later."),
     431: ("Request Header Fields Too Large", "The head of the request is too long."),
-    500: ("Internal Server Error", "The server failed; its log says why."),
-    501: ("Not Implemented", "The server does not know how to do this."),
-    429: ("Too Many Requests", "You have asked too often; try again a little later."),
-    503: ("Service Unavailable", "The server is busy; try again later."),
-    505: ("HTTP Version Not Supported", "HTTP/1.1 is spoken here."),
+    500: ("Internal Server Error", "The server failed. Its log says why."),
+    501: ("Not Implemented", "The server does not know this method."),
+    503: ("Service Unavailable", "The server is busy. Try again a little later."),
+    505: ("HTTP Version Not Supported", "The server speaks HTTP/1.1."),
 }
 
+_STYLE: Final = squeezed(
+    BASE
+    + """
+main { padding-top: 12vh; overflow-wrap: anywhere; }
+h1 { margin-bottom: .5rem; }
+h1 span { display: block; color: var(--blue); font-size: 4rem; line-height: 1; font-weight: 300; }
+p { margin: 0; color: var(--soft); }
+"""
+)
 
-_PAGE = """\
+_PAGE: Final = """\
 <!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<h1>{title}</h1>
+<title>{status} {reason}</title>
+<style>{style}</style>
+<main>
+<h1><span>{status}</span> {reason}</h1>
 <p>{sentence}</p>
+</main>
 </html>
 """
 
@@ -62,7 +80,7 @@ def page(status: int, location: bytes = b"") -> bytes:
 
 
 def _written(status: int, sentence: str) -> bytes:
-    return _PAGE.format(title=f"{status} {STATUS[status][0]}", sentence=sentence).encode()
+    return _PAGE.format(status=status, reason=STATUS[status][0], style=_STYLE, sentence=sentence).encode()
 
 
 _PAGES = {status: _written(status, words[1]) for status, words in STATUS.items() if status >= 400}

@@ -19,31 +19,18 @@ from html import escape
 from typing import Final
 from urllib.parse import quote_from_bytes
 
+from ..http.style import BASE
 from ..model import text
 from .listing import Entry, Sort, SortKey, modified, ordered
 
 MEDIA_TYPE: Final = b"text/html; charset=utf-8"
 
-_STYLE: Final = """
-:root {
-  color-scheme: light dark;
-  --paper: #fbfaf7; --ink: #1d2733; --soft: #566474; --line: #e2e5e6; --card: #f1f2f0; --blue: #1f63ad;
-}
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14191f; --ink: #e6ebf0; --soft: #9fb0c0; --line: #28323c; --card: #1c232b; --blue: #84b9f0; }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0 auto; max-width: 52rem; padding: 2rem 1.25rem 3rem;
-  background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif;
-}
-a { color: var(--blue); text-decoration: none; }
-a:hover { text-decoration: underline; text-underline-offset: .15em; }
-:focus-visible { outline: 2px solid var(--blue); outline-offset: 1px; border-radius: .2rem; }
+_STYLE: Final = (
+    BASE
+    + """\
 h1, nav a, nav span, tbody a { overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 nav ol { display: flex; flex-wrap: wrap; margin: 0; padding: 0; list-style: none; color: var(--soft); }
 nav li:not(:last-child)::after { content: "/"; margin: 0 .4rem; }
-h1 { margin: .3rem 0 1.25rem; font-size: 1.9rem; line-height: 1.2; letter-spacing: -.01em; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption, footer, .note { color: var(--soft); font-size: .9rem; text-align: left; }
 caption { padding-bottom: .75rem; }
@@ -71,6 +58,7 @@ footer a { color: var(--soft); text-decoration: underline; text-underline-offset
 }
 @media print { a, td { color: inherit; } footer { display: none; } }
 """
+)
 
 _STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest())
 POLICY: Final = b"default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'" % _STYLE_HASH
