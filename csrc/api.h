@@ -197,8 +197,9 @@ int tux_engine_misses(struct tux_engine *engine, struct tux_miss *out, uint32_t 
 /* Makes a response of its parts; takes `file` in any case. */
 int tux_response_open(const struct tux_response_options *options, struct tux_response **out, char *error);
 void tux_response_close(struct tux_response *response);
-/* Hands the response (NULL: none, the connection closes) to the run that asked; the engine owns it from then on. It
- * takes it when it is knocked at, so several can be handed over at once. */
+/* Hands the response to the run that asked; the engine owns it from then on. NULL: there is none; the client gets the
+ * ready answer of TUX_LIMIT_BUSY, or where none was given its connection closes. The engine takes it when it is knocked
+ * at, so several can be handed over at once. */
 int tux_engine_answer(struct tux_engine *engine, uint32_t slot, uint32_t generation, struct tux_response *response);
 /* The answer to whoever runs into a limit, in each of four forms: +1 the content is left out (for HEAD), +2 the
  * connection stays open. Takes the response in any case. Without one the connection closes in silence. */

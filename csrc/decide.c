@@ -261,7 +261,8 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     tux_decide_release_joined(e, run->slot);
     conn->chosen = r; /* with the reference it came with */
     conn->source = TUX_SOURCE_JUDGED;
-    tux_land(run, r ? r->status : -EIO);
+    i64 status = r ? r->status : tux_guard_unjudged(e, conn);
+    tux_land(run, status > 0 ? status : -EIO);
     tux_wake(e, run);
 }
 

@@ -103,13 +103,12 @@ bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port)
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */
 
-static i64 refuse(struct tux_engine *e, struct tux_conn *conn, enum tux_limit limit)
+/* The answer that lies ready for this limit; 0 when none was given, so the connection ends in silence. */
+static i64 tell(struct tux_engine *e, struct tux_conn *conn, enum tux_limit limit, bool ends)
 {
     static const char head[] = "HEAD ";
     u32 form = 0;
-    note_refusal(e, conn, limit);
     if (conn->head_bytes >= sizeof head - 1 && memcmp(conn->head, head, sizeof head - 1) == 0) form |= TUX_READY_HEAD;
-    bool ends = conn->refused_by || conn->miss_flags || tux_guard_is_last(e, conn);
     if (!ends && tux_head_is_plain(conn->head, conn->head_bytes)) form |= TUX_READY_KEEP;
     struct tux_response *r = e->ready_answer[limit][form];
     if (!r) return 0;
@@ -118,6 +117,14 @@ static i64 refuse(struct tux_engine *e, struct tux_conn *conn, enum tux_limit li
     r->refs++;
     return r->status;
 }
+
+static i64 refuse(struct tux_engine *e, struct tux_conn *conn, enum tux_limit limit)
+{
+    note_refusal(e, conn, limit);
+    return tell(e, conn, limit, conn->refused_by || conn->miss_flags || tux_guard_is_last(e, conn));
+}
+
+i64 tux_guard_unjudged(struct tux_engine *e, struct tux_conn *conn) { return tell(e, conn, TUX_LIMIT_BUSY, true); }
 
 i64 tux_guard_request(struct tux_engine *e, struct tux_conn *conn)
 {

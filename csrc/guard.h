@@ -19,6 +19,8 @@ void tux_guard_count_again(struct tux_engine *e, struct tux_conn *conn);
 /* A request of a connection for which tux_guard_looks: its status if it is refused, 0 to end the connection in silence,
  * -1 to go on. */
 i64 tux_guard_request(struct tux_engine *e, struct tux_conn *conn);
+/* The judge has no answer: the 503 that lies ready, and no memory is needed for it. Its status; 0: there is none. */
+i64 tux_guard_unjudged(struct tux_engine *e, struct tux_conn *conn);
 /* A trusted proxy says for each request who asks: the class is that of this one. */
 void tux_guard_forwarded(struct tux_engine *e, struct tux_conn *conn);
 /* An answer is over. If the next one is the last, it is another than before. */

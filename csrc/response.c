@@ -100,8 +100,9 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     struct tux_chain *chain = NULL;
     struct tux_response *r = calloc(1, sizeof *r);
     u16 cells[2];
-    int failed = r && options->witness_count <= TUX_WITNESSES_MAX ? 0 : -ENOMEM;
-    if (failed) snprintf(error, TUX_ERROR_BYTES, "out of memory, or more than %d witnesses", TUX_WITNESSES_MAX);
+    int failed = !r ? -ENOMEM : options->witness_count > TUX_WITNESSES_MAX ? -E2BIG : 0;
+    if (failed == -ENOMEM) snprintf(error, TUX_ERROR_BYTES, "out of memory");
+    else if (failed) snprintf(error, TUX_ERROR_BYTES, "it rests on more than %d names", TUX_WITNESSES_MAX);
     else failed = tux_chain_load(options->chain, options->chain_bytes, calls_of_a_response, &chain, error);
     if (!failed) failed = verify_shape(chain, options, cells, error);
     struct tux_blob *blob = failed ? NULL : malloc(sizeof *blob + chain->data_bytes);

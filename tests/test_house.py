@@ -19,7 +19,7 @@ DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".c
 
 # A module imports from its own floor or from below, never from above, and never in a circle. PACKAGE.* is all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("__init__", "errors", "forked", "records", "model", "logformat"),
+    ("__init__", "errors", "forked", "records", "model", "logformat", "seldom"),
     ("http.*", "atoms", "atoms.*"),
     ("rules.*", "compile", "native", "bounds", "clients", "lowering"),
     ("config.*", "engine", "accesslog"),
@@ -27,8 +27,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
         *("startlines", "syslets", "syslets.*"),
     ),
-    ("judge", "chains", "explain", "inherit", "privileges", "generation", "lines"),
-    ("handover", "reload", "inside", "preload", "service", "server"),
+    ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines"),
+    ("answering", "handover", "reload", "inside", "preload", "service", "server"),
     ("cli.*", "__main__"),
 )
 # In here the order is strict: each imports only from what stands before it.

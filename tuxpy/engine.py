@@ -21,14 +21,15 @@ from .model import SIGNIFICANT, Answer
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
 from .records import dataclass
 
-__all__ = ["HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS", "Engine", "Limits", "Miss"]
+__all__ = ["BATCH", "HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS", "Engine", "Limits", "Miss"]
 
 HEAD_TOO_LONG: Final = 1  # enum tux_miss_flags
 HEAD_TIMEOUT: Final = 2
 LEAVING: Final = 4
 LISTENERS_MAX: Final = 16  # csrc/limits.h: TUX_PORTS_MAX, TUX_SHARED_MAX; those that are being drained count too
 
-_BATCH: Final = 64
+BATCH: Final = 64
+"""Misses or completions that are taken at a time."""
 _EVERY_LINE: Final = (1 << 64) - 1
 
 METRICS: Final[tuple[tuple[str, str, bool], ...]] = tuple(
@@ -101,8 +102,9 @@ class Engine:
         self.backend: str = text(lib.tux_engine_backend(self._engine))
         self.slots, self.workers = limits.slots, limits.workers
         self._chains: list[tuple[Frozen, Any]] = []
-        self._misses = ffi.new("struct tux_miss[]", _BATCH)
-        self._completions = ffi.new("struct tux_completion[]", _BATCH)
+        self._misses = ffi.new("struct tux_miss[]", BATCH)
+        self._completions = ffi.new("struct tux_completion[]", BATCH)
+        self._asked = self._ended = 0  # of those two, what was taken and not yet handed out
 
     def __enter__(self) -> Engine:
         return self
@@ -159,30 +161,43 @@ class Engine:
         must(lib.tux_engine_cancel(self.handle, cookie), "cancel")
 
     def completions(self) -> list[Completion]:
-        """The runs that have ended since the last call, up to a batch; their cells are gone."""
-        count = lib.tux_engine_completions(self.handle, self._completions, _BATCH)
-        return [
+        """The runs that have ended since the last call, up to BATCH; their cells are gone. None is lost by an error."""
+        if self._ended == 0:
+            self._ended = lib.tux_engine_completions(self.handle, self._completions, BATCH)
+        found = [
             Completion(c.cookie, c.last_atom, c.result, Reason(c.reason), c.steps, ())
-            for c in self._completions[0:count]
+            for c in self._completions[0 : self._ended]
         ]
+        self._ended = 0
+        return found
 
     def misses(self) -> list[Miss]:
-        """Requests for the judge, oldest first, up to a batch."""
-        count = lib.tux_engine_misses(self.handle, self._misses, _BATCH)
-        return [
+        """Requests for the judge, oldest first, up to BATCH. None is lost by an error: the next call has them again."""
+        if self._asked == 0:
+            self._asked = lib.tux_engine_misses(self.handle, self._misses, BATCH)
+        found = [
             Miss(
                 *(m.slot, m.generation, m.line, m.class_number, m.flags),
                 *(bytes(ffi.buffer(m.head, m.head_bytes)), m.rules),
             )
-            for m in self._misses[0:count]
+            for m in self._misses[0 : self._asked]
         ]
+        self._asked = 0
+        return found
 
     def answer(self, miss: Miss, answer: Answer | None, knock: bool = True) -> None:
-        """Hand down the answer to a miss; None closes the connection. Takes over answer.file in any case.
+        """Hand down the answer to a miss; None: there is none, so the client gets the 503 that lies ready, if any.
 
-        knock: have it taken at once. Who has several may knock behind them."""
+        Takes over answer.file in any case. knock: have it taken at once. Who has several may knock behind them. After
+        an exception the miss still wants an answer.
+        """
         response = ffi.NULL if answer is None else response_of(answer)
-        must(lib.tux_engine_answer(self.handle, miss.slot, miss.generation, response), "answer")
+        try:
+            must(lib.tux_engine_answer(self.handle, miss.slot, miss.generation, response), "answer")
+        except BaseException:
+            if answer is not None:
+                lib.tux_response_close(response)
+            raise
         if knock:
             self.knock()
 
@@ -266,9 +281,9 @@ class Engine:
         """First lines of heads that were answered from the cache: the first one of every hundredth of a second.
 
         Take them now and then: there is room for 256."""
-        out = ffi.new("struct tux_sample[]", _BATCH)
+        out = ffi.new("struct tux_sample[]", BATCH)
         found: list[bytes] = []
-        while count := lib.tux_engine_samples(self.handle, out, _BATCH):
+        while count := lib.tux_engine_samples(self.handle, out, BATCH):
             found += [bytes(ffi.buffer(one.line, one.bytes)) for one in out[0:count]]
         return found
 
@@ -278,7 +293,7 @@ class Engine:
 
     def traced(self) -> list[tuple[int, int, int, int]]:
         """(slot, depth, atom, result) of the atoms recorded since the last call; depth 1 is inside a response."""
-        entries, found = ffi.new("struct tux_trace_entry[]", _BATCH), []
-        while count := lib.tux_engine_trace_take(self.handle, entries, _BATCH):
+        entries, found = ffi.new("struct tux_trace_entry[]", BATCH), []
+        while count := lib.tux_engine_trace_take(self.handle, entries, BATCH):
             found += [(e.slot, e.depth, e.atom, e.result) for e in entries[0:count]]
         return found

@@ -9,6 +9,7 @@ name their roots, and slow work may be under way for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from .config.settings import Config
 from .engine import Engine, Miss
@@ -56,10 +57,13 @@ class Generations:
         """The one whose rules held when this was asked."""
         return self._kept[miss.rules]
 
-    def returned(self) -> Iterator[tuple[Engine, Miss, int]]:
-        """Misses whose slow work is done; while one is dealt with, its result is at hand."""
-        for generation in list(self._kept.values()):
-            yield from generation.errands.returned()
+    def next_back(self) -> tuple[PutOff, AbstractContextManager[None]] | None:
+        """A miss whose slow work is done, and in which its result is at hand; None: there is none now."""
+        for generation in self._kept.values():
+            found = generation.errands.next_back()
+            if found is not None:
+                return found
+        return None
 
     def retire(self, engines: list[Engine]) -> None:
         """Close what no engine refers to any more."""

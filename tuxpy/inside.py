@@ -47,9 +47,9 @@ class Inside:
             raise
         self.urls = tuple(listener.url for listener in self._listeners)
 
-    def answer(self, service: Service) -> None:
-        """Answer everybody who asks."""
-        self._door.answer(lambda: self._snapshot(service))
+    def answer(self, service: Service) -> bool:
+        """Answer those who ask; whether more are waiting. Raises nothing."""
+        return self._door.answer(lambda: self._snapshot(service))
 
     def judged(self, head: bytes, took_s: float) -> None:
         """The sites' judge has dealt with this head."""

@@ -1,8 +1,7 @@
 """The judge: what an engine has not seen becomes an answer here, and nowhere else.
 
 It keeps no state of any connection: one head in, one answer out. Whatever goes wrong inside becomes a 500 that is never
-kept and a line in the log with its traceback (a 503 and a plain line when only descriptors or memory are short); the
-loop that calls us goes on.
+kept and a line in the log with its traceback (a 503 and a plain line when only descriptors or memory are short).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import replace
 from .engine import HEAD_TIMEOUT, HEAD_TOO_LONG, LEAVING, Miss
 from .http.parse import parse, refuse_long_head, refuse_slow_head
 from .model import Answer, Decision, Refuse, Request, text
+from .seldom import Seldom
 from .site.errands import Later
 from .site.resolve import resolve
 from .site.respond import respond
@@ -63,23 +63,33 @@ def judge_head(
     return parsed, _RESTLESS, respond(replace(_RESTLESS, keep=not last), parsed, now)
 
 
-def judge_miss(sites: Sites | Site, miss: Miss, now: float) -> Answer:
-    """The answer to a miss. Raises nothing but Later."""
+def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: Seldom | None = None) -> Answer:
+    """The answer to a miss. Raises nothing but Later, and MemoryError where there is none for an answer.
+
+    said: what has been said of failures before; they are not said again for each request.
+    """
+    said = said or Seldom(log)
     try:
         if miss.flags & HEAD_TIMEOUT:
             return respond(refuse_slow_head(miss.head), None, now)
         if miss.flags & HEAD_TOO_LONG:
             return respond(refuse_long_head(miss.head), None, now)
         return judge_head(sites, miss.head, now, miss.class_number, bool(miss.flags & LEAVING))[2]
-    except Later:
+    except (Later, MemoryError):
         raise
     except OSError as error:
-        if error.errno not in _SHORTAGES:
-            return _failed(miss, now)
-        log.warning("a request was refused: %s; raise the limit (ulimit -n, LimitNOFILE=)", error.strerror)
-        return _closing(_EXHAUSTED, miss, now)
-    except Exception:
-        return _failed(miss, now)
+        if error.errno in _SHORTAGES:
+            words = "a request was refused: %s; raise the limit (ulimit -n, LimitNOFILE=)"
+            said.say(logging.WARNING, "descriptors", words, error.strerror)
+            return _closing(_EXHAUSTED, miss, now)
+        failure: Exception = error
+    except Exception as error:
+        failure = error
+    said.say(
+        *(logging.ERROR, type(failure).__name__, "a request could not be judged: %s", first_line_of(miss)),
+        failure=failure,
+    )
+    return failed(miss, now)
 
 
 def too_busy(miss: Miss, now: float) -> Answer:
@@ -87,13 +97,16 @@ def too_busy(miss: Miss, now: float) -> Answer:
     return _closing(_BUSY, miss, now)
 
 
+def failed(miss: Miss, now: float) -> Answer:
+    """The answer to a miss that we could not judge, or whose answer could not be sent."""
+    return _closing(_FAILED, miss, now)
+
+
 def _closing(refusal: Refuse, miss: Miss, now: float) -> Answer:
     """An answer to what was not judged to its end. A HEAD gets the head alone (RFC 9110 9.3.2)."""
     return respond(replace(refusal, silent=miss.head.lstrip(b"\r\n").startswith(b"HEAD ")), None, now)
 
 
-def _failed(miss: Miss, now: float) -> Answer:
-    """Called while the exception is handled: it goes into the log."""
-    first_line = miss.head[:200].split(b"\r\n", 1)[0]
-    log.exception("a request could not be judged: %s", text(first_line))
-    return _closing(_FAILED, miss, now)
+def first_line_of(miss: Miss) -> str:
+    """Its request line, for a line of the log."""
+    return text(miss.head[:200].lstrip(b"\r\n").split(b"\r\n", 1)[0])

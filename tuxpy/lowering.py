@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from .errors import EngineError
@@ -14,6 +15,22 @@ def response_of(answer: Answer) -> Any:
 
     Raises EngineError when C distrusts what was compiled.
     """
+    try:
+        options, kept = _options_of(answer)
+        out, error = ffi.new("struct tux_response **"), ffi.new("char[]", ERROR_BYTES)
+    except BaseException:
+        if answer.file >= 0:
+            os.close(answer.file)
+        raise
+    failed = lib.tux_response_open(options, out, error)  # takes over the file in any case
+    del kept
+    if failed:
+        raise EngineError(f"the answer was refused: {text(error)}", -failed)
+    return out[0]
+
+
+def _options_of(answer: Answer) -> tuple[Any, object]:
+    """A struct tux_response_options, and what must live as long as it is used."""
     encoded = answer.chain.encode()
     chain = ffi.from_buffer("uint8_t[]", encoded)
     options = ffi.new("struct tux_response_options *")
@@ -31,8 +48,4 @@ def response_of(answer: Answer) -> Any:
         facts.links = witness.links
         facts.mtime_ns, facts.ctime_ns = witness.mtime_ns, witness.ctime_ns
     options.witnesses, options.witness_count = witnesses, len(paths)
-    out, error = ffi.new("struct tux_response **"), ffi.new("char[]", ERROR_BYTES)
-    failed = lib.tux_response_open(options, out, error)
-    if failed:
-        raise EngineError(f"the answer was refused: {text(error)}", -failed)
-    return out[0]
+    return options, (encoded, chain, witnesses, paths)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .config.places import at
 from .config.settings import Address, Config
 from .errors import ConfigError
 from .inherit import Inherited
 from .listen import Listener, listen
+
+if TYPE_CHECKING:
+    from .service import Service
 
 # Settled when engines open and rights are given up. With the keys of the file.
 _FIXED: Final = {
@@ -25,6 +28,28 @@ _FIXED: Final = {
     "admin": "admin.listen",
     "admin_hosts": "admin.hosts",
 }
+
+
+def changed(
+    service: Service, now: Config, load: Callable[[], Config] | None, inherited: Inherited, leave_ms: int
+) -> tuple[Config, list[str]]:
+    """Put in force what `load` says; the configuration as it is then, and the keys of what only a restart can change.
+
+    Raises ConfigError, and then all is as it was. leave_ms: so long connections of listeners that go may ask once more.
+    """
+    if load is None:
+        raise ConfigError("it has no place to be read from: restart with the new one")
+    if now.chroot:
+        raise ConfigError("it is out of reach for a server in a chroot: restart it")
+    config, fixed = as_possible(now, load())
+    listeners, fresh = listeners_for(config, service.lines, inherited)
+    try:
+        service.change(config, listeners, leave_ms)
+    except BaseException:
+        for one in fresh:
+            one.close()
+        raise
+    return config, fixed
 
 
 def as_possible(old: Config, new: Config) -> tuple[Config, list[str]]:

@@ -21,7 +21,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 from .config.places import at
@@ -34,7 +34,7 @@ from .listen import Listener
 from .notify import Notifier
 from .pidfile import PidFile
 from .privileges import give_up, identity_of
-from .reload import as_possible, listeners_for
+from .reload import changed, listeners_for
 from .service import Service
 from .signals import ENDS, OPERATING, bury_orphans, caught, draining
 from .site.errands import Errands
@@ -45,6 +45,7 @@ log = logging.getLogger("tuxpy")
 _RENEW_S: Final = 0.5  # between two looks at roots and files of rules: what changes there is seen within one second
 _LEAVE_MS: Final = 500  # for connections of a listener that goes: one more request, which is told to be the last
 _SLICE_S: Final = 0.005  # of judging ahead, before those who ask now
+_BREATH_MS: Final = 10  # after a failure
 _LOOK_MS: Final = 20  # between two looks whether our successor serves
 
 
@@ -140,7 +141,6 @@ class Server:
 
     @property
     def _alive(self) -> int:
-        """Runs that have not completed."""
         return self._service.lines.alive
 
     def _open_connections(self) -> int:
@@ -180,26 +180,33 @@ class Server:
     # The loop.
 
     def loop(self) -> int:
-        """Judge until stop() has been called and every connection is done."""
-        poll = select.poll()
-        poll.register(self._service.notify, select.POLLIN)
+        """Judge until stop() has been called and every connection is done; each duty has its turn between turns.
+
+        One that fails is said and tried again: neither memory that is short nor a fault of ours ends a server."""
+        service, poll = self._service, select.poll()
+        poll.register(service.notify, select.POLLIN)
         self._inherited.tell_ready()
         self._notifier.ready(self._status())
+        more = False
         while True:
             if self._signals > 1:
                 log.warning("ended at once by a second signal; %d connections were cut off", self._open_connections())
                 return 128 + self._last_signal
-            self._operate()
-            if self._drain_until is not None and self._drained():
+            with service.going_on("what a signal asked for failed"):
+                self._operate()
+            if self._drained():
                 return 0
-            poll.poll(0 if self._service.judge_ahead(_SLICE_S) else self._patience_ms())
-            self._notifier.live()
-            self._renew()
-            try:
-                os.eventfd_read(self._service.notify)
-            except BlockingIOError:
-                continue
-            self._service.judge()
+            with service.going_on("not all is judged ahead"):
+                more = service.judge_ahead(_SLICE_S) or more
+            poll.poll(self._patience_ms(more))
+            with service.going_on("looking after sites and logs failed"):
+                self._notifier.live()
+                self._renew()
+            with suppress(BlockingIOError):  # what is there is looked at all the same: a knock may have been lost
+                os.eventfd_read(service.notify)
+            more = True
+            with service.going_on("the judge failed"):
+                more = service.judge()
 
     def _operate(self) -> None:
         """Do what was asked for from outside."""
@@ -222,11 +229,13 @@ class Server:
 
     def _renew(self) -> None:
         if time.monotonic() >= self._renew_at:
-            self._service.renew()
             self._renew_at = time.monotonic() + _RENEW_S
+            self._service.renew()
             bury_orphans()
 
-    def _patience_ms(self) -> float:
+    def _patience_ms(self, more: bool) -> float:
+        if more:
+            return _BREATH_MS if self._service.ails() else 0
         until = min(self._renew_at, self._notifier.due, self._drain_until or self._renew_at)
         left_ms = max(0.0, until - time.monotonic()) * 1000 + 1
         return min(left_ms, _LOOK_MS) if self._upgrades.under_way else left_ms
@@ -247,6 +256,8 @@ class Server:
         self._upgrades.abandon()
 
     def _drained(self) -> bool:
+        if self._drain_until is None:
+            return False
         if self._alive == 0:
             return True
         late = time.monotonic() >= (self._drain_until or 0.0)
@@ -279,18 +290,7 @@ class Server:
             self._notifier.ready(self._status())
 
     def _reload(self) -> None:
-        if self._load is None:
-            raise ConfigError("it has no place to be read from: restart with the new one")
-        if self.config.chroot:
-            raise ConfigError("it is out of reach for a server in a chroot: restart it")
-        config, fixed = as_possible(self.config, self._load())
-        listeners, fresh = listeners_for(config, self._service.lines, self._inherited)
-        try:
-            self._service.change(config, listeners, _LEAVE_MS)
-        except BaseException:
-            for one in fresh:
-                one.close()
-            raise
+        config, fixed = changed(self._service, self.config, self._load, self._inherited, _LEAVE_MS)
         self.config = config
         self._service.reloaded("")
         self.reloaded(config)

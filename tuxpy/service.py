@@ -8,23 +8,25 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from .accesslog import AccessLog
+from .answering import Answering
 from .bounds import Limits
 from .clients import Clients
 from .config.places import at
 from .config.settings import Config
-from .engine import Engine, Miss
+from .engine import Engine
 from .errors import ConfigError, EngineError
 from .generation import Generation, Generations
-from .judge import judge_miss, too_busy
+from .judgeloop import JudgeLoop
 from .limits import bounds_of, forwarded_of, limits_of, networks_of, with_times_of
 from .lines import Lines
 from .listen import Listener
 from .refusals import Refusals
-from .site.errands import Later
+from .seldom import Seldom
 from .site.ready import ready_answers
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("tuxpy")
 
 _ERRAND_THREADS: Final = 4
-_KNOCK_EVERY: Final = 8  # answers
-_ROUNDS_MAX: Final = 8  # a password, a digest and a coding make three
 
 
 class Service:
@@ -52,6 +52,8 @@ class Service:
         self.refusals = Refusals()
         self.preload: Preload | None = None
         self.preloading: Callable[[int, int, bool], object] = lambda *_: None  # told how far it is
+        self._seldom, self._ails = Seldom(log), False
+        self._loop: JudgeLoop[Engine] = JudgeLoop(Answering(self.generations, self._judged), self.lines.completed)
         self.notify = -1  # an eventfd: engines and errands knock there, and whoever wants the loop to look around
 
     def open(self, config: Config, listeners: Sequence[Listener]) -> None:
@@ -71,6 +73,7 @@ class Service:
         self.lines.check(listeners, config.workers, self.limits.slots)
         for _ in range(config.workers):
             self.engines.append(self._engine(config, first))
+            self._loop.add(self.engines[-1])
         self._make_ready(config)
         self.lines.start(self.engines, listeners)
         self.lines.pace(config.limits.bandwidth)
@@ -107,50 +110,34 @@ class Service:
 
     # Judging.
 
-    def judge(self) -> None:
-        """Answer every miss and count every completion that is there now.
-
-        An engine on the same processor goes first: beside a flood of new targets that makes the 99th percentile of hits
-        175 µs in place of 750, as long as the scheduler lets one thread run. It is knocked at for some answers at a
-        time, which is worth a fifth of the CPU of such a flood.
-        """
+    def judge(self) -> bool:
+        """One turn for the clients of sites and one for those of the admin; whether more wait. Raises nothing."""
+        more = self._loop.turn(self.generations.next_back)
         if self.inside is not None:
-            self.inside.answer(self)
-        for engine, miss, rounds in self.generations.returned():
-            self._answer(engine, miss, time.time(), rounds + 1)
-            engine.knock()
-        for engine in self.engines:
-            while misses := engine.misses():
-                now = time.time()
-                for number, miss in enumerate(misses, 1):
-                    self._answer(engine, miss, now)
-                    if number % _KNOCK_EVERY == 0 or number == len(misses):
-                        engine.knock()
-                    os.sched_yield()
-            while done := engine.completions():
-                for one in done:
-                    self.lines.completed(one)
-        self.lines.settle()
-        self.generations.retire(self.engines)
+            more |= self.inside.answer(self)
+        with self.going_on("the runs could not be shared among the listeners"):
+            self.lines.settle()
+            self.generations.retire(self.engines)
+        return more
 
-    def _answer(self, engine: Engine, miss: Miss, now: float, rounds: int = 0) -> None:
-        """rounds: how often it was put off already; a file that never rests must not keep us busy for ever."""
-        asked, began = self.generations.of(miss), time.perf_counter()
+    @contextmanager
+    def going_on(self, what: str) -> Iterator[None]:
+        """What fails in here is said, and that is all."""
         try:
-            if rounds < _ROUNDS_MAX:
-                answer = judge_miss(asked.sites, miss, now)
-            else:
-                with asked.errands.hurried():
-                    answer = judge_miss(asked.sites, miss, now)
-            engine.answer(miss, answer, knock=False)
-        except Later as later:
-            if rounds >= _ROUNDS_MAX or not asked.errands.put_off(later, (engine, miss, rounds)):
-                engine.answer(miss, too_busy(miss, now), knock=False)
-        except EngineError:  # the engine distrusts what we compiled: a fault of ours, and this client's alone
-            log.exception("an answer was refused; its connection is closed")
-            engine.answer(miss, None, knock=False)
+            yield
+        except Exception as failure:
+            self._ails = True
+            self._seldom.say(logging.ERROR, what, "%s: %r", what, failure, failure=failure)
+
+    def ails(self) -> bool:
+        """Whether anything has failed since the last call."""
+        failed = self._ails or self._loop.ails
+        self._ails = self._loop.ails = False
+        return failed
+
+    def _judged(self, head: bytes, took_s: float) -> None:
         if self.inside is not None:
-            self.inside.judged(miss.head, time.perf_counter() - began)
+            self.inside.judged(head, took_s)
 
     # Judging ahead.
 

@@ -99,7 +99,8 @@ class Watched:
 
     def _answer(self) -> None:
         self.engine.completions()
-        self.door.answer(self.snapshot)
+        while self.door.answer(self.snapshot):
+            pass
         judging = self.door.admin.judging
         judging.look(self.engine.samples())
         while misses := self.engine.misses():

@@ -292,3 +292,19 @@ def test_9110_8_8_3_a_file_that_changes_while_it_is_compressed_is_judged_again(
     with Site(str(tmp_path), opener(), Policy()) as site:
         answer = judge_miss(site, _miss(b"GET /f.html HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n"), 1e9)
     assert answer.status == 200
+
+
+def test_between_two_that_are_dealt_with_no_result_is_at_hand(errands: Errands[str], door: Door) -> None:
+    """The judge may do other things before the second: what has failed for them may well succeed for who asks then."""
+    door.go.set()
+    for who in ("ann", "bob"):
+        assert errands.put_off(asks(errands, "key", door.work("found")), who)
+    door.await_knocks()
+    for who in ("ann", "bob"):
+        back = errands.next_back()
+        assert back is not None and back[0] == who
+        asks(errands, "key", door.work("never"))
+        with back[1]:
+            assert errands.fetch("key", door.work("never")) == "found"
+        asks(errands, "key", door.work("never"))
+    assert errands.next_back() is None

@@ -12,8 +12,8 @@ from support.fixtures import Connect, Serve
 from support.running import Running
 from support.webroot import CONTENT
 
+from tuxpy import answering as answering_module
 from tuxpy import judge as judge_module
-from tuxpy import service as service_module
 
 
 def test_9110_15_6_1_a_failure_of_the_judge_is_500_and_not_kept(
@@ -37,14 +37,14 @@ class _Slow:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.leave = threading.Event()
         self.count = 0
-        really = service_module.judge_miss
+        really = answering_module.judge_miss
 
         def wait_and_judge(*args: object) -> object:
             self.count += 1
             self.leave.wait(5)
             return really(*args)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(service_module, "judge_miss", wait_and_judge)
+        monkeypatch.setattr(answering_module, "judge_miss", wait_and_judge)
 
 
 @pytest.mark.parametrize(("target", "status", "judged"), [("/", 200, 1), ("/link-out", 404, 100)])

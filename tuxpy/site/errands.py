@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Errands(Generic[Who]):
         self._pool: ThreadPoolExecutor | None = None
         self._waiting: dict[Hashable, list[Who]] = {}
         self._back: deque[tuple[Hashable, Future[Any]]] = deque()  # written by workers
+        self._served: deque[tuple[Who, Hashable, Future[Any]]] = deque()  # of what is back: who is yet to be dealt with
         self._at_hand: tuple[Hashable, Future[Any]] | None = None
         self.at_once_bytes = _AT_ONCE_BYTES  # of a file, which whoever judges reads himself
 
@@ -82,12 +83,25 @@ class Errands(Generic[Who]):
         """Pieces of work that wait, are being done, or have just come back."""
         return len(self._waiting)
 
+    def next_back(self) -> tuple[Who, AbstractContextManager[None]] | None:
+        """One of those whose work is done, and in which its result can be fetched; None: nobody is back now."""
+        while not self._served and self._back:
+            key, done = self._back[0]
+            self._served = deque([(who, key, done) for who in self._waiting.get(key, ())])
+            self._waiting.pop(key, None)
+            self._back.popleft()
+        if not self._served:
+            return None
+        who, key, done = self._served[0]
+        found = who, self.lent(key, done)
+        self._served.popleft()  # only now: memory that ends loses nobody
+        return found
+
     def returned(self) -> Iterator[Who]:
         """Everybody whose work is done; while one is dealt with, its result can be fetched."""
-        while self._back:
-            self._at_hand = self._back.popleft()
-            yield from self._waiting.pop(self._at_hand[0])
-        self._at_hand = None
+        while (found := self.next_back()) is not None:
+            with found[1]:
+                yield found[0]
 
     @contextmanager
     def lent(self, key: Hashable, done: Future[Any]) -> Iterator[None]:

@@ -71,11 +71,10 @@ _BREAKS = _Course(
 
 def respond(decision: Decision, request: Request | None, now: float) -> Answer:
     """The answer to a decision; `request` None when its head was refused, `now` in unix time."""
-    course = _course(decision, request)
-    date_s = int(now)
     head_only = request is not None and request.method == b"HEAD"
     if isinstance(decision, Serve):
-        return _serve(decision, request, course, now, head_only)
+        return _serve(decision, request, now, head_only)
+    course, date_s = _course(decision, request), int(now)
     if isinstance(decision, NoContent):
         return _finish(decision, course, date_s, ())
     if isinstance(decision, NotModified):
@@ -112,10 +111,11 @@ def _course(decision: Decision, request: Request | None) -> _Course:
     return _STAYS_1_0 if b"keep-alive" in options else _CLOSES
 
 
-def _serve(serve: Serve, request: Request | None, course: _Course, now: float, head_only: bool) -> Answer:
+def _serve(serve: Serve, request: Request | None, now: float, head_only: bool) -> Answer:
     """A representation: what is small goes from memory behind the head, what is large from its file."""
     moved = False
     try:
+        course = _course(serve, request)
         wanted = serve.parts or ((0, serve.size),)
         own = _own_fields(serve, int(now), sum(len(p) if isinstance(p, bytes) else p[1] for p in wanted))
         if head_only:

@@ -1,0 +1,87 @@
+"""From a miss to its answer, whatever fails on the way: a client is never left without one.
+
+    what is judged          goes down to the engine, or waits for slow work and is judged again
+    the engine refuses it   500, and the log says what was refused; 503 when only memory is short
+    no memory for that      the 503 that lies ready in the engine (site/ready.py); nothing has to be made for it
+
+Only what fails even then is raised; the caller tries again (judgeloop.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from .engine import Engine, Miss
+from .errors import EngineError
+from .generation import Generations
+from .judge import failed, first_line_of, judge_miss, too_busy
+from .model import Answer
+from .seldom import Seldom
+from .site.errands import Later
+
+log = logging.getLogger("tuxpy")
+
+_ROUNDS_MAX: Final = 8  # a password, a digest and a coding make three
+
+
+class Answering:
+    """Call it with every miss. For the judge's thread."""
+
+    def __init__(self, generations: Generations, judged: Callable[[bytes, float], None]) -> None:
+        """judged: told of each judgement, its head and the seconds it took."""
+        self._generations, self._judged = generations, judged
+        self._seldom = Seldom(log)
+
+    def __call__(self, engine: Engine, miss: Miss, rounds: int = 0) -> None:
+        """Without a knock. rounds: how often it was put off; a file that never rests must not keep us busy for ever."""
+        began = time.perf_counter()
+        try:
+            answer = self._answer_to(engine, miss, rounds)
+            if answer is not None:
+                engine.answer(miss, answer, knock=False)
+        except Exception as failure:
+            self._answer_failure(engine, miss, failure)
+        try:
+            self._judged(miss.head, time.perf_counter() - began)
+        except Exception as failure:  # it is answered; only the figures miss it
+            self._seldom.say(logging.WARNING, "figures", "a judgement is not in the figures: %s", failure)
+
+    def _answer_to(self, engine: Engine, miss: Miss, rounds: int) -> Answer | None:
+        """None: it has been put off."""
+        asked, now = self._generations.of(miss), time.time()
+        try:
+            if rounds < _ROUNDS_MAX:
+                return judge_miss(asked.sites, miss, now, self._seldom)
+            with asked.errands.hurried():
+                return judge_miss(asked.sites, miss, now, self._seldom)
+        except Later as later:
+            if rounds >= _ROUNDS_MAX or not asked.errands.put_off(later, (engine, miss, rounds)):
+                return too_busy(miss, now)
+        return None
+
+    def _answer_failure(self, engine: Engine, miss: Miss, failure: Exception) -> None:
+        """It could not be answered as it should."""
+        short = isinstance(failure, MemoryError) or getattr(failure, "errno", 0) == errno.ENOMEM
+        self._say(miss, failure, short)
+        if not short:
+            try:
+                engine.answer(miss, failed(miss, time.time()), knock=False)
+                return
+            except Exception:  # what lies ready is next
+                pass
+        engine.answer(miss, None, knock=False)
+
+    def _say(self, miss: Miss, failure: Exception, short: bool) -> None:
+        if short:
+            words = "no memory is left, so requests are answered 503: raise the limit (ulimit -v, MemoryMax=)"
+            self._seldom.say(logging.ERROR, "memory", words)
+        elif isinstance(failure, EngineError):
+            words = "the answer to %s cannot be sent, so its client gets 500: %s; this is a fault of tuxpy: report it"
+            self._seldom.say(logging.ERROR, "refused", words, first_line_of(miss), failure)
+        else:
+            words = "a request could not be answered: %s"
+            self._seldom.say(logging.ERROR, type(failure).__name__, words, first_line_of(miss), failure=failure)
