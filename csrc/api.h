@@ -110,6 +110,8 @@ struct tux_miss {
     uint32_t flags;             /* enum tux_miss_flags */
     const uint8_t *head;        /* stays where it is until the answer */
     uint32_t head_bytes;
+    int fd;                     /* the connection: open until the answer, and nothing is sent by it */
+    uint64_t client;            /* the address that asks, as tux_clients_refused has it; 0: it has none */
 };
 
 /* Which symbolic links the judge follows. */

@@ -114,7 +114,8 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
     u32 flags = conn->miss_flags | (conn->asked_leaving ? TUX_MISS_LEAVING : 0u);
     struct tux_miss miss = {.class_number = conn->class_number, .rules = conn->asked_rules,
                             .slot = run->slot, .generation = run->generation, .line = conn->line,
-                            .flags = flags, .head = conn->head, .head_bytes = conn->head_bytes};
+                            .flags = flags, .head = conn->head, .head_bytes = conn->head_bytes,
+                            .fd = conn->fd, .client = tux_guard_asker(e, conn)};
     tux_ring_put(&e->misses, &miss);
     e->notify = true;
     return TUX_AGAIN;

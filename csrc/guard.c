@@ -145,6 +145,16 @@ void tux_guard_forwarded(struct tux_engine *e, struct tux_conn *conn)
     conn->class_number = known ? class_of(e, address) : 0;
 }
 
+u64 tux_guard_asker(struct tux_engine *e, struct tux_conn *conn)
+{
+    u8 address[16];
+    tux_guard_look(conn);
+    memcpy(address, conn->address, sizeof address);
+    (void)tux_forwarded(conn->head, conn->head_bytes, e->options.bounds.forwarded, e->networks,
+                        e->options.network_count, address); /* a proxy that does not know answers for the client */
+    return tux_address_is_none(address) ? 0 : tux_client_key(address);
+}
+
 void tux_guard_answered(struct tux_engine *e, struct tux_conn *conn, bool keep)
 {
     u32 most = e->options.bounds.requests_max;

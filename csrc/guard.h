@@ -23,6 +23,8 @@ i64 tux_guard_request(struct tux_engine *e, struct tux_conn *conn);
 i64 tux_guard_unjudged(struct tux_engine *e, struct tux_conn *conn);
 /* A trusted proxy says for each request who asks: the class is that of this one. */
 void tux_guard_forwarded(struct tux_engine *e, struct tux_conn *conn);
+/* The key (clients.h) of the client that asks: the one that a trusted proxy names, else the peer. 0: none is known. */
+u64 tux_guard_asker(struct tux_engine *e, struct tux_conn *conn);
 /* An answer is over. If the next one is the last, it is another than before. */
 void tux_guard_answered(struct tux_engine *e, struct tux_conn *conn, bool keep);
 

@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
         *("startlines", "syslets", "syslets.*"),
     ),
-    ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines"),
+    ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines", "presence"),
     ("answering", "handover", "reload", "inside", "preload", "service", "server"),
     ("cli.*", "__main__"),
 )

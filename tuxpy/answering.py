@@ -20,11 +20,14 @@ from .errors import EngineError
 from .generation import Generations
 from .judge import failed, first_line_of, judge_miss, too_busy
 from .model import Answer
+from .presence import Asker
 from .seldom import Seldom
 from .site.errands import Later
 
 log = logging.getLogger("tuxpy")
 
+_LOOK_S: Final = 0.2  # between two looks whether those who wait for slow work are still there
+_PATIENCE_S: Final = 10.0  # with a file system that does not answer
 _ROUNDS_MAX: Final = 8  # a password, a digest and a coding make three
 
 
@@ -34,7 +37,7 @@ class Answering:
     def __init__(self, generations: Generations, judged: Callable[[bytes, float], None]) -> None:
         """judged: told of each judgement, its head and the seconds it took."""
         self._generations, self._judged = generations, judged
-        self._seldom = Seldom(log)
+        self._seldom, self.look_at = Seldom(log), 0.0
 
     def __call__(self, engine: Engine, miss: Miss, rounds: int = 0) -> None:
         """Without a knock. rounds: how often it was put off; a file that never rests must not keep us busy for ever."""
@@ -59,9 +62,28 @@ class Answering:
             with asked.errands.hurried():
                 return judge_miss(asked.sites, miss, now, self._seldom)
         except Later as later:
-            if rounds >= _ROUNDS_MAX or not asked.errands.put_off(later, (engine, miss, rounds)):
+            if rounds >= _ROUNDS_MAX:
                 return too_busy(miss, now)
+            for one in asked.errands.put_off(later, Asker(engine, miss, rounds), miss.client):
+                self._turn_away(one)
         return None
+
+    def let_go(self) -> None:
+        """Answer those whose slow work is not going to be done: they have left, or it takes too long."""
+        if time.monotonic() >= self.look_at:
+            self.look_at = time.monotonic() + _LOOK_S
+            for generation in self._generations:
+                generation.errands.look(_PATIENCE_S)
+        for asker in self._generations.left():
+            self._turn_away(asker)
+
+    def _turn_away(self, asker: Asker) -> None:
+        """Whoever has gone is answered, too, so that the connection ends."""
+        try:
+            asker.engine.answer(asker.miss, too_busy(asker.miss, time.time()), knock=False)
+        except Exception as failure:
+            self._answer_failure(asker.engine, asker.miss, failure)
+        asker.engine.knock()
 
     def _answer_failure(self, engine: Engine, miss: Miss, failure: Exception) -> None:
         """It could not be answered as it should."""

@@ -28,8 +28,7 @@ HEAD_TIMEOUT: Final = 2
 LEAVING: Final = 4
 LISTENERS_MAX: Final = 16  # csrc/limits.h: TUX_PORTS_MAX, TUX_SHARED_MAX; those that are being drained count too
 
-BATCH: Final = 64
-"""Misses or completions that are taken at a time."""
+BATCH: Final = 64  # misses or completions that are taken at a time
 _EVERY_LINE: Final = (1 << 64) - 1
 
 METRICS: Final[tuple[tuple[str, str, bool], ...]] = tuple(
@@ -56,6 +55,8 @@ class Miss:
     flags: int
     head: bytes
     rules: int = 0  # the number of those that it was asked under
+    fd: int = -1  # the connection: open until the answer, and nothing is sent by it
+    client: int = 0  # its address as a number (clients.py has the same); 0: none
 
 
 class Engine:
@@ -178,7 +179,7 @@ class Engine:
         found = [
             Miss(
                 *(m.slot, m.generation, m.line, m.class_number, m.flags),
-                *(bytes(ffi.buffer(m.head, m.head_bytes)), m.rules),
+                *(bytes(ffi.buffer(m.head, m.head_bytes)), m.rules, m.fd, m.client),
             )
             for m in self._misses[0 : self._asked]
         ]

@@ -14,8 +14,9 @@ from contextlib import AbstractContextManager
 from .config.settings import Config
 from .engine import Engine, Miss
 from .inline import opener
+from .presence import Asker, gone
 from .privileges import seen_from_within
-from .site.errands import Errands
+from .site.errands import CLOSE_S, Errands
 from .site.sites import Sites
 
 PutOff = tuple[Engine, Miss, int]  # a miss that waits for slow work, and how often it has
@@ -26,12 +27,12 @@ class Generation:
 
     def __init__(self, number: int, config: Config, errand_threads: int, knock: Callable[[], None]) -> None:
         self.number, self.config = number, config
-        self.errands: Errands[PutOff] = Errands(errand_threads, knock)
+        self.errands: Errands[Asker] = Errands(errand_threads, knock, gone)
         self.sites = Sites(seen_from_within(config).sites, opener, self.errands)
 
-    def close(self) -> None:
-        """Any number of times."""
-        self.errands.close()
+    def close(self, wait_s: float = 0.0) -> None:
+        """Wait so long for slow work that is being done. Any number of times."""
+        self.errands.close(wait_s)
         self.sites.close()
 
 
@@ -62,8 +63,19 @@ class Generations:
         for generation in self._kept.values():
             found = generation.errands.next_back()
             if found is not None:
-                return found
+                asker, at_hand = found
+                return (asker.engine, asker.miss, asker.rounds), at_hand
         return None
+
+    @property
+    def pending(self) -> int:
+        """Pieces of slow work that are not done with."""
+        return sum(generation.errands.pending for generation in self._kept.values())
+
+    def left(self) -> Iterator[Asker]:
+        """Misses whose slow work has not been done: nobody waits for it, or it takes too long."""
+        for generation in self._kept.values():
+            yield from generation.errands.left()
 
     def retire(self, engines: list[Engine]) -> None:
         """Close what no engine refers to any more."""
@@ -76,6 +88,6 @@ class Generations:
     def close(self) -> None:
         """Any number of times."""
         for generation in self._kept.values():
-            generation.close()
+            generation.close(CLOSE_S)
         self._kept.clear()
         self.current = None

@@ -17,7 +17,8 @@ from .seldom import Seldom
 from .site.errands import Later
 from .site.resolve import resolve
 from .site.respond import respond
-from .site.site import FileChanged, Site
+from .site.root import FileChanged
+from .site.site import Site
 from .site.sites import Sites
 
 log = logging.getLogger("tuxpy")

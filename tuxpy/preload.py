@@ -26,7 +26,7 @@ from .model import Answer
 from .rules.hosts import DEFAULT
 from .site.census import targets
 from .site.errands import Later
-from .site.site import FileChanged
+from .site.root import FileChanged
 from .site.sites import Sites
 
 log = logging.getLogger("tuxpy")

@@ -236,7 +236,7 @@ class Server:
     def _patience_ms(self, more: bool) -> float:
         if more:
             return _BREATH_MS if self._service.ails() else 0
-        until = min(self._renew_at, self._notifier.due, self._drain_until or self._renew_at)
+        until = min(self._renew_at, self._notifier.due, self._service.due, self._drain_until or self._renew_at)
         left_ms = max(0.0, until - time.monotonic()) * 1000 + 1
         return min(left_ms, _LOOK_MS) if self._upgrades.under_way else left_ms
 

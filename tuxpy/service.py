@@ -6,7 +6,9 @@ It knows nothing of signals or processes; server.py leads it.
 from __future__ import annotations
 
 import logging
+import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ from .lines import Lines
 from .listen import Listener
 from .refusals import Refusals
 from .seldom import Seldom
+from .site.errands import CLOSE_S
 from .site.ready import ready_answers
 
 if TYPE_CHECKING:
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tuxpy")
 
-_ERRAND_THREADS: Final = 4
+_ERRAND_THREADS: Final = max(2, min(4, os.cpu_count() or 1))  # for a kind of slow work and a file system
+_SWITCH_S: Final = 0.0005  # that a worker in Python may keep the judge waiting each time it wants to go on
 
 
 class Service:
@@ -53,12 +57,14 @@ class Service:
         self.preload: Preload | None = None
         self.preloading: Callable[[int, int, bool], object] = lambda *_: None  # told how far it is
         self._seldom, self._ails = Seldom(log), False
-        self._loop: JudgeLoop[Engine] = JudgeLoop(Answering(self.generations, self._judged), self.lines.completed)
+        self._answering = Answering(self.generations, self._judged)
+        self._loop: JudgeLoop[Engine] = JudgeLoop(self._answering, self.lines.completed)
         self.notify = -1  # an eventfd: engines and errands knock there, and whoever wants the loop to look around
 
     def open(self, config: Config, listeners: Sequence[Listener]) -> None:
         """Start. Raises ConfigError when the machine or the configuration does not allow it."""
         self.notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        sys.setswitchinterval(_SWITCH_S)
         first = self.generation(config)
         self.generations.adopt(first)
         self.limits = limits_of(config)
@@ -113,12 +119,19 @@ class Service:
     def judge(self) -> bool:
         """One turn for the clients of sites and one for those of the admin; whether more wait. Raises nothing."""
         more = self._loop.turn(self.generations.next_back)
+        with self.going_on("those who wait for slow work could not be looked after"):
+            self._answering.let_go()
         if self.inside is not None:
             more |= self.inside.answer(self)
         with self.going_on("the runs could not be shared among the listeners"):
             self.lines.settle()
             self.generations.retire(self.engines)
         return more
+
+    @property
+    def due(self) -> float:
+        """When the loop has to look around, even if nobody knocks (time.monotonic)."""
+        return self._answering.look_at if self.generations.pending else math.inf
 
     @contextmanager
     def going_on(self, what: str) -> Iterator[None]:
@@ -232,7 +245,7 @@ class Service:
             self.preload.close()
             self.preload = None
         for generation in self.generations:
-            generation.errands.close()
+            generation.errands.close(CLOSE_S)
         for engine in self.engines:
             engine.close()
         self.engines.clear()

@@ -38,6 +38,9 @@ class Pretended:
         self.statuses: list[int] = []
         self.refuses: list[Exception] = []
 
+    def knock(self) -> None:
+        """Nobody waits here."""
+
     def answer(self, _miss: Miss, answer: Answer | None, knock: bool = True) -> None:
         assert not knock
         if answer is None:
@@ -173,11 +176,11 @@ def test_slow_work_that_cannot_be_put_off_is_answered(
 
     monkeypatch.setattr(answering_module, "judge_miss", later)
     assert generations.current is not None
-    monkeypatch.setattr(generations.current.errands, "put_off", lambda *_: False)
+    monkeypatch.setattr(generations.current.errands, "put_off", lambda _, asker, *__: [asker])
     assert answered(generations) == [503]
     monkeypatch.setattr(generations.current.errands, "put_off", fails)
     assert answered(generations) == [READY]
-    monkeypatch.setattr(generations.current.errands, "put_off", lambda *_: True)
+    monkeypatch.setattr(generations.current.errands, "put_off", lambda *_: [])
     assert answered(generations) == [], "it is not answered before the work is done"
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
+from support.poll import until
 
 from tuxpy.engine import Miss
 from tuxpy.inline import opener
 from tuxpy.judge import judge_miss, too_busy
 from tuxpy.model import Answer
 from tuxpy.rules.policy import Policy
-from tuxpy.site import errands as errands_module
 from tuxpy.site import variants
-from tuxpy.site.errands import Errands, Later
-from tuxpy.site.site import FileChanged, Site
+from tuxpy.site.errands import QUEUE_MAX, Errands, Later
+from tuxpy.site.root import FileChanged
+from tuxpy.site.site import Site
 
 DEADLINE_S = 10
 
@@ -60,7 +61,7 @@ def door() -> Iterator[Door]:
 
 @pytest.fixture
 def errands(door: Door) -> Iterator[Errands[str]]:
-    errands: Errands[str] = Errands(2, door.knock)
+    errands: Errands[str] = Errands(3, door.knock)
     yield errands
     door.go.set()
     errands.close()
@@ -69,7 +70,7 @@ def errands(door: Door) -> Iterator[Errands[str]]:
 def asks(errands: Errands[str], key: object, work: Callable[[], object]) -> Later:
     """The Later that a judgement goes up with."""
     with pytest.raises(Later) as raised:
-        errands.fetch(key, work)  # type: ignore[arg-type]
+        errands.fetch("digest", key, work)  # type: ignore[arg-type]
     assert raised.value.key == key
     return raised.value
 
@@ -81,7 +82,7 @@ def test_without_workers_it_is_done_at_once() -> None:
     """No thread, no Later; each time anew."""
     errands, done = Errands[str](), list[int]()
     before = threading.active_count()
-    assert [errands.fetch("key", lambda: done.append(1) or len(done)) for _ in range(3)] == [1, 2, 3]
+    assert [errands.fetch("digest", "key", lambda: done.append(1) or len(done)) for _ in range(3)] == [1, 2, 3]
     assert threading.active_count() == before
     assert list(errands.returned()) == []
     errands.close()
@@ -92,7 +93,7 @@ def test_without_workers_exceptions_go_straight_up() -> None:
         raise FileChanged
 
     with pytest.raises(FileChanged):
-        Errands[str]().fetch("key", fails)
+        Errands[str]().fetch("digest", "key", fails)
 
 
 # With workers.
@@ -101,15 +102,15 @@ def test_without_workers_exceptions_go_straight_up() -> None:
 def test_later_comes_before_the_work(errands: Errands[str], door: Door) -> None:
     """Nothing is begun by asking."""
     asks(errands, "key", door.work(1))
-    assert (errands._pool, list(errands.returned()), door.done) == (None, [], [])
+    assert (errands.pending, list(errands.returned()), door.done) == (0, [], [])
 
 
 def test_the_result_is_at_hand_while_its_askers_are_dealt_with(errands: Errands[str], door: Door) -> None:
     """And at no other time: whoever comes afterwards has to remember, or to ask again."""
     door.go.set()
-    assert errands.put_off(asks(errands, "key", door.work("found")), "ann")
+    assert errands.put_off(asks(errands, "key", door.work("found")), "ann") == []
     door.await_knocks()
-    dealt = [(who, errands.fetch("key", door.work("never"))) for who in errands.returned()]
+    dealt = [(who, errands.fetch("digest", "key", door.work("never"))) for who in errands.returned()]
     assert (dealt, door.done) == ([("ann", "found")], ["found"])
     asks(errands, "key", door.work("again"))
 
@@ -117,9 +118,9 @@ def test_the_result_is_at_hand_while_its_askers_are_dealt_with(errands: Errands[
 def test_one_work_for_many(errands: Errands[str], door: Door) -> None:
     """Also for those that come while it is being done; in the order in which they came."""
     for who in ("ann", "bob"):
-        assert errands.put_off(asks(errands, "key", door.work(who)), who)
+        assert errands.put_off(asks(errands, "key", door.work(who)), who) == []
     door.await_begun()
-    assert errands.put_off(asks(errands, "key", door.work("eve")), "eve")
+    assert errands.put_off(asks(errands, "key", door.work("eve")), "eve") == []
     assert list(errands.returned()) == []
     door.go.set()
     door.await_knocks()
@@ -131,28 +132,28 @@ def test_other_results_are_not_mixed_up(errands: Errands[str], door: Door) -> No
     """While one is at hand, another key is Later as before; it may be put off then."""
     door.go.set()
     for key in ("one", "two", "three"):
-        assert errands.put_off(asks(errands, key, door.work(f"result {key}")), key)
+        assert errands.put_off(asks(errands, key, door.work(f"result {key}")), key) == []
     door.await_knocks(3)
     seen = []
     for who in errands.returned():
         seen.append(who)
-        assert errands.fetch(who, door.work("never")) == f"result {who}"
+        assert errands.fetch("digest", who, door.work("never")) == f"result {who}"
         for other in {"one", "two", "three", "four"} - {who}:
             asks(errands, other, door.work("more"))
         if len(seen) == 3:
-            assert errands.put_off(asks(errands, "four", door.work("result four")), "four")
+            assert errands.put_off(asks(errands, "four", door.work("result four")), "four") == []
     assert sorted(seen) == ["one", "three", "two"]
     door.await_knocks()
-    assert [errands.fetch(who, door.work("never")) for who in errands.returned()] == ["result four"]
+    assert [errands.fetch("digest", who, door.work("never")) for who in errands.returned()] == ["result four"]
 
 
 def test_who_needs_the_same_again_gets_it_anew(errands: Errands[str], door: Door) -> None:
     """Put off while its own result is dealt with: that is new work, and nobody is lost."""
     door.go.set()
-    assert errands.put_off(asks(errands, "key", door.work(1)), "ann")
+    assert errands.put_off(asks(errands, "key", door.work(1)), "ann") == []
     door.await_knocks()
     for who in errands.returned():
-        assert errands.put_off(Later("key", door.work(2)), who)
+        assert errands.put_off(Later("key", door.work(2)), who) == []
         break
     door.await_knocks()
     assert list(errands.returned()) == ["ann"]
@@ -167,41 +168,26 @@ def test_exceptions_travel(errands: Errands[str], door: Door, error: BaseExcepti
         raise error
 
     for who in ("ann", "bob"):
-        assert errands.put_off(Later("key", fails), who)
+        assert errands.put_off(Later("key", fails), who) == []
     door.await_knocks()
     told = []
     for who in errands.returned():
         with pytest.raises(type(error)) as raised:
-            errands.fetch("key", fails)
+            errands.fetch("digest", "key", fails)
         told.append((who, raised.value is error))
     assert told == [("ann", True), ("bob", True)]
     door.go.set()
-    assert errands.put_off(asks(errands, "key", door.work("well")), "ann")
+    assert errands.put_off(asks(errands, "key", door.work("well")), "ann") == []
     door.await_knocks()
-    assert [errands.fetch("key", fails) for _ in errands.returned()] == ["well"]
-
-
-def test_9110_15_6_4_no_more_than_the_limit_waits(
-    errands: Errands[str], door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Waiting for what is waited for is always allowed; when something has come back there is room again."""
-    monkeypatch.setattr(errands_module, "PENDING_MAX", 5)
-    accepted = [errands.put_off(Later(number, door.work(number)), str(number)) for number in range(8)]
-    assert accepted == [True] * 5 + [False] * 3
-    assert errands.put_off(Later(4, door.work("again")), "also")
-    door.go.set()
-    door.await_knocks(5)
-    assert not errands.put_off(Later("more", door.work("more")), "more"), "nobody has been dealt with yet"
-    assert sorted(errands.returned()) == ["0", "1", "2", "3", "4", "also"]
-    assert errands.put_off(Later("more", door.work("more")), "more")
+    assert [errands.fetch("digest", "key", fails) for _ in errands.returned()] == ["well"]
 
 
 def test_there_are_no_more_threads_than_workers(errands: Errands[str], door: Door) -> None:
     before = threading.active_count()
     for number in range(6):
-        assert errands.put_off(Later(number, door.work(number)), "who")
-    door.await_begun(2)
-    assert threading.active_count() <= before + 2
+        assert errands.put_off(Later(number, door.work(number)), "who") == []
+    door.await_begun(3)
+    assert threading.active_count() <= before + 3
     assert not door.begun.acquire(blocking=False)
 
 
@@ -215,41 +201,136 @@ def test_without_a_thread_it_is_refused(
 
     door.go.set()
     with monkeypatch.context() as patch:
-        patch.setattr(ThreadPoolExecutor, "_adjust_thread_count", none_left)
-        assert not errands.put_off(Later("key", door.work("lost")), "ann")
-    assert errands.put_off(Later("key", door.work("found")), "bob")
+        patch.setattr(threading.Thread, "start", none_left)
+        assert errands.put_off(Later("key", door.work("lost")), "ann") == ["ann"]
+    assert errands.put_off(Later("key", door.work("found")), "bob") == []
     door.await_knocks()
-    assert [(who, errands.fetch("key", door.work("never"))) for who in errands.returned()] == [("bob", "found")]
+    found = [(who, errands.fetch("digest", "key", door.work("never"))) for who in errands.returned()]
+    assert found == [("bob", "found")]
+
+
+# Who goes first.
+
+
+def _results(errands: Errands[str], door: Door) -> list[str]:
+    """The askers in the order in which their work was done, with one worker."""
+    found: list[str] = []
+    while errands.pending:
+        door.await_knocks()
+        found += errands.returned()
+    return found
+
+
+def test_an_address_that_asks_for_much_delays_another_by_one_piece(door: Door) -> None:
+    """300 guesses of a password do not keep the login of somebody else waiting for 300 hashes."""
+    errands: Errands[str] = Errands(1, door.knock)
+    for number in range(200):
+        assert errands.put_off(Later(number, door.work(number), "password"), "crowd", address=1) == []
+    assert errands.put_off(Later("login", door.work("login"), "password"), "good", address=2) == []
+    door.go.set()
+    assert _results(errands, door).index("good") <= 2
+    errands.close()
+
+
+def test_what_somebody_else_waits_for_already_comes_as_early_as_his_own(door: Door) -> None:
+    """A listing deep in the queue of a crowd, which another address asks for, too."""
+    errands: Errands[str] = Errands(1, door.knock)
+    for number in range(200):
+        errands.put_off(Later(number, door.work(number), "listing"), "crowd", address=1)
+    assert errands.put_off(Later(150, door.work(150), "listing"), "good", address=2) == []
+    door.go.set()
+    assert _results(errands, door).index("good") <= 3
+    assert len(door.done) == 200, "it was done once"
+    errands.close()
+
+
+def test_9110_15_6_4_the_crowding_address_alone_is_turned_away(errands: Errands[str], door: Door) -> None:
+    away = []
+    for number in range(QUEUE_MAX + 50):
+        away += errands.put_off(Later(number, door.work(number), "password"), f"crowd {number}", address=1)
+    assert len(away) == 50 - 3, "three have begun"
+    for number in range(40):
+        away = errands.put_off(Later(f"good {number}", door.work(1), "password"), f"good {number}", address=2 + number)
+        assert len(away) == 1
+        assert away[0].startswith("crowd")
+
+
+def test_no_kind_of_work_waits_for_another(errands: Errands[str], door: Door) -> None:
+    for number in range(100):
+        errands.put_off(Later(number, door.work(number), "password"), "crowd")
+    door.await_begun(3)
+    assert errands.put_off(Later("digest", lambda: "done", "digest"), "good") == []
+    door.await_knocks()
+    assert list(errands.returned()) == ["good"]
+
+
+def test_a_file_system_that_hangs_leaves_workers_to_others(errands: Errands[str], door: Door) -> None:
+    for place in ("hung", "hung too", "and this"):
+        for number in range(20):
+            errands.put_off(Later((place, number), door.work(number), "digest", place), "sick")
+    assert errands.put_off(Later("good", lambda: "done", "digest", "disk"), "good") == []
+    door.await_knocks()
+    assert list(errands.returned()) == ["good"]
+
+
+def test_work_that_nobody_waits_for_is_not_begun(door: Door) -> None:
+    gone: set[str] = set()
+    errands: Errands[str] = Errands(1, door.knock, lambda whos, _: [who in gone for who in whos])
+    for number in range(100):
+        errands.put_off(Later(number, door.work(number), "listing"), f"crowd {number}", address=1)
+    errands.put_off(Later(50, door.work(50), "listing"), "good", address=1)
+    gone |= {f"crowd {number}" for number in range(100)}
+    errands.look(patience_s=60)
+    assert errands.pending == 2, "what is being done, and what somebody waits for"
+    assert len(errands.left()) == 100
+    door.go.set()
+    assert _results(errands, door) == ["good"]
+    assert door.done == [0, 50]
+    errands.close()
+
+
+def test_those_who_left_are_found_before_their_work_begins(door: Door) -> None:
+    gone: set[str] = set()
+    errands: Errands[str] = Errands(1, door.knock, lambda whos, _: [who in gone for who in whos])
+    for number in range(100):
+        errands.put_off(Later(number, door.work(number), "listing"), f"crowd {number}", address=1)
+    gone |= {f"crowd {number}" for number in range(1, 100)}
+    door.go.set()
+    assert _results(errands, door) == ["crowd 0"]
+    assert (door.done, len(errands.left()), errands.left()) == ([0], 99, [])
+    errands.close()
 
 
 # The end.
 
 
-def test_close_waits_for_what_is_done_and_drops_the_rest(errands: Errands[str], door: Door) -> None:
-    """Whoever waited for what was dropped is told so; nothing is begun any more."""
+def test_close_drops_what_has_not_begun(errands: Errands[str], door: Door) -> None:
+    """Those who waited for it are told so; what is being done is waited for, but not for ever."""
     before = threading.active_count()
     for number in range(5):
-        assert errands.put_off(Later(number, door.work(number)), str(number))
-    door.await_begun(2)
-    closing = threading.Thread(target=errands.close)
-    closing.start()
-    door.await_knocks(3)
-    assert closing.is_alive(), "what is being done is not waited for"
+        assert errands.put_off(Later(number, door.work(number)), str(number)) == []
+    door.await_begun(3)
+    errands.close(0)
+    assert sorted(errands.returned()) == ["3", "4"]
     door.go.set()
-    closing.join(DEADLINE_S)
-    assert not closing.is_alive()
-    assert sorted(map(str, door.done)) == ["0", "1"]
-    assert threading.active_count() <= before
+    door.await_knocks(3)
+    assert sorted(map(str, door.done)) == ["0", "1", "2"]
+    assert until(lambda: threading.active_count() <= before)
+
+
+def test_a_dropped_errand_is_told_as_cancelled(errands: Errands[str], door: Door) -> None:
+    for number in range(4):
+        assert errands.put_off(Later(number, door.work(number)), str(number)) == []
+    errands.close(0)
     for who in errands.returned():
-        if who not in ("0", "1"):
-            with pytest.raises(CancelledError):
-                errands.fetch(int(who), door.work("never"))
+        with pytest.raises(CancelledError):
+            errands.fetch("digest", int(who), door.work("never"))
 
 
 def test_close_any_number_of_times(errands: Errands[str], door: Door) -> None:
     errands.close()
     door.go.set()
-    assert errands.put_off(Later("key", door.work(1)), "ann")
+    assert errands.put_off(Later("key", door.work(1)), "ann") == []
     errands.close()
     errands.close()
 
@@ -298,13 +379,13 @@ def test_between_two_that_are_dealt_with_no_result_is_at_hand(errands: Errands[s
     """The judge may do other things before the second: what has failed for them may well succeed for who asks then."""
     door.go.set()
     for who in ("ann", "bob"):
-        assert errands.put_off(asks(errands, "key", door.work("found")), who)
+        assert errands.put_off(asks(errands, "key", door.work("found")), who) == []
     door.await_knocks()
     for who in ("ann", "bob"):
         back = errands.next_back()
         assert back is not None and back[0] == who
         asks(errands, "key", door.work("never"))
         with back[1]:
-            assert errands.fetch("key", door.work("never")) == "found"
+            assert errands.fetch("digest", "key", door.work("never")) == "found"
         asks(errands, "key", door.work("never"))
     assert errands.next_back() is None

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tuxpy.http import conditional, httpdate, pages
 from tuxpy.model import Answer, Decision, FileFact, NotModified, Redirect, Refuse, Request, Serve, refuse
 from tuxpy.site.respond import BODY_IN_MEMORY_MAX, UNSETTLED_S, announces_body, respond
-from tuxpy.site.site import FileChanged, Site
+from tuxpy.site.root import FileChanged
+from tuxpy.site.site import Site
 
 NOW = 1_800_000_000.75
 GET = Request(b"GET", b"/", b"1.1", ((b"host", b"a"),))

@@ -18,7 +18,8 @@ from tuxpy.rules.policy import TAGS, Policy, Tag
 from tuxpy.site import compress, tags, variants
 from tuxpy.site.errands import Errands, Later
 from tuxpy.site.respond import UNSETTLED_S
-from tuxpy.site.site import FileChanged, Site, release
+from tuxpy.site.root import FileChanged
+from tuxpy.site.site import Site, release
 from tuxpy.site.trail import Trail
 
 MODIFIED_S = 784111777

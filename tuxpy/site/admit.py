@@ -68,7 +68,7 @@ def _is_right(shown: Credentials, login: Login, site: Site) -> bool:
     if known is not None:
         return known
     key = ("password", users.fingerprint(shown.user, shown.password))
-    return site.errands.fetch(key, lambda: users.verify(shown.user, shown.password))
+    return site.errands.fetch("password", key, lambda: users.verify(shown.user, shown.password))
 
 
 def _ask(request: Request, login: Login, trail: Trail) -> Refuse:

@@ -17,25 +17,22 @@ Any other failure (no descriptor left, a broken disk) is raised as the OSError i
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import stat
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ..errors import ConfigError
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, SIGNIFICANT, FileFact, Request, Witness
 from ..records import dataclass
 from ..rules.policy import Links, Policy
-from .errands import Errands
+from .errands import Errands, Kind
 from .opening import PATH_BYTES_MAX, OpenBeneath, walk_beneath
+from .root import FileChanged, Root
 from .rulebook import Rulebook
 
 if TYPE_CHECKING:
     from ..rules.password_file import PasswordFile
-
-log = logging.getLogger("tuxpy")
 
 T = TypeVar("T")
 
@@ -121,15 +118,24 @@ class Site:
         self.errands: Errands[Any] = errands or Errands()
         self.admitted: Mapping[int, tuple[bool, ...]] = {}
         self.rules = Rulebook(policy, passwords)
-        try:
-            self.root_fd = os.open(root, _ROOT_FLAGS)
-        except OSError as error:
-            remedy = _ROOT_REMEDIES.get(error.errno or 0, _ROOT_OTHER)
-            raise ConfigError(remedy.format(root=root, error=error.strerror)) from error
-        self._root_id = _identity(os.fstat(self.root_fd))
-        self._lost = self._moved = False
+        self._root = Root(root)
+        self._moved = False
         self._links = _LINKS[policy.links]
         self.rules.renew(self)
+
+    @property
+    def root_fd(self) -> int:
+        """The descriptor of the root; -1 once it is closed."""
+        return self._root.fd
+
+    @property
+    def device(self) -> int:
+        """The number of the file system that the root is on."""
+        return self._root.device
+
+    def held(self) -> AbstractContextManager[int]:
+        """For a worker: a descriptor of the root that stays open while it is used. Raises FileChanged once closed."""
+        return self._root.held()
 
     def find(self, request: Request) -> Site:
         """The site that a request means: this one. So one site can stand for all sites of a server."""
@@ -138,7 +144,7 @@ class Site:
 
     def renew(self) -> bool:
         """Follow the root's name and read changed rules; whether anything is not as it was. Asked twice a second."""
-        self._moved |= self._follow()
+        self._moved |= self._root.take(self._root.look())
         moved, self._moved = self._moved, False
         return self.rules.renew(self) or moved
 
@@ -149,36 +155,14 @@ class Site:
 
     def left_behind(self) -> bool:
         """Whether the root was deleted and is followed to its new place by now: then what was absent may be there."""
-        if os.fstat(self.root_fd).st_nlink > 0 or not self._follow():
+        if not self._root.is_deleted() or not self._root.take(self._root.look()):
             return False
         self._moved = True
         return True
 
-    def _follow(self) -> bool:
-        """The usual deploy: the root is a symbolic link that is led elsewhere. Meanwhile the old place is served."""
-        try:
-            there = _identity(os.stat(self.root))  # noqa: PTH116 (the error names no path of ours)
-            if there == self._root_id:
-                self._lost = False
-                return False
-            opened = os.open(self.root, _ROOT_FLAGS)
-        except OSError as error:
-            if not self._lost:
-                # Who has given up rights may not see the way to the root any more: nothing is wrong with that.
-                level = logging.INFO if error.errno == errno.EACCES else logging.WARNING
-                log.log(level, "%s: %s; what was there is served on", self.root, error.strerror)
-            self._lost = True
-            return False
-        os.dup2(opened, self.root_fd, inheritable=False)
-        os.close(opened)
-        self._root_id, self._lost = _identity(os.fstat(self.root_fd)), False
-        log.info("%s is another directory now", self.root)
-        return True
-
     def close(self) -> None:
-        if self.root_fd >= 0:
-            os.close(self.root_fd)
-            self.root_fd = -1
+        """Any number of times."""
+        self._root.close()
 
     def __enter__(self) -> Site:
         return self
@@ -186,10 +170,12 @@ class Site:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def open(self, path: bytes) -> Found:
-        """What is found at `path`, relative to the root and without dot segments."""
+    def open(self, path: bytes, root_fd: int | None = None) -> Found:
+        """What is found at `path`, relative to the root and without dot segments.
+
+        root_fd: another descriptor of the root, as `held` gives it."""
         try:
-            fd = self._open(path)
+            fd = self._open(self.root_fd if root_fd is None else root_fd, path)
         except OSError as error:
             if error.errno in _NO_SUCH_NAME and len(path) < PATH_BYTES_MAX:  # a longer one cannot be watched
                 return Absent("there is no such file", Witness(self.root_fd, path, links=self._links))
@@ -210,30 +196,16 @@ class Site:
             return IsDirectory(self.witness(file))
         return Absent("it is neither a regular file nor a directory", self.witness(file))
 
-    @contextmanager
-    def held(self) -> Iterator[int]:
-        """For a worker: a descriptor of the root that stays open while it is used. Raises FileChanged once closed."""
-        try:
-            root_fd = os.dup(self.root_fd)
-        except OSError as error:
-            if error.errno == errno.EBADF:
-                raise FileChanged from error
-            raise
-        try:
-            yield root_fd
-        finally:
-            os.close(root_fd)
-
-    def made_of(self, file: FileFact, key: Hashable, use: Callable[[FileFact], T]) -> T:
+    def made_of(self, kind: Kind, file: FileFact, key: Hashable, use: Callable[[FileFact], T]) -> T:
         """What `use` makes of a file: here if that is small, else a worker's. Raises FileChanged, errands.Later."""
         if file.size <= self.errands.at_once_bytes:
             return use(file)
-        return self.errands.fetch(key, lambda: self._made_again(file, use))
+        return self.errands.fetch(kind, key, lambda: self._made_again(file, use), file.dev)
 
     def _made_again(self, file: FileFact, use: Callable[[FileFact], T]) -> T:
         """The same on a worker: the judgement has closed its descriptor by then."""
-        with self.held():
-            found = self.open(file.path)
+        with self.held() as root_fd:
+            found = self.open(file.path, root_fd)
         if not isinstance(found, FileFact):
             raise FileChanged
         try:
@@ -248,28 +220,13 @@ class Site:
         facts = (file.dev, file.ino, file.size, file.mtime_ns, file.ctime_ns)
         return Witness(self.root_fd, file.path, *facts, links=self._links)
 
-    def _open(self, path: bytes) -> int:
+    def _open(self, root_fd: int, path: bytes) -> int:
         for _ in range(_RACES_MAX):
             try:
-                return self.open_beneath(self.root_fd, path)
+                return self.open_beneath(root_fd, path)
             except BlockingIOError:
                 continue
-        return self.open_beneath(self.root_fd, path)
-
-
-_ROOT_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-
-
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
-
-
-_ROOT_OTHER = "cannot open the directory {root!r}: {error}"
-_ROOT_REMEDIES = {
-    errno.ENOENT: "there is no directory {root!r}: create it or name another one",
-    errno.ENOTDIR: "{root!r} is not a directory: name the directory that holds the site",
-    errno.EACCES: "no right to enter {root!r}: run as a user who may, or change its mode",
-}
+        return self.open_beneath(root_fd, path)
 
 
 def fact(fd: int, path: bytes) -> FileFact:
@@ -285,8 +242,9 @@ def release(file: FileFact) -> None:
     os.close(file.fd)
 
 
-class FileChanged(Exception):
-    """The file is no longer what was seen a moment ago: judge again."""
+def is_about_the_name(error: OSError) -> bool:
+    """Whether it says what is there by this name now, or that it is not for us, and not that something is broken."""
+    return error.errno in _NO_SUCH_NAME or error.errno in _OUTCOMES
 
 
 def read_slices(file: FileFact, slices: Sequence[tuple[int, int]]) -> list[bytes]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections import OrderedDict
 from dataclasses import replace
@@ -20,7 +21,8 @@ from ..http import conditional
 from ..model import FileFact
 from ..records import dataclass
 from .respond import UNSETTLED_S
-from .site import FileChanged, Site, fact
+from .root import FileChanged
+from .site import Site, fact
 
 # Tools for reproducible builds set the time of every file to the epoch, or to the first day that ZIP can express:
 # such a time says nothing, and a client that was told of it would never fetch the next version (RFC 9110 8.8.2.1).
@@ -76,18 +78,21 @@ class Digests:
 
     def __init__(self) -> None:
         self._known: OrderedDict[_Version, _Digest] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, file: FileFact) -> bytes | None:
-        found = self._known.get(_version(file))
-        if found is None or (not found.for_good and is_settled(file)):
-            return None
-        self._known.move_to_end(_version(file))
-        return found.digest
+        with self._lock:
+            found = self._known.get(_version(file))
+            if found is None or (not found.for_good and is_settled(file)):
+                return None
+            self._known.move_to_end(_version(file))
+            return found.digest
 
     def put(self, file: FileFact, digest: _Digest) -> None:
-        self._known[_version(file)] = digest
-        if len(self._known) > _KEPT_MAX:
-            self._known.popitem(last=False)
+        with self._lock:
+            self._known[_version(file)] = digest
+            if len(self._known) > _KEPT_MAX:
+                self._known.popitem(last=False)
 
 
 _DIGESTS: Final = Digests()  # one for the process: the key is the version, whatever site it is of
@@ -101,14 +106,15 @@ def _digest(file: FileFact, site: Site) -> bytes:
     known = _DIGESTS.get(file)
     if known is not None:
         return known
-    found = site.made_of(file, ("digest", *_version(file)), _hashed)
-    _DIGESTS.put(file, found)
-    return found.digest
+    return site.made_of("digest", file, ("digest", *_version(file)), _hashed)
 
 
-def _hashed(file: FileFact) -> _Digest:
+def _hashed(file: FileFact) -> bytes:
+    """On a worker, so it is kept even when those who asked are gone."""
     for_good = is_settled(file)  # asked before the first byte is read
-    return _Digest(_read(file), for_good)
+    digest = _read(file)
+    _DIGESTS.put(file, _Digest(digest, for_good))
+    return digest
 
 
 def _read(file: FileFact) -> bytes:

@@ -8,6 +8,7 @@ what is compressed here exists for whole answers alone.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import OrderedDict
 from functools import lru_cache
 from typing import Final
@@ -41,21 +42,28 @@ class Coded:
     def __init__(self, bytes_max: int = _KEPT_BYTES_MAX) -> None:
         self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
         self._bytes, self._bytes_max = 0, bytes_max
+        self._lock = threading.Lock()
 
     def body(self, file: FileFact, coding: bytes, site: Site) -> bytes:
         """The file in this coding. Raises FileChanged, errands.Later."""
         key = (file.dev, file.ino, file.size, file.mtime_ns, file.ctime_ns, coding)
-        if key in self._bodies:
-            self._bodies.move_to_end(key)
-            return self._bodies[key]
-        made, for_good = site.made_of(file, key, lambda same: _encoded(same, coding))
+        with self._lock:
+            if key in self._bodies:
+                self._bodies.move_to_end(key)
+                return self._bodies[key]
+        return site.made_of("coding", file, key, lambda same: self._made(same, coding, key))
+
+    def _made(self, file: FileFact, coding: bytes, key: tuple[object, ...]) -> bytes:
+        """On a worker, so it is kept even when those who asked are gone."""
+        made, for_good = _encoded(file, coding)
         if not for_good:
             return made
-        self._bodies[key] = made
-        self._bytes += len(made)
-        while self._bytes > self._bytes_max or len(self._bodies) > 10_000:
-            _, oldest = self._bodies.popitem(last=False)
-            self._bytes -= len(oldest)
+        with self._lock:
+            self._bytes += len(made) - len(self._bodies.get(key, b""))
+            self._bodies[key] = made
+            while self._bytes > self._bytes_max or len(self._bodies) > 10_000:
+                _, oldest = self._bodies.popitem(last=False)
+                self._bytes -= len(oldest)
         return made
 
 
