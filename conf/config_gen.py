@@ -32,8 +32,8 @@ tuxpy check tuxpy.toml        # what is wrong with it: file, line, key, and what
 tuxpy check --show tuxpy.toml # all values that hold, and where each comes from
 ```
 
-A configuration is a file of TOML. `conf/tuxpy.toml` is one to begin with: every key at its default, with comments.
-Editors that know JSON Schema complete and check the keys by `conf/tuxpy.schema.json`.
+A configuration is a file of TOML. `tuxpy init` writes one to begin with: every key at its default, with comments.
+Editors that know JSON Schema complete and check the keys by the schema that its first line names.
 
 **Who wins.** An option of the command line, then a variable of the environment, then the file, then the default. What
 is said of a site on the command line is said of every site in the file. `--hide`, `--show` and `--error-page` add to
@@ -46,7 +46,11 @@ expected, a text with such a variable will do. Paths of the file are relative to
 current one.
 
 **Errors.** Unknown keys are errors. All problems are told at once, a line each; the exit status is 2, and nothing
-starts.
+starts. Words of nginx, Caddy and Apache are answered with the key that does the same. Users, addresses and directories
+are looked at, too: a user that does not exist, an address of another machine, a root that the later user cannot enter.
+
+**Warnings.** `tuxpy check`, `tuxpy serve` and a reload also tell what is allowed and hardly meant: rules that an earlier
+one leaves nothing for, pages for a status that no site sends, files and users that are named and not there.
 
 **Several sites.** Write `[[site]]` for each, and its tables behind it. `hosts` says which site a request means.
 

@@ -38,7 +38,8 @@ ATOMS = (
     *("script", "graph", "catalogue", "__init__"),
 )
 # Who alone may import what. The extension has one importer, which turns its codes into exceptions.
-DOORS = {"h11": {"parse"}, "click": {"main", "options", "telling"}, "rich": {"top", "bar"}, "_engine": {"native"}}
+DOORS = {"h11": {"parse"}, "rich": {"top", "bar"}, "_engine": {"native"}}
+DOORS |= {"click": {"main", "looking", "options", "telling"}}
 DOORS |= {"cffi": set[str]()}
 DOORS |= {"prometheus_client": {"openmetrics"}}
 DOORS |= {"bcrypt": {"passwords"}, "argon2": {"passwords"}}

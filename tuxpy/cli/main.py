@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from click.shell_completion import get_completion_class
 from .. import __version__
 from ..config.problems import Problems
 from ..errors import ConfigError, TuxError
+from . import looking
 from .options import (
     SectionCommand,
     SectionOption,
@@ -32,7 +32,6 @@ from .options import (
     files,
     loaded,
     server_options,
-    site_options,
 )
 from .telling import drop_unwritable, fail, say, tell, warn
 
@@ -77,29 +76,23 @@ def _run(args: Sequence[str] | None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from ..chains import CHAINS
-
-    return [name for name in CHAINS if name.startswith(incomplete)]
-
-
 # The verbs.
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "TUXPY", "max_content_width": 100}
 
 
 @click.group(cls=Verbs, context_settings=_SETTINGS, invoke_without_command=True)
-@click.version_option(__version__, "-V", "--version", message="tuxpy %(version)s")
+@click.version_option(__version__, "-V", "-v", "--version", message="tuxpy %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """A static file web server whose life cycle is a program of system calls.
 
     \b
     tuxpy serve ./www                 serve a directory at http://127.0.0.1:8000/
+    tuxpy init                        write a configuration file to begin with
+    tuxpy check tuxpy.toml            whether a configuration is sound
     tuxpy explain /index.html         what would be answered, and why
-    tuxpy check conf/tuxpy.toml       whether a configuration is sound
     tuxpy top                         what a server with --admin does now
-    tuxpy chain lifecycle             the program that every connection runs
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -107,6 +100,7 @@ def cli(ctx: click.Context) -> None:
 
 @cli.command(
     cls=SectionCommand,
+    section="Serving",
     short_help="Serve a directory.",
     epilog="""\b
 Examples:
@@ -129,11 +123,11 @@ reloads the configuration, SIGUSR2 the program.""",
     "-t", "--test", cls=SectionOption, is_flag=True, envvar=["TUXPY_SERVE_TEST", "TUXPY_TEST"],
     help="Only check all that, like `tuxpy check`.",
 )
+@click.version_option(__version__, "-V", "--version", message="tuxpy %(version)s")
 @click.pass_context
 def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> int:
-    """Serve the files beneath DIR (this directory if left out) until told to stop.
-
-    A line on standard error says where; the log follows it there."""
+    """Serve the files beneath DIR (this directory if left out) until told to stop. Lines on
+    standard error say where; the log follows them there."""
     found = loaded(ctx, config)
     if test:
         return _checked(found)
@@ -144,7 +138,8 @@ def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> in
 
 
 @cli.command(
-    "reload", cls=SectionCommand, short_help="Have a server read its configuration again.", epilog="""\b
+    "reload", cls=SectionCommand, section="Serving", short_help="Have a server read its configuration again.",
+    epilog="""\b
 Examples:
   tuxpy reload /run/tuxpy.pid
   tuxpy reload -c tuxpy.toml           the server.pid_file of that file""")
@@ -166,24 +161,26 @@ def reload_(pid_file: str | None, pid: int | None, config: str | None) -> None:
     ask_to_reload(pid or read_pid(pid_file or ""))
 
 
-# Looking into it.
-
-
-@cli.command(cls=SectionCommand, short_help="Watch a running server.", epilog="""\b
+@cli.command(cls=SectionCommand, section="Configuring", short_help="Write files to begin with.", epilog="""\b
 Examples:
-  tuxpy serve --admin 127.0.0.1:8001 & tuxpy top
-  tuxpy top unix:/run/tuxpy/admin.sock""")
-@click.argument("address", default="127.0.0.1:8001", metavar="[ADDRESS|unix:PATH]")
-def top(address: str) -> int:
-    """Show what the server does whose admin listener is at ADDRESS, every second anew.
+  tuxpy init                           tuxpy.toml: every key, with its default
+  tuxpy init --systemd                 tuxpy.service and tuxpy.socket, for this program""")
+@click.argument("file", required=False, metavar="[FILE|DIR]", shell_complete=files)
+@click.option("--systemd", "kind", flag_value="systemd", help="Write units for systemd.")
+@click.option("--logrotate", "kind", flag_value="logrotate", help="Write rules for logrotate.")
+@click.option("--dashboard", "kind", flag_value="dashboard", help="Write a dashboard for Grafana.")
+@click.option("-f", "--force", is_flag=True, help="Replace files that are there.")
+def init(file: str | None, kind: str | None, force: bool) -> None:
+    """Write a commented configuration to FILE, tuxpy.toml if left out. What is there is not touched."""
+    from .init import write
 
-    q or Ctrl-C ends it; without a terminal it says everything once."""
-    from . import top as x
+    done = write(kind or "config", file, force)
+    click.echo(f"written: {' '.join(done.paths)}")
+    for note in done.notes:
+        say(note)
 
-    return x.top(address)
 
-
-@cli.command(cls=SectionCommand, short_help="Check a configuration.", epilog="""\b
+@cli.command(cls=SectionCommand, section="Configuring", short_help="Check a configuration.", epilog="""\b
 Examples:
   tuxpy check conf/tuxpy.toml          what is wrong, with lines
   tuxpy check --show -p 9000           what holds, and who said so""")
@@ -206,69 +203,7 @@ def _checked(found: Loaded, show: bool = False) -> int:
     return 0
 
 
-@cli.command(cls=SectionCommand, short_help="Say what would be answered, and why.", epilog="""\b
-Examples:
-  tuxpy explain /docs --root ./www
-  tuxpy explain http://localhost:8000/a.css -H 'If-None-Match: "x"' -X HEAD""")
-@click.argument("target")
-@click.option("-H", "--field", "fields", multiple=True, metavar="'FIELD: VALUE'", help="A field of the request.")
-@click.option("-X", "--request", "method", default="GET", show_default=True, metavar="METHOD", help="Its method.")
-@click.option("--http1.0", "old", is_flag=True, help="Ask in HTTP/1.0.")
-@click.option("--from", "client", metavar="ADDRESS", help="Ask from this address, for rules by address.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
-@click.option(
-    "--root", default=".", show_default=True, metavar="DIR", help="The directory that is served.",
-    shell_complete=directories,
-)
-@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
-@config_option
-@site_options
-@click.pass_context
-def explain(
-    ctx: click.Context, /, target: str, fields: tuple[str, ...], method: str, old: bool, client: str | None,
-    as_json: bool, ascii_only: bool, config: str | None, **_: Any,
-) -> None:  # fmt: skip
-    """Say what would be answered to a request for TARGET, a URL or a path, and why.
-
-    No server is needed: the request is judged here, by what judges in the server."""
-    from .. import explain as x
-
-    head = x.head_of(target, method, fields, "1.0" if old else "1.1")
-    with x.sites(loaded(ctx, config).config.sites) as sites:
-        story = x.tell(sites, head, time.time(), x.class_of(sites, client))
-    click.echo(x.as_json(story) if as_json else x.as_text(story, ascii_only or _plain_output()), nl=False)
-
-
-@cli.command(cls=SectionCommand, short_help="Draw a chain.")
-@click.argument("name", required=False, shell_complete=_chain_names)
-@click.option("--list", "listed", is_flag=True, help="List the chains that are known.")
-@click.option("--calls", is_flag=True, help="List the system calls that a chain may make, and their rules.")
-@click.option("--ascii", "form", flag_value="ascii", help="Draw with plain characters only.")
-@click.option("--dump", "form", flag_value="dump", help="List the atoms instead.")
-@click.option("--text", "form", flag_value="text", help="Print a text that can be read again: NAME.chain.")
-@click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz.")
-@click.option("--svg", "form", flag_value="svg", help="Print a picture for browsers.")
-@click.option("--diff", "other", metavar="OTHER", help="Print what makes OTHER of it.")
-def chain(name: str | None, listed: bool, calls: bool, form: str | None, other: str | None) -> None:
-    """Draw the chain NAME as the server runs it, or that of a file; without NAME, list the chains."""
-    from .. import chains as x
-
-    if calls:
-        click.echo(x.calls(), nl=False)
-    elif name is None or listed:
-        click.echo("\n".join(f"{known:12}{about}" for known, (about, _) in x.CHAINS.items()))
-    elif other is not None:
-        click.echo(x.differences(name, other))
-    else:
-        click.echo(x.drawn(name, form or ("ascii" if _plain_output() else "drawing")), nl=False)
-
-
-def _plain_output() -> bool:
-    """Standard output has no signs to draw with."""
-    return "utf" not in (sys.stdout.encoding or "").lower()
-
-
-@cli.command(cls=SectionCommand, short_help="Print a script for completion in the shell.", epilog="""\b
+@cli.command(cls=SectionCommand, section="Configuring", short_help="Print a script for completion.", epilog="""\b
 Examples:
   tuxpy completion bash > ~/.local/share/bash-completion/completions/tuxpy
   tuxpy completion fish > ~/.config/fish/completions/tuxpy.fish
@@ -279,3 +214,7 @@ def completion(shell: str) -> None:
     made = get_completion_class(shell)
     assert made is not None
     click.echo(made(cli, {}, "tuxpy", "_TUXPY_COMPLETE").source())
+
+
+for verb in (looking.top, looking.explain, looking.chain):
+    cli.add_command(verb)

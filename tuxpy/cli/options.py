@@ -34,7 +34,14 @@ class SectionOption(click.Option):
 
 
 class SectionCommand(click.Command):
-    """A command whose options are listed by section, in the order of their definition; what has none comes last."""
+    """A command whose options are listed by section, in the order of their definition; what has none comes last.
+
+    `section` is its own, among the verbs.
+    """
+
+    def __init__(self, *args: Any, section: str = "Commands", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """A value that may be left out is given with an equals sign, so `--spa dist` has none and `dist` is DIR."""
@@ -69,7 +76,15 @@ class SectionCommand(click.Command):
 
 
 class Verbs(click.Group):
-    """The verbs; a directory in the place of a verb is the commonest slip."""
+    """The verbs, by section; a directory in the place of a verb is the commonest slip."""
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, verb in self.commands.items():
+            sections.setdefault(getattr(verb, "section", "Commands"), []).append((name, verb.get_short_help_str(100)))
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
