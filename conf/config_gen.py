@@ -49,8 +49,8 @@ current one.
 starts. Words of nginx, Caddy and Apache are answered with the key that does the same. Users, addresses and directories
 are looked at, too: a user that does not exist, an address of another machine, a root that the later user cannot enter.
 
-**Warnings.** `tuxpy check`, `tuxpy serve` and a reload also tell what is allowed and hardly meant: rules that an earlier
-one leaves nothing for, pages for a status that no site sends, files and users that are named and not there.
+**Warnings.** `tuxpy check`, `tuxpy serve` and a reload also tell what is allowed and hardly meant: rules that an
+earlier one leaves nothing for, pages for a status that no site sends, files and users that are named and not there.
 
 **Several sites.** Write `[[site]]` for each, and its tables behind it. `hosts` says which site a request means.
 
