@@ -182,6 +182,8 @@ uint32_t tux_engine_rules_settled(struct tux_engine *e) { return atomic_load(&e-
 
 void tux_engine_forget(struct tux_engine *e) { post_plain(e, TUX_COMMAND_FORGET); }
 
+void tux_engine_forget_made(struct tux_engine *e) { post_plain(e, TUX_COMMAND_FORGET_MADE); }
+
 int tux_engine_completions(struct tux_engine *e, struct tux_completion *out, uint32_t max)
 {
     return (int)tux_completions_take(&e->completions, out, max);

@@ -129,6 +129,8 @@ struct tux_response_options {
     const uint8_t *chain;
     size_t chain_bytes;
     int file;                   /* given to the response, which closes it; -1 none */
+    uint32_t *users;            /* NULL, or: the file lies in memory that others send from too. One is added here while
+                                 * the response lives; its bytes count in each cache that keeps the response */
     uint16_t status;
     uint8_t keep, cacheable;
     uint8_t ranged;             /* answers any single range of its file, once two texts of its head are replaced: */
@@ -215,6 +217,8 @@ int tux_engine_preload(struct tux_engine *engine, uint64_t line, uint32_t class_
                        const uint8_t *heads, size_t heads_bytes, struct tux_response *response);
 /* Forget every decision: the rules or the roots have changed. */
 void tux_engine_forget(struct tux_engine *engine);
+/* Forget those alone whose files lie in memory (`users`): somebody else needs it. */
+void tux_engine_forget_made(struct tux_engine *engine);
 /* Change the rules at one point in time: every decision is forgotten, open connections get their class of the new
  * table. Questions that are under way are answered as usual; what is answered by older rules is not kept. */
 int tux_engine_rules(struct tux_engine *engine, const struct tux_rules *rules);

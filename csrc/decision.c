@@ -75,6 +75,16 @@ void tux_decisions_forget(struct tux_decisions *d)
         if (d->entries[i].response) evict(d, &d->entries[i]);
 }
 
+void tux_decisions_forget_made(struct tux_decisions *d)
+{
+    for (u64 i = 0; d->entries && i < (d->bucket_mask + 1) * TUX_WAYS; i++) {
+        struct tux_response *r = d->entries[i].response;
+        if (!r || !r->users) continue;
+        r->dead = true; /* for connections that remember it */
+        evict(d, &d->entries[i]);
+    }
+}
+
 void tux_decisions_close(struct tux_decisions *d)
 {
     tux_decisions_forget(d);

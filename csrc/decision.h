@@ -30,6 +30,7 @@ int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, 
                        struct tux_metrics *metrics);
 void tux_decisions_close(struct tux_decisions *d);
 void tux_decisions_forget(struct tux_decisions *d);
+void tux_decisions_forget_made(struct tux_decisions *d);
 
 u64 tux_decision_hash(const struct tux_decisions *d, const u8 *key, size_t bytes);
 /* The response for exactly this key, or NULL. A dead one is taken out on the way. No reference is added. */

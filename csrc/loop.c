@@ -142,6 +142,7 @@ static void take_commands(struct tux_engine *e)
             tux_serve_answers(e); /* what was judged before this command is to be forgotten, too */
             tux_decisions_forget(&e->decisions);
             break;
+        case TUX_COMMAND_FORGET_MADE: tux_decisions_forget_made(&e->decisions); break;
         case TUX_COMMAND_PRELOAD: tux_decide_preload(e, command->preload); break;
         case TUX_COMMAND_STOP: e->stop = true; break;
         }

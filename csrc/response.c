@@ -74,6 +74,7 @@ static int learn_file(struct tux_response *r)
     if (fstat(r->file, &st) < 0) return -errno;
     r->file_size = (u64)st.st_size;
     r->version = version_of(&st);
+    if (r->users) r->bytes += r->file_size;
     for (unsigned i = 0; i < r->witness_count; i++) {
         const struct tux_witness_facts *f = &r->witness[i].facts;
         if (f->ino != st.st_ino || f->dev != st.st_dev) continue;
@@ -129,6 +130,8 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     r->file_cell = cells[1];
     r->file = options->file;
     r->date_at = options->date_at;
+    r->users = options->users;
+    if (r->users) __atomic_add_fetch(r->users, 1, __ATOMIC_RELAXED);
     r->waiters = r->waiters_last = TUX_NONE32;
     r->chain = chain;
     r->blob = blob;
@@ -150,6 +153,7 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
 void tux_response_free(struct tux_response *r)
 {
     if (r->file >= 0) close(r->file);
+    if (r->users) __atomic_sub_fetch(r->users, 1, __ATOMIC_RELEASE); /* the judge may free the counter from here on */
     for (unsigned i = 0; i < r->witness_count; i++) free(r->witness[i].path);
     free(r->samples);
     free(r->blob);

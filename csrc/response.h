@@ -38,6 +38,7 @@ struct tux_response {
     u16 status, connection_cell, file_cell, witness_count;
     bool keep, cacheable, dead, checking, unchanged;
     int file;
+    u32 *users; /* of the memory that the file lies in: how many responses hold it; NULL: it lies on a disk */
     u64 file_size; /* of the version that the head announces */
     struct tux_version version; /* the same one, by its times */
     struct tux_version stands;  /* ... and what was found to hold it since, though longer or touched */

@@ -236,9 +236,9 @@ class Engine:
         way may ask once more within idle_ms, and are told that this was the last answer."""
         lib.tux_engine_shed(self.handle, line, count, idle_ms)
 
-    def forget(self) -> None:
-        """Drop every decision: files of rules or the roots have changed."""
-        lib.tux_engine_forget(self.handle)
+    def forget(self, only_made: bool = False) -> None:
+        """Drop every decision, or only those whose bodies take memory that is wanted for others (site/made.py)."""
+        (lib.tux_engine_forget_made if only_made else lib.tux_engine_forget)(self.handle)
 
     def set_rules(
         self,

@@ -184,7 +184,8 @@ def _body(story: Story) -> str:
     """How the body travels."""
     decision, answer = story.decision, story.answer
     if isinstance(decision, Serve) and decision.file and answer.file >= 0:
-        return f"and {_sent_from_file(answer.chain)} bytes of {text(decision.file.path)}, by sendfile"
+        made = "made here of" if decision.file.lease else "of"
+        return f"and {_sent_from_file(answer.chain)} bytes {made} {text(decision.file.path)}, by sendfile"
     body = _data(answer).partition(b"\r\n\r\n")[2]
     return f"and {len(body)} bytes of body, in the same send" if body else "and no body"
 

@@ -15,6 +15,7 @@ from .http.parse import parse, refuse_long_head, refuse_slow_head
 from .model import Answer, Decision, Refuse, Request, text
 from .seldom import Seldom
 from .site.errands import Later
+from .site.made import Full
 from .site.resolve import resolve
 from .site.respond import respond
 from .site.root import FileChanged
@@ -32,6 +33,9 @@ _RESTLESS = Refuse(
 )
 _EXHAUSTED = Refuse(status=503, keep=False, cacheable=False, why=("no descriptor or memory is left for the file",))
 _BUSY = Refuse(status=503, cacheable=False, fields=_AFTER, why=("too much slow work is waiting already",))
+_NO_MEMORY = Refuse(
+    status=503, cacheable=False, fields=_AFTER, why=("all memory for bodies that are made is in use (made_memory)",)
+)
 _FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server failed; its log says why",))
 
 
@@ -78,6 +82,8 @@ def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: Seldom | None 
         return judge_head(sites, miss.head, now, miss.class_number, bool(miss.flags & LEAVING))[2]
     except (Later, MemoryError):
         raise
+    except Full:
+        return _closing(_NO_MEMORY, miss, now)
     except OSError as error:
         if error.errno in _SHORTAGES:
             words = "a request was refused: %s; raise the limit (ulimit -n, LimitNOFILE=)"

@@ -36,6 +36,8 @@ def _options_of(answer: Answer) -> tuple[Any, object]:
     options = ffi.new("struct tux_response_options *")
     options.chain, options.chain_bytes = chain, len(encoded)
     options.file, options.status, options.date_at = answer.file, answer.status, answer.date_at
+    if answer.lease is not None:
+        options.users = answer.lease.counter
     options.keep, options.cacheable = answer.keep, answer.cacheable
     if answer.ranged is not None:
         options.ranged = True

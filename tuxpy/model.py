@@ -17,6 +17,7 @@ from .records import dataclass
 
 if TYPE_CHECKING:
     from .atoms import Frozen
+    from .site.made import Lease
 
 SIGNIFICANT: tuple[bytes, ...] = (
     b"host",
@@ -79,7 +80,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class FileFact:
-    """An open regular file and what fstat said of it; `path` is relative to the root."""
+    """An open regular file and what fstat said of it; `path` is relative to the root.
+
+    lease: of the memory that it lies in, when it was made here.
+    """
 
     fd: int
     path: bytes
@@ -89,6 +93,7 @@ class FileFact:
     mtime_ns: int
     ctime_ns: int
     mode: int
+    lease: Lease | None = None
 
     def same_version(self, other: FileFact) -> bool:
         """The same bytes, as far as one can tell. Not by ctime: that changes too when a name comes or goes."""
@@ -140,7 +145,7 @@ class Serve(_Judgement):
                  empty: all of it
     etag         b"" for what has no version of its own, such as the page of an error: it has no validators
     modified_s   for Last-Modified, in unix time; None: there is no date that means anything
-    changed_ns   when the file was changed of which `content` was made; None: it was made of none
+    changed_ns   when the file was changed of which the body was made; None: it was made of none
     """
 
     etag: bytes
@@ -220,6 +225,7 @@ class Answer:
     date_at    offset of the 29 bytes of the Date value in the chain's data, or -1
     witnesses  at most WITNESSES_MAX
     ranged     the engine may answer every single range of the file by itself (csrc/ranged.h)
+    lease      of the memory that the file lies in: the engine counts itself there
     """
 
     chain: Frozen
@@ -231,6 +237,7 @@ class Answer:
     witnesses: tuple[Witness, ...]
     why: tuple[str, ...]
     ranged: Ranged | None = None
+    lease: Lease | None = None
 
 
 def refuse(status: int, why: str, *, silent: bool = False) -> Refuse:

@@ -30,6 +30,7 @@ from .listen import Listener
 from .refusals import Refusals
 from .seldom import Seldom
 from .site.errands import CLOSE_S
+from .site.made import STORE
 from .site.ready import ready_answers
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Service:
         first = self.generation(config)
         self.generations.adopt(first)
         self.limits = limits_of(config)
+        STORE.bytes_max = config.limits.made_bytes
         if config.access_log is not None:
             said = config.access_log
             trust = networks_of(config), forwarded_of(config)
@@ -123,6 +125,10 @@ class Service:
             self._answering.let_go()
         if self.inside is not None:
             more |= self.inside.answer(self)
+        if STORE.was_full:
+            STORE.was_full = False
+            for engine in self.engines:
+                engine.forget(only_made=True)
         with self.going_on("the runs could not be shared among the listeners"):
             self.lines.settle()
             self.generations.retire(self.engines)
@@ -216,6 +222,7 @@ class Service:
             after.close()
             raise ConfigError(f"the engines refuse the rules: {error}") from error
         self.limits = limits
+        STORE.bytes_max = config.limits.made_bytes
         self.generations.adopt(after)
         self._make_ready(config)
         if self.access_log is not None:
@@ -258,6 +265,7 @@ class Service:
         if self.inside is not None:
             self.inside.close()
             self.inside = None
+        STORE.clear()
         self.lines.close()
         self.generations.close()
         if self.notify >= 0:

@@ -15,7 +15,7 @@ from tuxpy.inline import opener
 from tuxpy.judge import judge_miss, too_busy
 from tuxpy.model import Answer
 from tuxpy.rules.policy import Policy
-from tuxpy.site import variants
+from tuxpy.site import codings
 from tuxpy.site.errands import QUEUE_MAX, Errands, Later
 from tuxpy.site.root import FileChanged
 from tuxpy.site.site import Site
@@ -360,7 +360,7 @@ def test_9110_8_8_3_a_file_that_changes_while_it_is_compressed_is_judged_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is there then counts; it is no failure of the server."""
-    changes, encoded = [1], variants._encoded
+    changes, encoded = [1], codings._encoded
 
     def changing(*words: object) -> bytes:
         if changes.pop() if changes else 0:
@@ -369,7 +369,7 @@ def test_9110_8_8_3_a_file_that_changes_while_it_is_compressed_is_judged_again(
         return encoded(*words)  # type: ignore[arg-type]
 
     (tmp_path / "f.html").write_bytes(b"first " * 100)
-    monkeypatch.setattr(variants, "_encoded", changing)
+    monkeypatch.setattr(codings, "_encoded", changing)
     with Site(str(tmp_path), opener(), Policy()) as site:
         answer = judge_miss(site, _miss(b"GET /f.html HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n"), 1e9)
     assert answer.status == 200

@@ -18,14 +18,31 @@ from hypothesis import strategies as st
 
 from tuxpy.inline import opener
 from tuxpy.model import FileFact
-from tuxpy.site.listing import Entry, Sort, etag, json, ordered, parse_sort, read, wants_json
-from tuxpy.site.listing_page import POLICY, html, human_size, readable
+from tuxpy.site import listing, listing_page
+from tuxpy.site.listing import Entry, Sort, ordered, parse_sort, read, wants_json
+from tuxpy.site.listing_page import POLICY, readable
 from tuxpy.site.opening import OpenBeneath
 from tuxpy.site.site import IsDirectory, Site, release
+from tuxpy.site.sizes import human_size
 
 from . import odd_tree
 
 NAMES = st.binary(min_size=1, max_size=40).filter(lambda name: b"/" not in name and b"\0" not in name)
+
+def html(path: tuple[bytes, ...], entries: list[Entry], truncated: bool, sort: Sort) -> bytes:
+    return b"".join(listing_page.html(path, entries, truncated, sort))
+
+
+def json(path: tuple[bytes, ...], entries: list[Entry], truncated: bool) -> bytes:
+    return b"".join(listing.json(path, entries, truncated))
+
+
+def etag(body: bytes) -> bytes:
+    tag = listing.Tag()
+    tag.update(body)
+    return tag.value()
+
+
 ENTRIES = st.lists(
     st.builds(Entry, NAMES, st.booleans(), st.integers(0, 1 << 50), st.integers(-(1 << 60), 1 << 62)),
     max_size=8, unique_by=lambda entry: entry.name,

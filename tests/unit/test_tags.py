@@ -15,7 +15,7 @@ import pytest
 from tuxpy.http import conditional
 from tuxpy.model import FileFact, Request
 from tuxpy.rules.policy import TAGS, Policy, Tag
-from tuxpy.site import compress, tags, variants
+from tuxpy.site import codings, compress, tags, variants
 from tuxpy.site.errands import Errands, Later
 from tuxpy.site.respond import UNSETTLED_S
 from tuxpy.site.root import FileChanged
@@ -291,7 +291,6 @@ def test_a_body_is_made_once_and_only_when_it_is_settled(
         return encode(coding, body)
 
     monkeypatch.setattr(compress, "encode", counted)
-    coded = variants.Coded()
     for size in (4000, 5000):
         put(tmp_path / "a", TEXT[:size])
         with Seen(tmp_path) as seen:
@@ -300,7 +299,7 @@ def test_a_body_is_made_once_and_only_when_it_is_settled(
                 for age, wanted in ((0.0, 2), (1.0, 1)):
                     clock(age)
                     made.clear()
-                    bodies = {coded.body(file, b"gzip", seen.site) for _ in range(2)}
+                    bodies = {codings.coded(file, b"gzip", seen.site).content for _ in range(2)}
                     assert [gzip.decompress(body) for body in bodies] == [TEXT[:size]]
                     assert len(made) == wanted
             finally:

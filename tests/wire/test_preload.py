@@ -33,7 +33,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 def preloaded(server: Running, said: pytest.LogCaptureFixture, times: int = 1) -> str:
     """The summary, once it has come, and all of it is in the engines."""
-    assert until(lambda: said.text.count("preloaded") >= times, within_s=20), said.text
+    assert until(lambda: said.text.count("preloaded") >= times, within_s=60), said.text
     server.wait_for("preloaded")
     return [record.getMessage() for record in said.records if "preloaded" in record.getMessage()][-1]
 

@@ -17,7 +17,7 @@ from support.webroot import settle
 
 from tuxpy.model import FileFact
 from tuxpy.rules.policy import TAGS, Policy, Tag
-from tuxpy.site import compress, tags, variants
+from tuxpy.site import codings, compress, tags
 from tuxpy.site.site import read_slices
 
 TEXT = b"".join(b"line %d of a text that shrinks well\n" % n for n in range(4000))
@@ -182,7 +182,7 @@ def test_9110_8_4_a_file_that_changes_before_it_is_compressed_is_compressed_as_i
             _change(site, "large.css", left.pop())
         return read_slices(file, slices)
 
-    monkeypatch.setattr(variants, "read_slices", changed_before)
+    monkeypatch.setattr(codings, "read_slices", changed_before)
     answer = site.client().ask(get("/large.css", GZIPPED[0]))
     assert (answer.status, gzip.decompress(answer.body)) == (200, TEXT[::-1])
 
@@ -206,7 +206,7 @@ def test_9110_15_6_1_a_small_file_that_changes_while_it_is_judged_is_no_failure(
         return read_slices(file, slices)
 
     monkeypatch.setattr(tags, "_read", hashed)
-    monkeypatch.setattr(variants, "read_slices", cut)
+    monkeypatch.setattr(codings, "read_slices", cut)
     answer = site.client().ask(get("/small.css", GZIPPED[0]))
     told = caplog.text
     caplog.clear()

@@ -17,7 +17,7 @@ from hashlib import sha256
 from html import escape
 from typing import Final
 
-from ..site.listing_page import human_size
+from ..site.sizes import human_size
 from .report import as_json
 from .snapshot import SITES_SHOWN, Snapshot
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 from ..admin.rates import Rates, Report, between
 from ..config.settings import ADMIN_PORT, parse_bind
 from ..errors import ConfigError, TuxError
-from ..site.listing_page import human_size
+from ..site.sizes import human_size
 
 try:
     from rich.console import Console, Group, RenderableType

@@ -19,6 +19,7 @@ BURST_MAX: Final = 1_000_000
 INTERVAL_S_MAX: Final = 3600.0
 _COUNT_MAX: Final = (1 << 32) - 1
 _BANDWIDTH_MIN: Final = 1024
+_MADE_BYTES_MIN: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class ClientLimits:
     bandwidth                bytes a second of a connection
     exempt                   networks whose addresses are not counted
     when_full                what newcomers meet when hardly a connection is left
+    made_bytes               of memory for bodies that are made: compressed files, listings
     """
 
     head_bytes: int = 16384
@@ -43,6 +45,7 @@ class ClientLimits:
     bandwidth: int = 0
     exempt: tuple[str, ...] = ()
     when_full: WhenFull = "refuse"
+    made_bytes: int = 256 << 20
 
     def __post_init__(self) -> None:
         if not HEAD_BYTES_MIN <= self.head_bytes <= HEAD_BYTES_MAX:
@@ -56,6 +59,8 @@ class ClientLimits:
             raise ConfigError(f"{self.burst} requests at once cannot be: give 1 to {BURST_MAX}")
         if self.bandwidth != 0 and not _BANDWIDTH_MIN <= self.bandwidth < 1 << 62:
             raise ConfigError(f"{self.bandwidth} bytes a second cannot be: give 1KiB or more, or 0 for no limit")
+        if not _MADE_BYTES_MIN <= self.made_bytes < 1 << 62:
+            raise ConfigError(f"{self.made_bytes} bytes for bodies that are made cannot be: give 1MiB or more")
         if self.when_full not in WHEN_FULL:
             raise ConfigError(f"there is no choice {self.when_full!r}: choose from {', '.join(WHEN_FULL)}")
 

@@ -88,6 +88,7 @@ _LIMIT_KEYS: Final = (
     ("burst", "burst"),
     ("bandwidth_per_connection", "bandwidth"),
     ("when_full", "when_full"),
+    ("made_memory", "made_bytes"),
 )
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ..errors import ConfigError
 from ..http.mediatypes import MediaType, value_of
@@ -23,6 +23,7 @@ from .tree import Section
 
 T = TypeVar("T")
 
+_LISTING_MAX: Final = 1_000_000
 _TYPE = re.compile(r"[!#$&^_.+0-9A-Za-z-]+/[!#$&^_.+0-9A-Za-z-]+(?:[ \t]*;[^\x00-\x1f\x7f]+)?")
 
 
@@ -32,6 +33,7 @@ def policy_of(site: Section, trouble: Trouble) -> Policy:
     return Policy(
         index=_index(site, trouble),
         listing=site["listing"],
+        listing_max=_number(site, "listing_max", 1, _LISTING_MAX, trouble),
         clean=site["clean_urls"],
         tries=_rules(site, "try", _try_rule, trouble),
         fallback=_page(site, "spa", "index.html", trouble),
@@ -41,6 +43,7 @@ def policy_of(site: Section, trouble: Trouble) -> Policy:
         gates=_rules(site, "access", _gate, trouble),
         types=_types(site, trouble),
         compress=site["compress"],
+        compress_max=_number(site, "compress_max", 1 << 10, 1 << 30, trouble),
         rules=(SECURITY_RULE, *rules) if site["security_headers"] else rules,
         redirects=_redirects(site, trouble),
         rules_files=None if site["rules_files"] == "off" else site["rules_files"],
@@ -48,6 +51,15 @@ def policy_of(site: Section, trouble: Trouble) -> Policy:
         tag=site["etag"],
         links=site["symlinks"],
     )
+
+
+def _number(site: Section, key: str, least: int, most: int, trouble: Trouble) -> int:
+    given: int = site[key]
+    with trouble.at(site.origin_of(key), f"site.{key}"):
+        if not least <= given <= most:
+            raise ConfigError(f"{given} is not possible: give {least} to {most}")
+        return given
+    return least
 
 
 # Names.

@@ -111,6 +111,8 @@ _LIMITS = (
         "As many as a page with all that belongs to it needs, from 1 to 1000000."),
     Key("bandwidth_per_connection", k.SIZE, 0, "Bytes a second, as in 2MiB; 0 is no limit.",
         "The kernel paces TCP by it, but for the first ten segments. Unix sockets are not slowed down."),
+    Key("made_memory", k.SIZE, "256MiB", "For bodies that are made: compressed files, listings.",
+        "From 1MiB on. When it is all in use, files are sent as they are and listings get 503."),
     Key("exempt", k.ADDRESSES, [], "Addresses and networks that are not counted.",
         "Trusted proxies never are, nor are unix sockets."),
     Key("when_full", k.choice(*WHEN_FULL), "refuse", "When hardly a connection is left.",
@@ -153,6 +155,9 @@ _SITE = (
     Key("index", k.NAMES, ["index.html"], "Names that stand for their directory.", "The best one first."),
     Key("listing", k.BOOL, False, "Show what directories without an index hold.",
         "As a page or, with ?format=json, as JSON."),
+    Key("listing_max", k.WHOLE, 100000, "Names that a listing shows at most.",
+        "From 1 to 1000000; a listing with fewer names than its directory says so. 100000 keep a worker busy for about"
+        " two seconds, each time somebody asks."),
     Key("clean_urls", k.BOOL, False, "Let /about stand for about.html too."),
     Key("spa", k.FALLBACK, False, "A file, or index.html, where a page is missing.",
         "For applications that read the address themselves. true is index.html. What has the extension of a script,"
@@ -172,6 +177,9 @@ _SITE = (
         " nothing else is written."),
     Key("compress", k.BOOL, True, "Compress what shrinks, or send the file that lies beside it.",
         "gzip always, brotli and zstd where their libraries are installed; .br, .zst and .gz files beside a file."),
+    Key("compress_max", k.SIZE, "32MiB", "The largest file that is compressed here.",
+        "From 1KiB to 1GiB. It is done once for each version of a file, and kept in memory (limits.made_memory). Put a"
+        " .br, .zst or .gz file beside a larger one."),
     Key("cors", k.ORIGINS, [], "Pages of these origins may read what is served.",
         'https://example.org, https://*.example.org, or "*" for all. A table says more.', nested="site.cors"),
     Key("etag", k.choice("file", "time", "content"), "file", "What tags are made of.",

@@ -30,6 +30,7 @@ class Policy:
 
     index        names that stand for a directory, best first
     listing      a directory without any of them shows what it holds
+    listing_max  so many names at most
     clean        /about is also about.html, if there is no file or directory of that name
     tries        paths for which other names are looked at than these; the first rule that matches decides
     fallback     what is served in place of a page that is not there, for applications that read the address themselves;
@@ -40,6 +41,7 @@ class Policy:
     gates        who may see what, by address and by password
     types        types by extension (lower case, no dot), before our own table
     compress     types that shrink are sent compressed to whoever accepts that
+    compress_max bytes of the largest file that is compressed here
     rules        fields of answers, by path
     redirects    where paths lead; the first rule that matches decides
     rules_files  _headers and _redirects at the top of the root are read so; None: they are not read
@@ -51,6 +53,7 @@ class Policy:
 
     index: tuple[bytes, ...] = (b"index.html",)
     listing: bool = False
+    listing_max: int = 100_000
     clean: bool = False
     tries: tuple[TryRule, ...] = ()
     fallback: bytes | None = None
@@ -60,6 +63,7 @@ class Policy:
     gates: tuple[Gate, ...] = ()
     types: Mapping[bytes, MediaType] = field(default_factory=lambda: MappingProxyType({}))
     compress: bool = True
+    compress_max: int = 32 << 20
     rules: tuple[FieldRule, ...] = ()
     redirects: tuple[RedirectRule, ...] = ()
     rules_files: Dialect | None = "netlify"

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from typing import Final
+from typing import Final, Protocol
 
 from ..errors import ConfigError
 
@@ -28,10 +28,12 @@ _SUFFIXES: Final = ((b"br", b".br"), (b"zstd", b".zst"), (b"gzip", b".gz"))
 # A head and a body below this go in one packet in any case, and what is saved of 256 bytes of markup (55 to 80 with
 # gzip) is mostly eaten by the lines Content-Encoding and Vary. At 128 bytes gzip makes some bodies longer.
 BODY_MIN: Final = 256
-# The bound of one judgement: the worst body found of this size (random digits) took gzip 40 ms, br 31 ms and
-# zstd 13 ms, while a typical script of 740 KB takes 4 to 5 ms. What is larger is sent from its file, or compressed
-# once by its author, who has the time for a better level.
-BODY_MAX: Final = 1 << 20
+# The worst body found of 1 MiB (random digits) took gzip 40 ms, br 31 ms and zstd 13 ms, while a typical script of
+# 740 KB takes 4 to 5 ms. So this is a second of a worker's time at worst, once for each version of a file. Larger files
+# are better compressed by their author, who has the time for a better level. The key compress_max says otherwise.
+BODY_MAX: Final = 32 << 20
+# A body of up to so many bytes is coded in one go, a larger one in such pieces.
+PIECE_BYTES: Final = 1 << 20
 # A copy that is not clearly smaller is not worth its memory here and its decoding there. At BODY_MIN a tenth is just
 # the length of "Content-Encoding: gzip" with its line end.
 GAIN_MIN_PERCENT: Final = 10
@@ -82,9 +84,9 @@ def compressible(media_type: bytes) -> bool:
     return name.startswith(b"text/") or name.endswith((b"+json", b"+xml")) or name in _COMPRESSIBLE
 
 
-def worth_trying(media_type: bytes, size: int) -> bool:
+def worth_trying(media_type: bytes, size: int, most: int = BODY_MAX) -> bool:
     """Whether a body of this type and size should be compressed when it is asked for."""
-    return BODY_MIN <= size <= BODY_MAX and compressible(media_type)
+    return BODY_MIN <= size <= most and compressible(media_type)
 
 
 def worthwhile(size: int, coded_size: int) -> bool:
@@ -147,6 +149,42 @@ def encode(coding: bytes, body: bytes) -> bytes:
     if coder is None:
         raise ConfigError(f"nothing here makes {coding.decode()}: pip install 'tuxpy-server[compress]'")
     return coder(body)
+
+
+class Encoder(Protocol):
+    """Takes a body in pieces; what comes out is complete after flush()."""
+
+    def compress(self, piece: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+def encoder(coding: bytes) -> Encoder:
+    """For a body in pieces, in one of available()."""
+    made: Encoder
+    if coding == b"gzip":
+        made = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    elif coding == b"br":
+        made = _InBrotli()
+    else:
+        try:
+            made = import_module("compression.zstd").ZstdCompressor(level=_ZSTD_LEVEL)
+        except ImportError:
+            made = import_module("zstandard").ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
+    return made
+
+
+class _InBrotli:
+    """The library's own words for the same."""
+
+    def __init__(self) -> None:
+        self._library = import_module("brotli").Compressor(quality=_BROTLI_QUALITY)
+
+    def compress(self, piece: bytes, /) -> bytes:
+        return bytes(self._library.process(piece))
+
+    def flush(self) -> bytes:
+        return bytes(self._library.finish())
 
 
 def variant_etag(etag: bytes, coding: bytes) -> bytes:

@@ -228,6 +228,11 @@ class Errands(Generic[Who]):
         finally:
             self._at_hand = before
 
+    @property
+    def in_a_hurry(self) -> bool:
+        """Whether this is the last try: what cannot be made at once must be done without."""
+        return self.at_once_bytes > _AT_ONCE_BYTES
+
     @contextmanager
     def hurried(self) -> Iterator[None]:
         """While this lasts, more is read at once: for a file that somebody has changed, each time, before the request

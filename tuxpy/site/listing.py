@@ -29,12 +29,13 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from json import dumps
 from typing import Final, Literal, get_args
 from urllib.parse import quote_from_bytes
 
+from ..http.accept import prefers
 from ..http.httpdate import LATEST_S
 from ..model import text
 from ..records import dataclass
@@ -43,7 +44,8 @@ from .opening import OpenBeneath
 SortKey = Literal["name", "size", "date"]
 SORT_KEYS: Final[tuple[SortKey, ...]] = get_args(SortKey)
 JSON_TYPE: Final = b"application/json"  # without charset: RFC 8259 11
-ENTRIES_MAX: Final = 10000
+ENTRIES_MAX: Final = 100_000
+ROWS: Final = 500  # entries that are written at a time
 
 _EARLIEST_S: Final = -62135596800  # the first second of year 1, the first that a four-digit year can say
 _RACES_MAX: Final = 8  # as in site.py: EAGAIN when a rename races with the look-up
@@ -146,31 +148,32 @@ def _readable(name: bytes, directory: int, mode: int) -> bool:
 def ordered(entries: Iterable[Entry], sort: Sort) -> list[Entry]:
     """Directories first; then as asked, names of equal rank from first to last. A directory has no size to speak of."""
     ranked = sorted(entries, key=_by_name)
-    if sort.by == "name":
-        ranked.sort(key=_by_name, reverse=sort.descending)
+    if sort.by == "name" and sort.descending:
+        ranked.reverse()  # no two names are equal
     elif sort.by == "size":
         ranked.sort(key=lambda entry: 0 if entry.is_directory else entry.size, reverse=sort.descending)
-    else:
+    elif sort.by == "date":
         ranked.sort(key=lambda entry: entry.mtime_ns, reverse=sort.descending)
     ranked.sort(key=lambda entry: not entry.is_directory)
     return ranked
 
 
-_Piece = tuple[int, str]  # (digits of a number, or 0; the number or the words themselves)
-_DIGITS = re.compile("([0-9]+)")
+_DIGITS = re.compile("[0-9]+")
 
 
-def _by_name(entry: Entry) -> tuple[list[_Piece], bytes]:
+def _by_name(entry: Entry) -> tuple[str, bytes]:
     """As a human being would: file2 before file10, no difference between a, A and ä; bytes break the tie."""
     name = entry.name.decode("utf-8", "surrogateescape")
     if not name.isascii():
         name = "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign))
-    pieces = _DIGITS.split(name.casefold())  # words, number, words, number, ..., words
-    key: list[_Piece] = [(0, piece) for piece in pieces]
-    for at in range(1, len(pieces), 2):
-        number = pieces[at].lstrip("0")
-        key[at] = (len(number), number)  # so numbers of any length compare, without bare int()
-    return key, entry.name
+    return _DIGITS.sub(_number, name.casefold()), entry.name
+
+
+def _number(found: re.Match[str]) -> str:
+    """Digits so that numbers of any length compare: a NUL, which no name has and which comes before all words, then how
+    many digits there are, then these."""
+    digits = found[0].lstrip("0")
+    return f"\0{chr(len(digits))}{digits}"
 
 
 def parse_sort(query: bytes | None) -> Sort:
@@ -191,11 +194,21 @@ def _values(query: bytes | None, name: bytes) -> Iterator[bytes]:
 # JSON.
 
 
-def json(path_segments: tuple[bytes, ...], entries: Iterable[Entry], truncated: bool) -> bytes:
-    """The listing for programs; its form is in the head of this file."""
+def json(path_segments: tuple[bytes, ...], entries: Iterable[Entry], truncated: bool) -> Iterator[bytes]:
+    """The listing for programs, piece by piece; its form is in the head of this file."""
     place = dumps(_named("path", b"/".join((b"", *path_segments, b""))), ensure_ascii=False).removesuffix("}")
-    rows = ",".join("\n" + dumps(_row(entry), ensure_ascii=False) for entry in ordered(entries, Sort()))
-    return f'{place}, "entries": [{rows}\n], "truncated": {dumps(truncated)}}}\n'.encode()
+    yield f'{place}, "entries": ['.encode()
+    comma = ""
+    for group in in_groups(ordered(entries, Sort())):
+        yield (comma + ",".join("\n" + dumps(_row(entry), ensure_ascii=False) for entry in group)).encode()
+        comma = ","
+    yield f'\n], "truncated": {dumps(truncated)}}}\n'.encode()
+
+
+def in_groups(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """So many at a time that a listing of any length is written in little memory."""
+    for at in range(0, len(entries), ROWS):
+        yield entries[at : at + ROWS]
 
 
 def _row(entry: Entry) -> dict[str, str | int | None]:
@@ -222,66 +235,25 @@ def modified(entry: Entry) -> str | None:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat()[:19] + "Z"
 
 
-def etag(body: bytes) -> bytes:
-    """A strong entity tag (RFC 9110 8.8.1), quotes included: equal listings have equal tags, whenever they are made."""
-    return b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
+class Tag:
+    """A strong entity tag (RFC 9110 8.8.1) of a body in pieces: equal listings have equal tags."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def update(self, piece: bytes) -> None:
+        self._digest.update(piece)
+
+    def value(self) -> bytes:
+        """The tag, quotes included."""
+        return b'"%s"' % self._digest.hexdigest()[:32].encode()
 
 
 # Negotiation.
 
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_VALUE = _TOKEN + rb'|"(?:[^"\\]|\\.)*"'
-# One member of Accept (RFC 9110 12.5.1), which may be empty. Each blank has one place to be in, so that no value takes
-# long to refuse.
-_RANGE = re.compile(
-    rb"[ \t]*(?:(%(token)s)/(%(token)s)[ \t]*((?:;[ \t]*(?:%(token)s=(?:%(value)s)[ \t]*)?)*))?(?:,|\Z)"
-    % {b"token": _TOKEN, b"value": _VALUE}
-)
-_PARAMETER = re.compile(rb"(%s)=(%s)" % (_TOKEN, _VALUE))
-_WEIGHT = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
-_Range = tuple[bytes, bytes, float]  # type, subtype, weight
-
-
 def wants_json(accept: bytes | None, query: bytes | None) -> bool:
-    """?format=json or html decides; else whether Accept rates application/json above text/html (RFC 9110 12.5.1).
-
-    Of two equal weights the more exactly named type wins: "application/json, */*" is how scripts ask for JSON.
-    """
+    """?format=json or html decides; else whether Accept rates application/json above text/html (RFC 9110 12.5.1)."""
     for value in _values(query, b"format"):
         if value in (b"json", b"html"):
             return value == b"json"
-    ranges = list(_ranges(accept or b""))
-    json_rated = _rating(ranges, b"application", b"json")
-    return json_rated[0] > 0 and json_rated > _rating(ranges, b"text", b"html")
-
-
-def _ranges(accept: bytes) -> Iterator[_Range]:
-    """The members of Accept as far as it keeps to the form."""
-    at = 0
-    while at < len(accept):
-        member = _RANGE.match(accept, at)
-        if member is None:
-            return
-        at = member.end()
-        weight = _weight(member[3] or b"")
-        if member[1] and weight is not None:
-            yield member[1].lower(), member[2].lower(), weight
-
-
-def _weight(parameters: bytes) -> float | None:
-    """The weight of a range; None if it is unsound, or if another parameter asks for what there is not."""
-    weight = b"1"
-    for name, value in _PARAMETER.findall(parameters.lower()):
-        if name == b"q":
-            weight = value
-        elif (name, value.strip(b'"')) != (b"charset", b"utf-8"):
-            return None
-    return float(weight) if _WEIGHT.fullmatch(weight) else None
-
-
-def _rating(ranges: list[_Range], kind: bytes, subtype: bytes) -> tuple[float, int]:
-    """(weight, exactness) by the most exact range that includes the type; (0, 0), not acceptable, if none does."""
-    forms = (None, (b"*", b"*"), (kind, b"*"), (kind, subtype))
-    fitting = ((forms.index(range_[:2]), range_[2]) for range_ in ranges if range_[:2] in forms)
-    exactness, weight = max(fitting, default=(0, 0.0))
-    return weight, exactness
+    return prefers(accept, (b"application", b"json"), (b"text", b"html"))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from html import escape
 from typing import Final
@@ -21,7 +21,8 @@ from urllib.parse import quote_from_bytes
 
 from ..http.style import BASE
 from ..model import text
-from .listing import Entry, Sort, SortKey, modified, ordered
+from .listing import Entry, Sort, SortKey, in_groups, modified, ordered
+from .sizes import human_size
 
 MEDIA_TYPE: Final = b"text/html; charset=utf-8"
 
@@ -89,22 +90,24 @@ _PAGE: Final = """\
 _TOP: Final = "Index"  # of the crumb for the root: "/" would be read out as "slash"
 _EMPTY: Final = "<p>There is nothing to show in this directory.</p>\n"
 _TRUNCATED: Final = """\
-<p class="note">There is more in this directory than is shown: it is too large to be read in full.</p>
+<p class="note">There is more in this directory than the {shown:,} names that are shown: it is too large.</p>
 """
 
 
-def html(path_segments: Sequence[bytes], entries: Iterable[Entry], truncated: bool, sort: Sort) -> bytes:
-    """The page of the directory that is reached by these segments from the root."""
+def html(path_segments: Sequence[bytes], entries: Iterable[Entry], truncated: bool, sort: Sort) -> Iterator[bytes]:
+    """The page of the directory that is reached by these segments from the root, piece by piece."""
     names = [escape(readable(segment)) for segment in path_segments]
     rows = ordered(entries, sort)
-    note = _TRUNCATED if truncated else ""
-    return _PAGE.format(
+    above, below = _PAGE.split("{content}")
+    yield above.format(
         path="".join(f"{name}/" for name in ("", *names)),
         style=_STYLE,
         crumbs=_crumbs(names),
         heading=names[-1] if names else _TOP,
-        content=note + (_table(rows, sort) if rows else _EMPTY),
     ).encode()
+    yield _TRUNCATED.format(shown=len(rows)).encode() if truncated else b""
+    yield from (piece.encode() for piece in (_table(rows, sort) if rows else (_EMPTY,)))
+    yield below.encode()
 
 
 def _crumbs(names: list[str]) -> str:
@@ -136,14 +139,14 @@ _IN_WORDS: Final = {
 }
 
 
-def _table(rows: list[Entry], sort: Sort) -> str:
+def _table(rows: list[Entry], sort: Sort) -> Iterator[str]:
     folders = [entry for entry in rows if entry.is_directory]
     files = [entry for entry in rows if not entry.is_directory]
     heads = "".join(_head(*column, sort) for column in _COLUMNS)
-    return (
-        f"<table>\n<caption>{_summary(len(folders), files)}</caption>\n<thead>\n<tr>\n{heads}</tr>\n</thead>\n"
-        f"{_group('folders', folders)}{_group('files', files)}</table>\n"
-    )
+    yield f"<table>\n<caption>{_summary(len(folders), files)}</caption>\n<thead>\n<tr>\n{heads}</tr>\n</thead>\n"
+    yield from _group("folders", folders)
+    yield from _group("files", files)
+    yield "</table>\n"
 
 
 def _head(by: SortKey, label: str, descending_first: bool, sort: Sort) -> str:
@@ -170,8 +173,12 @@ def _counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def _group(name: str, entries: list[Entry]) -> str:
-    return f'<tbody class="{name}">\n{"".join(map(_row, entries))}</tbody>\n' if entries else ""
+def _group(name: str, entries: list[Entry]) -> Iterator[str]:
+    if not entries:
+        return
+    yield f'<tbody class="{name}">\n'
+    yield from ("".join(map(_row, group)) for group in in_groups(entries))
+    yield "</tbody>\n"
 
 
 def _row(entry: Entry) -> str:
@@ -192,19 +199,6 @@ def _time(entry: Entry) -> str:
 
 
 # Words.
-
-_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB")
-
-
-def human_size(size: int) -> str:
-    """In at most four digits, as in 812 B, 4.5 KiB, 1023 MiB."""
-    if size < 1024:
-        return f"{size} B"
-    value, unit = size / 1024, 0
-    while round(value) >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.{0 if round(value, 1) >= 10 else 1}f} {_UNITS[unit]}"
-
 
 # Spaces of other widths, as some systems put into names, and the joiners of Persian, Hindi and emoji.
 _KEPT = re.compile("([\xa0\u2000-\u200a\u200c\u200d\u202f\u205f\u3000]+)")

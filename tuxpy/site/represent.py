@@ -55,11 +55,14 @@ def _decide(
         return NotModified(etag=variant.etag, fields=for_not_modified(fields), **trail.terms())
     if status != 200:
         return Refuse(status=status, fields=variant.fields[:1], **trail.terms())
-    if variant.file is None:  # no parts of what exists for this answer alone
+    if variant.body is not None:  # no parts of what exists for this answer alone
+        made = variant.body.opened(file.path)
+        opened.extend([] if made is None else [made])
         return Serve(
-            content=variant.content, changed_ns=file.ctime_ns, etag=variant.etag, modified_s=modified_s, fields=fields,
-            **trail.terms(),
+            file=made, content=variant.body.content, changed_ns=file.ctime_ns, etag=variant.etag, modified_s=modified_s,
+            fields=fields, **trail.terms(),
         )
+    assert variant.file is not None
     fields = (*fields, ACCEPT_RANGES)
     whole = Serve(file=variant.file, etag=variant.etag, modified_s=modified_s, fields=fields, **trail.terms())
     return _cut(request, whole, kind.value, trail, now_s)

@@ -37,9 +37,10 @@ from ..model import (
     Serve,
 )
 from ..records import dataclass
+from .made import IN_MEMORY_MAX, in_file
 from .site import read_slices, release
 
-BODY_IN_MEMORY_MAX = 65536  # bytes; a copy of so many is cheaper than a second system call
+BODY_IN_MEMORY_MAX = IN_MEMORY_MAX
 # File times go in ticks of up to 10 ms, and are set before the bytes are: a copy of a file that was written to this
 # recently may miss bytes without a trace, so it is sent and not kept.
 UNSETTLED_S = 0.02
@@ -114,6 +115,8 @@ def _course(decision: Decision, request: Request | None) -> _Course:
 def _serve(serve: Serve, request: Request | None, now: float, head_only: bool) -> Answer:
     """A representation: what is small goes from memory behind the head, what is large from its file."""
     moved = False
+    if serve.file is None and len(serve.content) > BODY_IN_MEMORY_MAX:
+        serve = replace(serve, file=in_file(serve.content).opened(b""), content=b"")
     try:
         course = _course(serve, request)
         wanted = serve.parts or ((0, serve.size),)
@@ -125,17 +128,24 @@ def _serve(serve: Serve, request: Request | None, now: float, head_only: bool) -
             moved = True
             return answer
         parts = _in_memory(serve, wanted)
+        if _is_unsettled(serve, parts is not None, now):
+            serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
         if parts is None:
             answer = _finish(serve, course, int(now), own, wanted, serve.file)
             moved = True
             return answer
-        changed_ns = serve.file.ctime_ns if serve.file else serve.changed_ns
-        if changed_ns is not None and abs(now - changed_ns / 10**9) < UNSETTLED_S:
-            serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
         return _finish(serve, course, int(now), own, parts)
     finally:
         if not moved and serve.file:
             release(serve.file)
+
+
+def _is_unsettled(serve: Serve, is_copy: bool, now: float) -> bool:
+    """Whether what is sent was copied from a file, or made of one, that may have changed since without a trace."""
+    changed_ns = serve.changed_ns
+    if changed_ns is None and is_copy and serve.file is not None:
+        changed_ns = serve.file.ctime_ns
+    return changed_ns is not None and abs(now - changed_ns / 10**9) < UNSETTLED_S
 
 
 # The strict form of csrc/range.h. Whatever else asks for one range is kept for itself.
@@ -211,6 +221,7 @@ def _finish(
         date_at=len(opening),
         witnesses=decision.witnesses,
         why=(*decision.why, course.why),
+        lease=file.lease if file else None,
     )
 
 

@@ -8,73 +8,31 @@ what is compressed here exists for whole answers alone.
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
 from functools import lru_cache
 from typing import Final
 
 from ..http import negotiate
 from ..model import Field, FileFact, Request, text
 from ..records import dataclass
-from . import compress, tags
-from .site import Site, read_slices, release
+from . import codings, compress, tags
+from .made import Body, Full
+from .site import Site, release
+from .sizes import human_size
 from .trail import Trail
 
 log = logging.getLogger("tuxpy")
 
 VARY: Final[Field] = (b"Vary", b"Accept-Encoding")
-_KEPT_BYTES_MAX: Final = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What is sent for a file. `file` is the original or its precompressed sibling; None: `content`, made here."""
+    """What is sent for a file. `file` is the original or its precompressed sibling; None: `body`, made here."""
 
     etag: bytes
     fields: tuple[Field, ...]
     file: FileFact | None
-    content: bytes = b""
-
-
-class Coded:
-    """Bodies compressed here, the last used ones, by version of the file and coding."""
-
-    def __init__(self, bytes_max: int = _KEPT_BYTES_MAX) -> None:
-        self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
-        self._bytes, self._bytes_max = 0, bytes_max
-        self._lock = threading.Lock()
-
-    def body(self, file: FileFact, coding: bytes, site: Site) -> bytes:
-        """The file in this coding. Raises FileChanged, errands.Later."""
-        key = (file.dev, file.ino, file.size, file.mtime_ns, file.ctime_ns, coding)
-        with self._lock:
-            if key in self._bodies:
-                self._bodies.move_to_end(key)
-                return self._bodies[key]
-        return site.made_of("coding", file, key, lambda same: self._made(same, coding, key))
-
-    def _made(self, file: FileFact, coding: bytes, key: tuple[object, ...]) -> bytes:
-        """On a worker, so it is kept even when those who asked are gone."""
-        made, for_good = _encoded(file, coding)
-        if not for_good:
-            return made
-        with self._lock:
-            self._bytes += len(made) - len(self._bodies.get(key, b""))
-            self._bodies[key] = made
-            while self._bytes > self._bytes_max or len(self._bodies) > 10_000:
-                _, oldest = self._bodies.popitem(last=False)
-                self._bytes -= len(oldest)
-        return made
-
-
-def _encoded(file: FileFact, coding: bytes) -> tuple[bytes, bool]:
-    """The body, and whether it is that of this version for good."""
-    for_good = tags.is_settled(file)  # asked before the first byte is read
-    (original,) = read_slices(file, [(0, file.size)])
-    return compress.encode(coding, original), for_good
-
-
-_CODED: Final = Coded()  # one for the process: the key is the version of the file, whatever site it is of
+    body: Body | None = None
 
 
 @lru_cache(maxsize=1000)
@@ -137,18 +95,35 @@ def _find_siblings(
 
 def _made(
     file: FileFact, kind: bytes, preferences: negotiate.Preferences, site: Site, trail: Trail
-) -> tuple[bytes, bytes] | None:
+) -> tuple[bytes, Body] | None:
     """The most welcome coding that can be made here, and the body in it; None when identity is as welcome or better."""
     welcome = negotiate.ranked(preferences, compress.available())
-    must = preferences.refuses_identity and file.size <= compress.BODY_MAX
-    if not welcome or not (must or compress.worth_trying(kind, file.size)):
+    most, refused = site.policy.compress_max, preferences.refuses_identity
+    must = refused and file.size <= most
+    if not welcome or not (must or compress.worth_trying(kind, file.size, most)):
+        if welcome and file.size > most:
+            trail.why.append(_TOO_LARGE.format(human_size(most)))
         return None
     coding = welcome[0]
     if preferences.weight(coding) < preferences.weight(negotiate.IDENTITY):
         return None
-    body = _CODED.body(file, coding, site)
-    if not must and not compress.worthwhile(file.size, len(body)):
+    if not must and (because := codings.not_now(file, site)):
+        trail.why.append(because)
+        trail.cacheable = False
+        return None
+    try:
+        body = codings.coded(file, coding, site)
+    except Full:
+        if must:
+            raise
+        trail.why.append("it is not compressed now: all memory for such bodies is in use")
+        trail.cacheable = False
+        return None
+    if not must and not compress.worthwhile(file.size, body.size):
         trail.why.append(f"{coding.decode()} does not make it clearly smaller")
         return None
-    trail.why.append(f"it is sent as {coding.decode()}, {len(body)} bytes made here")
+    trail.why.append(f"it is sent as {coding.decode()}, {body.size} bytes made here")
     return coding, body
+
+
+_TOO_LARGE: Final = "it is not compressed: it is larger than {} (compress_max); put a .gz, .br or .zst file beside it"
