@@ -17,6 +17,7 @@ from .inline import opener
 from .presence import Asker, gone
 from .privileges import seen_from_within
 from .site.errands import CLOSE_S, Errands
+from .site.looking import Looks
 from .site.sites import Sites
 
 PutOff = tuple[Engine, Miss, int]  # a miss that waits for slow work, and how often it has
@@ -29,10 +30,12 @@ class Generation:
         self.number, self.config = number, config
         self.errands: Errands[Asker] = Errands(errand_threads, knock, gone)
         self.sites = Sites(seen_from_within(config).sites, opener, self.errands)
+        self.looks = Looks(self.sites.looked_at, knock)
 
     def close(self, wait_s: float = 0.0) -> None:
         """Wait so long for slow work that is being done. Any number of times."""
         self.errands.close(wait_s)
+        self.looks.close()
         self.sites.close()
 
 

@@ -123,6 +123,8 @@ class Service:
         more = self._loop.turn(self.generations.next_back)
         with self.going_on("those who wait for slow work could not be looked after"):
             self._answering.let_go()
+        with self.going_on("the rules could not be put in force"):
+            self._take_rules()
         if self.inside is not None:
             more |= self.inside.answer(self)
         if STORE.was_full:
@@ -186,16 +188,9 @@ class Service:
     # Changing.
 
     def renew(self) -> None:
-        """Follow roots and read rules that have changed; what was decided by the old ones is forgotten."""
+        """Begin to look at roots and rules, and look at all else that has no knock."""
         assert self.generations.current is not None
-        try:
-            changed = self.generations.current.sites.renew()
-        except Exception:
-            log.exception("the rules could not be read again; those that were read before stay")
-            changed = False
-        if changed:
-            for engine in self.engines:
-                engine.forget()
+        self.generations.current.looks.begin()
         self.lines.renew()
         if self.access_log is not None:
             self.access_log.look()
@@ -203,6 +198,12 @@ class Service:
             self.refusals.look(self.metrics(), self.clients.refused, time.monotonic())
         if self.inside is not None:
             self.inside.look(self.engines)
+
+    def _take_rules(self) -> None:
+        """Follow roots and rules that have changed; what was decided by the old ones is forgotten."""
+        if self.generations.current is not None and self.generations.current.looks.collect():
+            for engine in self.engines:
+                engine.forget()
 
     def reopen_log(self) -> None:
         """Go on in the file that has the name of the access log now."""

@@ -203,7 +203,7 @@ def test_what_cannot_be_read_keeps_the_rules_and_is_told_once(
     if make is _closed:
         request.getfixturevalue("unprivileged")
     for _ in range(3):
-        assert not site.rules.renew(site)
+        assert not site.renew()
         assert fields(site) == {b"A": b"1"}
     assert [STAYS in message and str(file) in message for message in caplog.messages] == [True]
 

@@ -156,13 +156,14 @@ def _count_looks(running: Running) -> list[float]:
     """When the rules were looked at, from now on."""
     sites, looks = running.server._sites, list[float]()
     assert sites is not None
-    renew = sites.renew
+    (site,) = sites._opened
+    look = site.look
 
-    def counting() -> bool:
+    def counting() -> object:
         looks.append(time.monotonic())
-        return renew()
+        return look()
 
-    sites.renew = counting  # type: ignore[method-assign]
+    site.look = counting  # type: ignore[assignment, method-assign]
     return looks
 
 

@@ -263,7 +263,7 @@ def test_more_hosts_than_may_be_open(
         for host in order:
             assert page(client, host) == (200, f"{host} index.html".encode())
             assert other.ask(get(f"/nothing-{host}", host=host)).status == 404
-        assert _open_hosts(top) <= 3
+        assert until(lambda: _open_hosts(top) <= 3), "engines forget those that are closed, and then they go"
     client.send(b"".join(get("/", host=host) for host in hosts))
     assert [client.read().body for _ in hosts] == [f"{host} index.html".encode() for host in hosts]
 

@@ -34,12 +34,15 @@ _Version: TypeAlias = "tuple[int, ...] | None"
 
 
 @dataclass(slots=True)
-class _Read:
-    """A rules file as it was read last; `version` None: there is none. What is wrong with it was said already."""
+class Read:
+    """A rules file as it was read last; `version` None: there is none. What is wrong with it was said already.
+
+    fault: why it cannot be read; then `content` is what it was before."""
 
     version: _Version = None
     content: bytes = b""
     problems: tuple[str, ...] = ()
+    fault: str = ""
 
 
 def _opened(paths: set[str]) -> dict[str, PasswordFile]:
@@ -51,7 +54,7 @@ def _opened(paths: set[str]) -> dict[str, PasswordFile]:
 
 
 class Rulebook:
-    """What holds now. `renew` says whether that has changed. Raises ConfigError for a password file that is no good."""
+    """What holds now. `take` says whether that has changed. Raises ConfigError for a password file that is no good."""
 
     def __init__(self, policy: Policy, passwords: Mapping[str, PasswordFile] | None = None) -> None:
         """passwords: the files of another site's rulebook with the same policy, which that one renews."""
@@ -61,19 +64,31 @@ class Rulebook:
         self.passwords = _opened(paths) if passwords is None else passwords
         self._generations = self._generations_now()
         self._faults: dict[str, str | None] = {}
-        self._files = {HEADERS: _Read(), REDIRECTS: _Read()}
+        self._files = {HEADERS: Read(), REDIRECTS: Read()}
         self.fields: tuple[FieldRule, ...] = policy.rules
         self.redirects = RedirectTable(policy.redirects)
 
-    def renew(self, site: Site) -> bool:
-        """Look at all files; read those that have changed. Problems go into the log, once."""
-        changed = self._renew_passwords()
-        if self._policy.rules_files is not None:
-            read = [self._renew_file(site, name) for name in self._files]
-            if any(read):
-                self._apply(site)
-                changed = True
-        return changed
+    def look(self, site: Site, root_fd: int) -> dict[bytes, Read]:
+        """The files that have changed, as they are now. On any thread; it may block."""
+        if self._own:
+            for file in self.passwords.values():
+                file.users()
+        if self._policy.rules_files is None:
+            return {}
+        seen = ((name, self._look_at(site, root_fd, name)) for name in self._files)
+        return {name: read for name, read in seen if read is not None}
+
+    def take(self, site: Site, seen: Mapping[bytes, Read]) -> bool:
+        """Put in force what `look` has seen; whether anything is not as it was. Problems go into the log, once."""
+        changed = self._take_passwords()
+        differs = any(read.content != self._files[name].content for name, read in seen.items())
+        for name, read in seen.items():
+            if read.fault and read.fault != self._files[name].fault:
+                log.error("%s/%s: %s; the rules that were read before stay", _shown(site), name.decode(), read.fault)
+            self._files[name] = read
+        if differs:
+            self._apply(site)
+        return changed or differs
 
     def problems(self, site: Site) -> tuple[str, ...]:
         """What is wrong with the files now, as the log has said."""
@@ -85,11 +100,10 @@ class Rulebook:
     def _generations_now(self) -> dict[str, int]:
         return {path: file.generation for path, file in self.passwords.items()}
 
-    def _renew_passwords(self) -> bool:
+    def _take_passwords(self) -> bool:
         if not self._own:
             return False
         for path, file in self.passwords.items():
-            file.users()
             if file.fault is not None and self._faults.get(path) != file.fault:
                 log.error("%s; the users that were read before stay", file.fault)
             self._faults[path] = file.fault
@@ -99,31 +113,28 @@ class Rulebook:
 
     # _headers and _redirects.
 
-    def _renew_file(self, site: Site, name: bytes) -> bool:
-        """Whether the file has another content than before."""
+    def _look_at(self, site: Site, root_fd: int, name: bytes) -> Read | None:
+        """The file as it is now; None: as it was. The version is older than the content: what is written in between is
+        seen the next time."""
         known = self._files[name]
         try:
-            found = os.stat(name, dir_fd=site.root_fd)
+            found = os.stat(name, dir_fd=root_fd)
             version: _Version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         except (FileNotFoundError, NotADirectoryError):
             version = None
         except OSError as error:  # it may well be there
             version = (error.errno or 0,)
         if version == known.version:
-            return False
-        content = b"" if version is None else self._content(site, name)
-        changed = content is not None and content != known.content
-        self._files[name] = _Read(version, known.content if content is None else content, known.problems)
-        return changed
-
-    def _content(self, site: Site, name: bytes) -> bytes | None:
-        """What is in the file, as far as it may be; None when it cannot be read."""
-        found = site.open(name)
-        if not isinstance(found, FileFact):
-            log.error("%s/%s: %s; the rules that were read before stay", _shown(site), name.decode(), found.why)
             return None
-        with open(found.fd, "rb") as file:
-            return file.read(FILE_BYTES_MAX + 1)
+        if version is None:
+            return Read(problems=known.problems)
+        if len(version) == 1:
+            return Read(version, known.content, known.problems, os.strerror(version[0]))
+        opened = site.open(name, root_fd)
+        if not isinstance(opened, FileFact):
+            return Read(version, known.content, known.problems, opened.why)
+        with open(opened.fd, "rb") as file:
+            return Read(version, file.read(FILE_BYTES_MAX + 1), known.problems)
 
     def _apply(self, site: Site) -> None:
         dialect = self._policy.rules_files

@@ -21,15 +21,15 @@ import os
 import stat
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, SIGNIFICANT, FileFact, Request, Witness
 from ..records import dataclass
 from ..rules.policy import Links, Policy
 from .errands import Errands, Kind
 from .opening import PATH_BYTES_MAX, OpenBeneath, walk_beneath
-from .root import FileChanged, Root
-from .rulebook import Rulebook
+from .root import FileChanged, Glance, Root
+from .rulebook import Read, Rulebook
 
 if TYPE_CHECKING:
     from ..rules.password_file import PasswordFile
@@ -67,6 +67,7 @@ class IsDirectory:
 
 
 Found = FileFact | IsDirectory | Absent | Denied
+Seen: TypeAlias = "tuple[Glance, dict[bytes, Read]]"
 
 _NO_SUCH_NAME = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _OUTCOMES: dict[int, Absent | Denied] = {
@@ -121,7 +122,7 @@ class Site:
         self._root = Root(root)
         self._moved = False
         self._links = _LINKS[policy.links]
-        self.rules.renew(self)
+        self.rules.take(self, self.rules.look(self, self.root_fd))
 
     @property
     def root_fd(self) -> int:
@@ -143,10 +144,27 @@ class Site:
         return self
 
     def renew(self) -> bool:
-        """Follow the root's name and read changed rules; whether anything is not as it was. Asked twice a second."""
-        self._moved |= self._root.take(self._root.look())
+        """Follow the root's name and read changed rules; whether anything is not as it was. May block."""
+        return self.take(self.look())
+
+    def look(self) -> Seen:
+        """See where the root's name leads, and what the files of rules say there. On any thread; it may block."""
+        glance = self._root.look()
+        if isinstance(glance, int):
+            try:
+                return glance, self.rules.look(self, glance)
+            except BaseException:
+                os.close(glance)
+                raise
+        with self._root.held() as root_fd:
+            return glance, self.rules.look(self, root_fd)
+
+    def take(self, seen: Seen) -> bool:
+        """Put in force what `look` has seen; whether anything is not as it was."""
+        glance, rules = seen
+        self._moved |= self._root.take(glance)
         moved, self._moved = self._moved, False
-        return self.rules.renew(self) or moved
+        return self.rules.take(self, rules) or moved
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..config.sites import MassHosting, SiteConfig
 from ..errors import ConfigError
@@ -22,13 +23,17 @@ from ..rules.access import Classifier, classes_of
 from ..rules.hosts import HostTable, directory_of
 from ..rules.policy import Links, Policy
 from .errands import Errands
+from .looking import Looked
 from .opening import OpenBeneath
-from .site import Site, significant_for
+from .root import FileChanged
+from .site import Seen, Site, significant_for
 
 log = logging.getLogger("tuxpy")
 
 Opener = Callable[[Links], OpenBeneath]
+SeenHosts: TypeAlias = "tuple[Seen, list[tuple[bytes, Site, Seen | None]]]"
 
+_LEAVING_MAX: Final = 256  # descriptors of hosts that are not open any more
 MASS_SITES_MAX: Final = 1024  # hosts of one mass-hosting directory that are open at once: a descriptor each
 _MISDIRECTED: Final = Refuse(status=421, why=("no site of this server has the name that the request was sent to",))
 _AUTHORITY = re.compile(rb"(?i:https?)://([^/?]*)")
@@ -86,8 +91,13 @@ class Sites:
             return found.find(host) or replace(_MISDIRECTED, cacheable=False)  # it may get a directory
         return found or _MISDIRECTED
 
+    @property
+    def looked_at(self) -> Sequence[Looked]:
+        """Those whose roots and rules are looked at one after the other (looking.py)."""
+        return self._opened
+
     def renew(self) -> bool:
-        """Follow roots, read changed rules; whether anything is not as it was."""
+        """Follow roots, read changed rules; whether anything is not as it was. May block."""
         changed = [site.renew() for site in self._opened]  # every one of them, whatever the first says
         return any(changed)
 
@@ -115,6 +125,9 @@ class _Mass:
         self._above, self._how = above, how
         self._hosts: OrderedDict[bytes, Site] = OrderedDict()
         self._crowded = False
+        self._leaving: list[Site] = []
+        self._forgotten: list[Site] = []
+        self._lock = threading.Lock()
         self.admitted = above.admitted
 
     def find(self, host: bytes | None) -> Site | None:
@@ -122,6 +135,10 @@ class _Mass:
         name = directory_of(host, self._how.strip_www, self._how.hash_level)
         if name is None:
             return None
+        with self._lock:  # a worker may look for a host, too
+            return self._found(name)
+
+    def _found(self, name: bytes) -> Site | None:
         if name in self._hosts:
             self._hosts.move_to_end(name)
             return self._hosts[name]
@@ -129,7 +146,7 @@ class _Mass:
         if not os.path.isdir(root):  # noqa: PTH112
             return None
         if len(self._hosts) >= MASS_SITES_MAX:
-            self._hosts.popitem(last=False)[1].close()
+            self._leave(self._hosts.popitem(last=False)[1])
             self._crowded = True
         try:
             above = self._above
@@ -145,17 +162,45 @@ class _Mass:
         self._hosts[name] = site
         return site
 
+    @property
+    def root(self) -> str:
+        """The directory that holds the hosts."""
+        return self._above.root
+
     def renew(self) -> bool:
-        """Hosts without a directory are closed: whoever asks gets the answer for hosts that there are not."""
-        gone = [name for name, site in self._hosts.items() if not os.path.isdir(site.root)]  # noqa: PTH112
-        for name in gone:
-            self._hosts.pop(name).close()
-        changed = [self._above.renew(), *(site.renew() for site in self._hosts.values()), bool(gone), self._crowded]
+        """As that of a site."""
+        return self.take(self.look())
+
+    def look(self) -> SeenHosts:
+        """See which hosts still have a directory, and what is in them. On any thread; it may block."""
+        hosts = list(self._hosts.items())
+        there = [(name, site, os.path.isdir(site.root)) for name, site in hosts]  # noqa: PTH112
+        return self._above.look(), [(name, site, _seen(site) if is_dir else None) for name, site, is_dir in there]
+
+    def take(self, seen: SeenHosts) -> bool:
+        """Hosts without a directory are closed: their clients get the answer for hosts that there are not."""
+        above, hosts = seen
+        for site in self._forgotten:
+            site.close()
+        changed = [self._above.take(above), self._crowded]
+        for name, site, found in hosts:
+            if found is not None:
+                changed.append(site.take(found))
+            elif self._hosts.get(name) is site:
+                self._leave(self._hosts.pop(name))
+                changed.append(True)
         self._crowded = False
+        self._forgotten, self._leaving = self._leaving, []  # until the next look
         return any(changed)
 
+    def _leave(self, site: Site) -> None:
+        """Its descriptor stays open until the engines have forgotten what rests on it: witnesses know its number."""
+        self._leaving.append(site)
+        if len(self._leaving) > _LEAVING_MAX:
+            self._leaving.pop(0).close()
+
     def close(self) -> None:
-        for site in self._hosts.values():
+        for site in (*self._hosts.values(), *self._leaving, *self._forgotten):
             site.close()
         self._hosts.clear()
         self._above.close()
@@ -163,6 +208,14 @@ class _Mass:
     @property
     def problems(self) -> tuple[str, ...]:
         return tuple(problem for site in (self._above, *self._hosts.values()) for problem in site.problems)
+
+
+def _seen(site: Site) -> Seen | None:
+    """What is to be seen of it; None when it has been closed meanwhile."""
+    try:
+        return site.look()
+    except FileChanged:
+        return None
 
 
 def _united(lists: Iterator[tuple[bytes, ...]]) -> tuple[bytes, ...]:

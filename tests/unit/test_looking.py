@@ -1,0 +1,109 @@
+"""Roots and rules are looked at on a thread: a file system that hangs keeps nobody else's from being seen."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from support.poll import DEADLINE_S, until
+
+from tuxpy.site import looking
+from tuxpy.site.looking import Looks
+
+
+class Pretended:
+    """A site that is looked at."""
+
+    def __init__(self, root: str) -> None:
+        self.root, self.looked, self.taken = root, 0, 0
+        self.may = threading.Event()
+        self.may.set()
+        self.fails: Exception | None = None
+
+    def look(self) -> int:
+        self.looked += 1
+        assert self.may.wait(DEADLINE_S)
+        if self.fails is not None:
+            raise self.fails
+        return self.looked
+
+    def take(self, seen: int) -> bool:
+        self.taken = seen
+        return True
+
+
+@pytest.fixture
+def sites(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Pretended]]:
+    monkeypatch.setattr(looking, "LATE_S", 0.05)
+    sites = [Pretended(name) for name in ("/one", "/sick", "/two")]
+    yield sites
+    for site in sites:
+        site.may.set()
+
+
+def rounds(looks: Looks, site: Pretended, count: int) -> bool:
+    """As the judge does it, until the site was taken so often."""
+
+    def turn() -> bool:
+        looks.begin()
+        looks.collect()
+        return site.taken >= count
+
+    return until(turn)
+
+
+def test_each_site_is_looked_at_again_and_again(sites: list[Pretended]) -> None:
+    looks = Looks(sites, lambda: None)
+    assert all(rounds(looks, site, 3) for site in sites)
+    looks.close()
+
+
+def test_one_that_hangs_is_left_behind(sites: list[Pretended], caplog: pytest.LogCaptureFixture) -> None:
+    """It is said once, and said when it answers again; it is not looked at meanwhile."""
+    caplog.set_level(logging.WARNING)
+    looks = Looks(sites, lambda: None)
+    one, sick, two = sites
+    sick.may.clear()
+    began = time.monotonic()
+    assert rounds(looks, two, 5)
+    assert rounds(looks, one, 5)
+    assert (sick.looked, sick.taken) == (1, 0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "/sick: its file system does not answer; what was read there before stays in force"
+    ]
+    assert time.monotonic() - began < DEADLINE_S
+    sick.may.set()
+    assert rounds(looks, sick, 3)
+    assert caplog.records[1].getMessage() == "/sick: its file system answers again"
+    assert len(caplog.records) == 2
+    looks.close()
+
+
+def test_a_fault_is_said_once(sites: list[Pretended], caplog: pytest.LogCaptureFixture) -> None:
+    """A disk that has died is no fault of ours: one sentence without a traceback; another fault is said, too."""
+    looks = Looks(sites, lambda: None)
+    sick = sites[1]
+    for error in (OSError(107, "Transport endpoint is not connected"), OSError(5, "Input/output error")):
+        caplog.clear()
+        sick.fails = error
+        before = sites[2].taken
+        assert rounds(looks, sites[2], before + 5)
+        (said,) = caplog.records
+        assert (error.strerror or "") in said.getMessage()
+        assert said.exc_info is None
+    sick.fails = None
+    assert rounds(looks, sick, sick.looked + 1)
+    looks.close()
+
+
+def test_closing_waits_for_no_file_system(sites: list[Pretended]) -> None:
+    looks = Looks(sites, lambda: None)
+    sites[1].may.clear()
+    looks.begin()
+    assert until(lambda: sites[1].looked)
+    began = time.monotonic()
+    looks.close()
+    assert time.monotonic() - began < DEADLINE_S / 2
