@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "guard.h"
+#include "room.h"
 #include "serve.h"
 
 /* Whatever accept4(2) would refuse for ever is refused here, so that nobody waits for it. */
@@ -69,8 +70,8 @@ static void give_up_port(struct tux_engine *e, u32 number)
     if (port->drain_turns > 0 && port->shut) (void)shutdown(port->listener, SHUT_RD);
     (void)e->backend->ops->listen(e->backend, number, -1);
     port->listener = -1;
-    port->shed = port->drain_turns = 0;
-    port->changed = false;
+    port->shed = port->drain_turns = port->going = 0;
+    port->changed = port->full = false;
 }
 
 static void use_port(struct tux_engine *e, struct tux_run *run, u32 number)
@@ -177,6 +178,7 @@ static void wake_parked(struct tux_engine *e, struct tux_port *port, i64 result)
     TUX_ASSERT(run != NULL);
     port->parked_count--;
     port->changed = true;
+    if (result >= 0 && !port->full) tux_room_make(e, run->port - 1u);
     tux_conn_of(e, run)->crowded = result >= 0 && tux_guard_crowded(e, port);
     tux_land(run, result);
     tux_wake(e, run);
@@ -288,15 +290,17 @@ void tux_accept_unpark(struct tux_engine *e, struct tux_run *run)
 
 void tux_accept_update(struct tux_engine *e)
 {
-    if (e->retry_ms != 0 && e->stage.now_ms >= e->retry_ms) {
-        e->retry_ms = 0;
-        for (u32 i = 0; i < e->port_count; i++) e->ports[i]->changed = true;
-    }
+    u64 now_ms = e->stage.now_ms;
+    bool retry = e->retry_ms != 0 && now_ms >= e->retry_ms, room = e->room_ms != 0 && now_ms >= e->room_ms;
+    if (retry) e->retry_ms = 0;
+    if (room) e->room_ms = 0;
+    for (u32 i = 0; (retry || room) && i < e->port_count; i++) e->ports[i]->changed = true;
     for (u32 i = 0; i < e->port_count; i++) {
         struct tux_port *port = e->ports[i];
         if (!port->changed) continue;
         port->changed = false;
         if (port->listener < 0) continue;
+        tux_room_make(e, i);
         bool closed = e->retry_ms != 0 || port->drain_turns > 0;
         e->backend->ops->want(e->backend, i, closed ? 0 : port->parked_count);
     }

@@ -20,6 +20,9 @@ struct tux_conn {
     bool forwards;    /* a trusted proxy's, which says for each request who asks: class_number is of that one */
     u8 refused_by;    /* an enum tux_limit, counted from 1: nobody will read what it asks */
     bool crowded;     /* hardly a run was free when it came */
+    u8 goes;          /* it has been told to end, to make room at this port (counted from 1) */
+    bool heading;     /* the time of its head runs: it is not given anew by what comes before the next one */
+    u16 blank;        /* bytes of empty lines before its next head */
     struct tux_client *client; /* where its address is counted; NULL: it is not */
     bool leaving; /* its listener is being drained: the next answer is the last, and an idle one closes at leave_ms */
     u64 leave_ms;

@@ -31,12 +31,28 @@ struct tux_port {
     u32 parked_count;
     u32 users;       /* runs that accept here, now or later; with the last of them the listener is given back */
     u32 shed;        /* so many of them shall end instead of accepting again */
+    u32 going;       /* connections that have been told to end, to make room */
+    bool full;       /* ... and of which there were not enough */
     u32 drain_turns; /* turns since draining began; 0 = it has not */
     u64 leave_ms;    /* draining: idle connections stay until then */
     bool shut;       /* draining: the listener is shut down, else left to others */
     bool changed;    /* the back-end must be told the new count */
     int early[TUX_BACKLOG]; /* connections that a multishot accept took while no run was parked */
     u32 early_count;
+};
+
+/* Who may be ended when a listener is crowded, see room.h. */
+struct tux_leaver {
+    u64 order;
+    u32 slot, generation;
+};
+
+struct tux_room {
+    u8 *stands; /* by slot */
+    struct tux_leaver oldest[TUX_ROOM_BATCH];
+    u32 count, next, hand;
+    u8 port;      /* of these, counted from 1 */
+    u64 until_ms; /* so long they are the oldest */
 };
 
 struct tux_answer {
@@ -75,6 +91,7 @@ struct tux_engine {
     struct tux_stage stage;
     struct tux_backend *backend;
     struct tux_deadlines deadlines;
+    struct tux_room room;
     struct tux_decisions decisions;
     struct tux_windows windows;
     struct tux_response *ready_answer[TUX_LIMITS][TUX_READY_FORMS]; /* NULL: none was given; not among the metrics */
@@ -91,6 +108,7 @@ struct tux_engine {
     u32 rules_unsettled; /* questions and checks under older ones */
     u32 checks_begun;    /* with a worker, or back from it and not yet looked at */
     u64 retry_ms;    /* accept again then (EMFILE and its kin); 0 = no pause */
+    u64 room_ms;     /* some port is full: look then who may go; 0 = none is */
     i64 wall_s;
     bool notify; /* the caller has something to take: misses or completions */
     bool stop;

@@ -71,6 +71,12 @@ void tux_guard_count_again(struct tux_engine *e, struct tux_conn *conn)
     if (counted) conn->client = tux_clients_enter(e->clients, tux_client_key(conn->address), e->turn_ns);
 }
 
+u64 tux_guard_party(const struct tux_engine *e, struct tux_conn *conn)
+{
+    tux_guard_look(conn);
+    return networks_of(e, conn) ? 0 : tux_client_key(conn->address);
+}
+
 static void note_refusal(struct tux_engine *e, const struct tux_conn *conn, enum tux_limit limit)
 {
     tux_metric_add(&e->metrics.limited[limit], 1);
@@ -98,7 +104,7 @@ bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn)
 bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port)
 {
     if (!e->options.bounds.refuse || port->drain_turns > 0) return false;
-    return port->parked_count < port->users >> TUX_REFUSE_SHIFT;
+    return port->full && port->parked_count < port->users >> TUX_REFUSE_SHIFT;
 }
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */

@@ -31,7 +31,10 @@ void tux_guard_answered(struct tux_engine *e, struct tux_conn *conn, bool keep);
 /* A ready answer has come down. */
 void tux_guard_ready(struct tux_engine *e, struct tux_command *command);
 
-/* So far a listener is busy that newcomers are told so; nobody when too few accept there to spare any. */
+/* By what connections of one client are told: its address, 0 for one of which nothing is counted (a proxy's). */
+u64 tux_guard_party(const struct tux_engine *e, struct tux_conn *conn);
+
+/* So far a listener is busy that newcomers are told so: hardly a run is free, and room.h could make none. */
 bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port);
 
 static inline bool tux_guard_looks(const struct tux_conn *conn) { return conn->client || conn->refused_by; }

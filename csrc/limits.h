@@ -20,7 +20,11 @@
 #define TUX_CLIENTS_MAX (1u << 22) /* addresses that are counted at once: four for each connection that can be */
 #define TUX_INTERVAL_NS_MAX 3600000000000u /* so that a burst of the most requests is still a u64 of nanoseconds */
 #define TUX_BURST_MAX 1000000u
-#define TUX_REFUSE_SHIFT 4        /* a sixteenth of the runs of a listener is for refusing */
+#define TUX_REFUSE_SHIFT 4        /* a sixteenth of the runs of a listener is kept for newcomers */
+#define TUX_ROOM_USERS_LEAST 4    /* ... and one of so few; of fewer none can be spared */
+#define TUX_ROOM_BATCH 64         /* connections that may be ended are looked for so many at a time */
+#define TUX_ROOM_SAMPLE 64        /* ... and by so many is told whether one address crowds the others out */
+#define TUX_ROOM_CROWD_LEAST 8    /* ... if there are at least so many */
 #define TUX_REFUSE_BYTES 2048     /* of what such a client has sent, as much is kept for the log */
 #define TUX_WORKERS_MAX 64
 #define TUX_SHARED_MAX 16
@@ -43,6 +47,7 @@
 /* Heads. The key holds the request line and the significant fields, so it is never longer than the head. */
 #define TUX_HEAD_BYTES_LEAST 256
 #define TUX_HEAD_BYTES_MAX 65536
+#define TUX_BLANK_BYTES_MAX 4096  /* of empty lines before a head; beyond that the connection ends */
 #define TUX_PLAIN_BYTES_MAX 4096  /* of a head that is refused, so that its connection may stay open */
 #define TUX_KEY_PREFIX 12         /* before the head's part of a key: the line, the class and whether it is the last */
 #define TUX_SIGNIFICANT_MAX 32

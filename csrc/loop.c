@@ -15,6 +15,7 @@
 #include "guard.h"
 #include "life.h"
 #include "measure.h"
+#include "room.h"
 #include "rules.h"
 #include "serve.h"
 #include "timeout.h"
@@ -60,6 +61,7 @@ static void go(struct tux_engine *e, struct tux_run *run)
         u64 limit = run->wait == TUX_WAIT_TIMER ? run->progress : tux_timeout_of(e, run);
         if (run->deadline_ms && (limit == 0 || run->deadline_ms < limit)) limit = run->deadline_ms;
         tux_deadline_set(&e->deadlines, run->slot, limit);
+        tux_room_note(e, run);
     }
     if (run->frame.chain) tux_measure_stand(e, run, run->wait);
 }
@@ -207,6 +209,7 @@ static int timeout_of(const struct tux_engine *e)
     u64 next_ms = e->deadlines.next_ms;
     if (next_ms != UINT64_MAX && next_ms < e->swept_ms + TUX_SWEEP_MS) next_ms = e->swept_ms + TUX_SWEEP_MS;
     if (e->retry_ms != 0 && e->retry_ms < next_ms) next_ms = e->retry_ms;
+    if (e->room_ms != 0 && e->room_ms < next_ms) next_ms = e->room_ms;
     if (next_ms == UINT64_MAX) return -1;
     u64 now_ms = e->stage.now_ms;
     return next_ms <= now_ms ? 0 : (int)tux_min_u64(next_ms - now_ms, 3600000);

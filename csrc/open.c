@@ -56,6 +56,7 @@ static void give_back(struct tux_engine *e)
     free(e->conns);
     free(e->cold);
     free(e->deadlines.at_ms);
+    free(e->room.stands);
     free(e->stage.trace);
     free(e);
 }
@@ -76,7 +77,8 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     e->cold = calloc(o->slots, sizeof *e->cold);
     e->deadlines =
         (struct tux_deadlines){.at_ms = calloc(o->slots, sizeof(u64)), .slots = o->slots, .next_ms = UINT64_MAX};
-    if (!e->runs || !e->conns || !e->cold || !e->deadlines.at_ms) return -ENOMEM;
+    e->room.stands = calloc(o->slots, 1);
+    if (!e->runs || !e->conns || !e->cold || !e->deadlines.at_ms || !e->room.stands) return -ENOMEM;
     for (u32 i = o->slots; i-- > 0;) {
         e->runs[i].slot = i;
         tux_list_push(e, &e->unused, &e->runs[i]);

@@ -19,10 +19,11 @@
 #include "note.h"
 #include "proxy.h"
 #include "ranged.h"
+#include "room.h"
 
 /* --- recv_head ----------------------------------------------------------------------------------------------- */
 
-/* Empty lines before a request line are skipped (RFC 9112 section 2.2). */
+/* Empty lines before a request line are skipped (RFC 9112 section 2.2), so many bytes of them. */
 static void skip_empty_lines(struct tux_conn *conn)
 {
     u32 skip = 0, kept = tux_conn_kept(conn);
@@ -32,7 +33,9 @@ static void skip_empty_lines(struct tux_conn *conn)
         else if (skip + 1 < kept && bytes[skip] == '\r' && bytes[skip + 1] == '\n') skip += 2;
         else break;
     }
-    if (skip > 0) tux_conn_consume(conn, skip);
+    if (skip == 0) return;
+    conn->blank = (u16)tux_min_u64(conn->blank + skip, TUX_BLANK_BYTES_MAX + 1);
+    tux_conn_consume(conn, skip);
 }
 
 static i64 have_head(struct tux_conn *conn, const u8 *head, size_t length, u32 flags)
@@ -86,6 +89,26 @@ static i64 no_more_input(struct tux_engine *e, struct tux_conn *conn, bool expir
     return have_head(conn, conn->input + conn->input_at, tux_conn_kept(conn), TUX_MISS_HEAD_TIMEOUT);
 }
 
+/* A head has its time from its first byte on, an idle connection from its last answer on. Neither is renewed by what is
+ * skipped. */
+static void set_patience(struct tux_engine *e, struct tux_conn *conn)
+{
+    bool begins = tux_conn_kept(conn) > 0 && !conn->heading && !conn->refused_by;
+    if (begins) conn->limit_ms = e->stage.now_ms + e->options.head_ms;
+    else if (conn->limit_ms == 0) conn->limit_ms = e->stage.now_ms + e->options.idle_ms;
+    conn->heading |= begins;
+}
+
+/* Nothing has come. The result, or TUX_AGAIN to wait. */
+static i64 no_input(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn)
+{
+    set_patience(e, conn);
+    bool leaves = conn->leaving && tux_conn_kept(conn) == 0 && e->stage.now_ms >= conn->leave_ms;
+    if (!conn->goes && !leaves) return TUX_AGAIN;
+    run->wait = TUX_WAIT_NOT;
+    return 0;
+}
+
 static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
@@ -97,8 +120,8 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
     if (dealt_with) tux_conn_consume(conn, conn->head_bytes);
     conn->head = NULL;
     if (tux_take_landed(run, &landed)) {
-        if (landed != -ETIME) return landed;
-        if (!conn->leaving || tux_conn_kept(conn) > 0) return no_more_input(e, conn, true);
+        if (landed != -ETIME && !conn->goes) return landed;
+        if (!conn->goes && (!conn->leaving || tux_conn_kept(conn) > 0)) return no_more_input(e, conn, true);
     } /* who must leave and says something at the last moment is heard */
     for (;;) {
         i64 length = kept_head(e, conn);
@@ -109,13 +132,10 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
             run->wait = TUX_WAIT_NOT;
             return -EAGAIN;
         }
-        if (n == TUX_AGAIN) {
-            if (tux_conn_kept(conn) > 0 && conn->limit_ms == 0) conn->limit_ms = stage->now_ms + e->options.head_ms;
-            if (!conn->leaving || tux_conn_kept(conn) > 0 || stage->now_ms < conn->leave_ms) return n;
-            run->wait = TUX_WAIT_NOT;
-            return 0;
-        }
+        if (n == TUX_AGAIN) return no_input(e, run, conn);
         if (n <= 0) return n; /* also half a head and then the end: nobody is left to be answered */
+        if (__builtin_expect(conn->goes, 0)) tux_room_settled(e, conn, false);
+        if (conn->blank > TUX_BLANK_BYTES_MAX) return 0;
         if (__builtin_expect(conn->refused_by, 0)) {
             if (keep_beginning(conn, data, (size_t)n) != 0) return -ENOMEM;
             continue;
@@ -124,7 +144,6 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
             size_t end = tux_head_end(data, (size_t)n, 0);
             bool plain = end == (size_t)n && end <= e->options.head_bytes_max && data[0] != '\r' && data[0] != '\n';
             if (plain) return have_head(conn, data, end, 0);
-            conn->limit_ms = 0; /* the whole head has its time from its first byte on */
         }
         if (tux_conn_keep_input(conn, data, (size_t)n) != 0) return -ENOMEM;
     }
@@ -156,6 +175,7 @@ static i64 serve_recv_proxy(struct tux_stage *stage, struct tux_run *run, const 
     i64 landed, n;
     if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
     bool in_time = !tux_take_landed(run, &landed);
+    if (conn->goes) return -ECANCELED;
     tux_guard_look(conn);
     bool may = conn->local || tux_guard_classify(e, conn);
     if (!conn->local && tux_address_is_none(conn->address)) return -ENOTCONN; /* gone, as after a check of its health */
@@ -221,6 +241,8 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
     tux_conn_end_request(conn, &e->metrics);
     conn->requests++;
     conn->limit_ms = 0;
+    conn->heading = false;
+    conn->blank = 0;
     conn->closing = !keep;
     tux_guard_answered(e, conn, keep);
     return stopped ? result : keep;
@@ -286,6 +308,7 @@ void tux_serve_end(struct tux_engine *e, struct tux_run *run)
 {
     struct tux_conn *conn = tux_conn_of(e, run);
     if (conn->fd < 0) return;
+    if (__builtin_expect(conn->goes, 0)) tux_room_settled(e, conn, true);
     tux_metric_add(&e->metrics.connections, -1);
     tux_conn_reset(conn, &e->metrics);
 }

@@ -25,7 +25,7 @@ class Limits:
     cache_bytes_max: int = 64 << 20
     cache_files_max: int = 1024  # descriptors that the decision cache may hold open
     head_ms: int = 10_000
-    idle_ms: int = 60_000
+    idle_ms: int = 75_000
     send_ms: int = 30_000
     linger_ms: int = 2_000
 

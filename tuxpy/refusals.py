@@ -15,6 +15,7 @@ EVERY_S: Final = 10.0  # between two lines of one kind
 # counter, the limit by whose table the last one is known (None: by none), and what is said.
 _KINDS: Final[tuple[tuple[str, int | None, str], ...]] = (
     ("limited_0", None, "%d connections were told that the server is busy (503): raise server.max_connections"),
+    ("made_room", None, "%d idle or unfinished connections were closed to make room: raise server.max_connections"),
     ("limited_1", CONNECTIONS, "%d connections were refused (429) by limits.connections_per_address"),
     ("dropped", CONNECTIONS, "%d connections were closed in silence, far beyond limits.connections_per_address"),
     ("limited_2", RATE, "%d requests were refused (429) by limits.requests_per_address"),

@@ -113,7 +113,7 @@ def test_what_holds_and_who_said_so(run: Run, file: Path) -> None:
         "[server]",
         'listen = ["127.0.0.1:9"]  # ' + f"{file}:2, TUXPY_PORT",
         f"workers = 1  # {file}:3",
-        'idle = "60s"  # default',
+        'idle = "75s"  # default',
         "[site]",
         f'root = "{file.parent}/www"  # {file}:5',
         'index = ["a.html"]  # TUXPY_INDEX',

@@ -128,6 +128,10 @@ def _limits(snap: Snapshot) -> Iterator[Family]:
         _one(total("dropped")),
     )  # fmt: skip
     yield Family(
+        "tuxpy_made_room_connections", "counter", "Idle or unfinished connections closed to make room for others.",
+        _one(total("made_room")),
+    )  # fmt: skip
+    yield Family(
         "tuxpy_used_up_connections", "counter", "Connections closed as they have had all requests they may.",
         _one(total("used_up")),
     )  # fmt: skip

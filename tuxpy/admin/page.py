@@ -169,6 +169,7 @@ def _figures(snap: Snapshot) -> str:
         ("Trouble", (
             ("heads not complete in time", _number(total("head_timeouts"))),
             ("idle for too long", _number(total("idle_timeouts"))),
+            ("closed to make room", _number(total("made_room"))),
             ("clients that took nothing", _number(total("send_timeouts"))),
             ("refused by limits", _number(sum(snap.totals("limited", 3)) + total("dropped"))),
             ("PROXY headers missing or wrong", _number(total("proxy_faults"))),

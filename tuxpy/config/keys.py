@@ -84,7 +84,7 @@ _SERVER = (
     Key("backend", k.BACKEND, "auto", "How engines wait.",
         "By io_uring, by epoll, or as the kernel allows."),
     Key("max_connections", k.WHOLE, 4096, "Of the whole server.",
-        "Up to 1048576. What those beyond meet says limits.when_full."),
+        "Up to 1048576. Those beyond take the place of idle ones; see limits.when_full."),
     Key("preload", k.BOOL, False, "Judge the whole site at start, before anybody asks.",
         "For browsers, by the hosts of each site, and for what the cache has room for; again after a reload. Real"
         " requests go first."),
@@ -93,9 +93,11 @@ _SERVER = (
 
 _TIMEOUTS = (
     Key("head", k.DURATION, "10s", "From the first byte of a request's head to its end."),
-    Key("idle", k.DURATION, "60s", "Between two requests of a connection."),
+    Key("idle", k.DURATION, "75s", "Between two requests of a connection.",
+        "Longer than a proxy or load balancer in front keeps its own: many of them wait for 60 seconds."),
     Key("send", k.DURATION, "30s", "Without a byte taken by the client."),
-    Key("drain", k.DURATION, "30s", "From the signal to the end: what is not done then is cut off."),
+    Key("drain", k.DURATION, "8s", "From the signal to the end: what is not done then is cut off.",
+        "Containers are killed ten seconds after the signal, unless that is changed, too."),
 )
 
 _LIMITS = (
@@ -115,9 +117,11 @@ _LIMITS = (
         "From 1MiB on. When it is all in use, files are sent as they are and listings get 503."),
     Key("exempt", k.ADDRESSES, [], "Addresses and networks that are not counted.",
         "Trusted proxies never are, nor are unix sockets."),
-    Key("when_full", k.choice(*WHEN_FULL), "refuse", "When hardly a connection is left.",
-        "refuse uses the last sixteenth of the connections of a listener to tell newcomers that the server is busy: 503"
-        " with Retry-After. wait leaves them in the kernel's queue. With fewer than 16 an engine they always wait."),
+    Key("when_full", k.choice(*WHEN_FULL), "refuse", "When no room can be made.",
+        "A sixteenth of the connections of a listener is kept for newcomers: idle connections close for them, then"
+        " those with an unfinished head, the longest waiting first, and first those of an address that has most of"
+        " them. When all are being answered, refuse tells newcomers that the server is busy: 503 with Retry-After; wait"
+        " leaves them in the kernel's queue. With fewer than 16 an engine they always wait."),
 )
 
 _LOG = (

@@ -99,9 +99,9 @@ class Config:
     max_connections: int = 4096  # of the whole server
     preload: bool = False  # the whole site is judged at start
     head_timeout_s: float = 10.0  # from the first byte of a head to its end
-    idle_timeout_s: float = 60.0  # between two requests
+    idle_timeout_s: float = 75.0  # between two requests
     send_timeout_s: float = 30.0  # without a byte taken by the peer
-    drain_timeout_s: float = 30.0  # from the signal to the end
+    drain_timeout_s: float = 8.0  # from the signal to the end
     limits: ClientLimits = field(default_factory=ClientLimits)
     proxies: Proxies = field(default_factory=Proxies)
     admin: tuple[Address, ...] = ()  # where the server tells of itself

@@ -1,0 +1,144 @@
+/* room.c: who goes when a listener is crowded. */
+#include "room.h"
+
+#include <sys/ioctl.h>
+
+#include "guard.h"
+
+_Static_assert((TUX_PORTS_MAX << TUX_STANDS_BITS) <= UINT8_MAX, "a port and what is waited for fit in a byte");
+
+/* --- whose connections crowd the listener ----------------------------------------------------------------------- */
+
+/* The address of which most of those that wait are, by a sample; 0 when there is no such crowd. */
+static u64 crowd_of(struct tux_engine *e, u8 port)
+{
+    u64 party[TUX_ROOM_SAMPLE], crowd = 0;
+    u32 slots = e->options.slots, stride = slots / TUX_ROOM_SAMPLE + 1, sampled = 0, most = 0;
+    u32 first = e->room.hand++ % stride;
+    for (u32 slot = first; slot < slots && sampled < TUX_ROOM_SAMPLE; slot += stride)
+        if (e->room.stands[slot] >> TUX_STANDS_BITS == port) party[sampled++] = tux_guard_party(e, &e->conns[slot]);
+    for (u32 i = 0; i < sampled; i++) {
+        u32 count = 0;
+        for (u32 j = 0; j < sampled; j++) count += party[j] == party[i];
+        if (party[i] == 0 || count <= most) continue;
+        most = count;
+        crowd = party[i];
+    }
+    return sampled >= TUX_ROOM_CROWD_LEAST && most * 4 >= sampled ? crowd : 0;
+}
+
+/* --- the oldest ------------------------------------------------------------------------------------------------- */
+
+/* Smaller goes first: the kind in the upper byte, below it since when it waits. */
+static u64 order_of(const struct tux_engine *e, u32 slot)
+{
+    u64 patience_ms = e->options.head_ms, rank = 0;
+    switch (e->room.stands[slot] & ((1u << TUX_STANDS_BITS) - 1)) {
+    case TUX_STANDS_IDLE: patience_ms = e->options.idle_ms; break;
+    case TUX_STANDS_HEAD: rank = 1; break;
+    case TUX_STANDS_LINGERS:
+        rank = 2;
+        patience_ms = e->options.linger_ms;
+        break;
+    default: break;
+    }
+    u64 limit_ms = e->deadlines.at_ms[slot];
+    return rank << 56 | (limit_ms > patience_ms ? limit_ms - patience_ms : 0);
+}
+
+static void put_in_order(struct tux_room *room, u64 order, u32 slot, u32 generation)
+{
+    u32 place = room->count < TUX_ROOM_BATCH ? room->count++ : TUX_ROOM_BATCH - 1;
+    for (; place > 0 && room->oldest[place - 1].order > order; place--) room->oldest[place] = room->oldest[place - 1];
+    room->oldest[place] = (struct tux_leaver){.order = order, .slot = slot, .generation = generation};
+}
+
+/* The oldest of the port that may be ended, are of the crowd if there is one, and not before `least` in order. */
+static void find(struct tux_engine *e, u8 port, u64 crowd, u64 least)
+{
+    struct tux_room *room = &e->room;
+    room->count = room->next = 0;
+    room->port = port;
+    room->until_ms = e->stage.now_ms + TUX_SWEEP_MS;
+    for (u32 slot = 0; slot < e->options.slots; slot++) {
+        if (room->stands[slot] >> TUX_STANDS_BITS != port) continue;
+        u64 order = order_of(e, slot);
+        if (order < least) continue;
+        if (room->count == TUX_ROOM_BATCH && order >= room->oldest[TUX_ROOM_BATCH - 1].order) continue;
+        if (e->runs[slot].wait != TUX_WAIT_INPUT) continue;
+        if (crowd != 0 && tux_guard_party(e, &e->conns[slot]) != crowd) continue;
+        put_in_order(room, order, slot, e->runs[slot].generation);
+    }
+}
+
+/* --- ending them ------------------------------------------------------------------------------------------------ */
+
+/* A request that lies in the socket already is answered. */
+static bool has_come(const struct tux_conn *conn)
+{
+    int bytes = 0;
+    return ioctl(conn->fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* False: it is not there any more, or has come to do something else. */
+static bool end(struct tux_engine *e, const struct tux_leaver *one)
+{
+    struct tux_run *run = &e->runs[one->slot];
+    struct tux_conn *conn = &e->conns[one->slot];
+    bool same = run->generation == one->generation && run->wait == TUX_WAIT_INPUT && conn->fd >= 0 &&
+                e->room.stands[one->slot] >> TUX_STANDS_BITS == run->port && order_of(e, one->slot) == one->order;
+    if (!same || (one->order >> 56 == 0 && has_come(conn))) return false;
+    conn->goes = run->port;
+    e->ports[run->port - 1]->going++;
+    tux_land(run, -ECANCELED);
+    tux_wake(e, run);
+    return true;
+}
+
+static u32 end_some(struct tux_engine *e, u32 wanted)
+{
+    struct tux_room *room = &e->room;
+    u32 ended = 0;
+    while (ended < wanted && room->next < room->count) ended += end(e, &room->oldest[room->next++]);
+    return ended;
+}
+
+/* How many could be ended. A batch of which none could, since something has come for each of them, is no reason to go
+ * without the next kind. */
+static u32 search(struct tux_engine *e, u8 port, u64 crowd, u32 wanted)
+{
+    u32 ended = 0;
+    for (u64 least = 0; least <= (u64)1 << 56; least += (u64)1 << 56)
+        for (u32 more = 1; ended < wanted && more > 0; ended += more) {
+            find(e, port, crowd, least);
+            more = end_some(e, wanted - ended);
+        }
+    return ended;
+}
+
+void tux_room_make(struct tux_engine *e, u32 number)
+{
+    struct tux_port *port = e->ports[number];
+    u32 reserve = tux_room_reserve(port->users), free = port->parked_count + port->going, ended = 0;
+    port->full = false;
+    if (__builtin_expect(free >= reserve, 1) || port->drain_turns > 0) return;
+    u8 place = (u8)(number + 1);
+    u32 wanted = reserve - free;
+    if (e->room.port == place && e->stage.now_ms < e->room.until_ms) ended = end_some(e, wanted);
+    if (ended < wanted) {
+        u64 crowd = crowd_of(e, place);
+        ended += search(e, place, crowd, wanted - ended);
+        if (crowd != 0 && ended < wanted) ended += search(e, place, 0, wanted - ended);
+    }
+    port->full = ended < wanted;
+    if (port->full) e->room_ms = e->stage.now_ms + TUX_SWEEP_MS; /* some may be idle by then */
+}
+
+void tux_room_settled(struct tux_engine *e, struct tux_conn *conn, bool ended)
+{
+    struct tux_port *port = e->ports[conn->goes - 1];
+    conn->goes = 0;
+    if (port->going > 0) port->going--;
+    port->changed = true;
+    if (ended) tux_metric_add(&e->metrics.made_room, 1);
+}
