@@ -154,7 +154,7 @@ def test_config_is_frozen_and_has_the_documented_defaults() -> None:
     assert (config.sites[0].root, config.binds) == (".", (Address(),))
     assert (config.backend, config.max_connections) == ("auto", 4096)
     assert (config.head_timeout_s, config.idle_timeout_s, config.send_timeout_s, config.drain_timeout_s) == (
-        10.0, 60.0, 30.0, 30.0,
+        10.0, 75.0, 30.0, 8.0,
     )
     Config(workers=1, binds=(Address(port=0), Address(port=0)))  # two free ports are two addresses
 

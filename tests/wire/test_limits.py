@@ -96,6 +96,36 @@ def test_9112_9_5_whoever_keeps_asking_is_not_idle(serve: Serve, connect: Connec
         until(lambda: False, within_s=LIVELY_S / 6)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [b"\r\n", b"\n", b"\r"], ids=["crlf", "lf", "cr"])
+@pytest.mark.parametrize("asked", [False, True], ids=["new", "kept"])
+def test_9112_2_2_empty_lines_renew_no_limit(serve: Serve, connect: Connect, line: bytes, asked: bool) -> None:
+    """They are skipped before a request line, and say no more than silence does."""
+    server = serve(head_timeout_s=SHORT_S, idle_timeout_s=SHORT_S)
+    client = connect(server)
+    if asked:
+        assert client.ask(get("/notes.txt")).status == 200
+
+    def is_over() -> bool:
+        client.send_until_refused(line)
+        return server.metric("idle_timeouts") + server.metric("head_timeouts") == 1
+
+    assert until(is_over, within_s=LONG_S / 2)
+    assert until(lambda: server.metric("connections") == 0)
+
+
+def test_9112_2_2_empty_lines_without_end_end_the_connection(serve: Serve, connect: Connect) -> None:
+    server = serve(idle_timeout_s=LONG_S)
+    client, other = connect(server), connect(server)
+    client.send(b"\r\n" * 2000 + get("/notes.txt"))
+    assert client.read().status == 200
+    for _ in range(5):
+        client.send_until_refused(b"\r\n" * 1000)
+    assert client.rest_or_reset() == b""
+    assert other.ask(get("/notes.txt")).status == 200
+    assert server.metric("idle_timeouts") == 0
+
+
 def _stall(client: Client, target: str, count: int) -> None:
     """Ask for much and take nothing."""
     client.send(get(target) * count)
