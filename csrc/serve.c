@@ -104,7 +104,8 @@ static i64 no_input(struct tux_engine *e, struct tux_run *run, struct tux_conn *
 {
     set_patience(e, conn);
     bool leaves = conn->leaving && tux_conn_kept(conn) == 0 && e->stage.now_ms >= conn->leave_ms;
-    if (!conn->goes && !leaves) return TUX_AGAIN;
+    bool babbles = conn->blank > TUX_BLANK_BYTES_MAX;
+    if (!conn->goes && !leaves && !babbles) return TUX_AGAIN;
     run->wait = TUX_WAIT_NOT;
     return 0;
 }
