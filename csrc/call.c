@@ -40,6 +40,7 @@ static i64 call_accept4(struct tux_stage *stage, struct tux_run *run, const stru
     for (;; ready = false) {
         i64 wait = ready ? 0 : tux_await(stage, run, atom, listener, POLLIN);
         if (wait != 0) return wait;
+        if (stage->place == TUX_ON_ENGINE) (void)tux_never_block(listener); /* another may take what was announced */
         i64 fd = tux_result_of(accept4(listener, NULL, NULL, flags));
         if (fd != -EAGAIN && fd != -EINTR && fd != -ECONNABORTED) return fd;
     }
@@ -112,13 +113,6 @@ static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct 
     return (i64)length;
 }
 
-/* sendfile(2) has no flag for it. Our own descriptors are all like that. */
-static void never_block(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-    if (flags >= 0 && !(flags & O_NONBLOCK)) (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
-
 /* May the bytes from `at` on be sent here? 0 and how far, or what the run waits for now. Where a window begins, the
  * next one is fetched too: on a disk of 2 ms a request one client gets over 500 MB/s, against 315 without. */
 static i64 seek_window(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom,
@@ -182,8 +176,8 @@ static i64 go_on_sending(struct tux_stage *stage, struct tux_run *run, const str
     return poll(&p, 1, 0) == 1 ? 0 : await_room(stage, run, atom, out);
 }
 
-/* Sends `count` bytes of the file or fails; -EIO when the file has become shorter. */
-static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+/* `to` is `out` in non-blocking mode. */
+static i64 sendfile_to(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int to)
 {
     int out = (int)tux_arg(run, atom, 0), in = (int)tux_arg(run, atom, 1);
     u64 start = (u64)tux_arg(run, atom, 2), count = (u64)tux_arg(run, atom, 3), until = 0;
@@ -193,19 +187,19 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     if ((i64)count < 0) return -EINVAL;
     if ((i64)start < 0 && count > 0) { /* our probes would misread it; the kernel says what is wrong first */
         off_t nowhere = (off_t)start;
-        return tux_result_of(sendfile(out, in, &nowhere, count));
+        return tux_result_of(sendfile(to, in, &nowhere, count));
     }
-    if (stage->place == TUX_ON_WORKER) return send_from_worker(run, out, in, start, count);
-    if (stage->visiting && count > 0) /* the windows are the engine's: it moves there */
-        return stage->backend->ops->writable(stage->backend, run, out);
+    if (stage->place == TUX_ON_WORKER) return send_from_worker(run, to, in, start, count);
+    if (stage->visiting && count > 0) { /* the windows are the engine's: it moves there */
+        run->wait = TUX_WAIT_READY;
+        return TUX_AGAIN;
+    }
     bool on_engine = stage->place == TUX_ON_ENGINE;
     if (tux_take_landed(run, &landed)) landed = go_on_sending(stage, run, atom, out, landed);
     if (landed < 0) return landed; /* also TUX_AGAIN */
+    if (on_engine && run->progress < count && !run->outer.chain && tux_is_file(out)) return tux_cold(run, atom);
     struct tux_file file = {0};
-    if (on_engine && run->progress < count) {
-        file = tux_file_of(in);
-        if (!is_own(run, atom, 0)) never_block(out);
-    }
+    if (on_engine && run->progress < count) file = tux_file_of(in);
     while (run->progress < count) {
         u64 at = start + run->progress;
         if (run->ending) return -ECANCELED; /* told while a worker had it, or in the middle of a long one */
@@ -216,7 +210,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
         off_t offset = (off_t)at;
         u64 most = on_engine ? tux_min_u64(until - at, turn) : count - run->progress;
         i64 n = run->copies ? send_copy(stage, run, out, in, at, most, at + most < start + count)
-                            : tux_result_of(sendfile(out, in, &offset, most));
+                            : tux_result_of(sendfile(to, in, &offset, most));
         if (n > 0) {
             run->progress += (u64)n;
             stage->bulk_bytes += (u64)n;
@@ -236,6 +230,20 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     return (i64)count;
 }
 
+/* Sends `count` bytes of the file or fails; -EIO when the file has become shorter. sendfile(2) has no flag that says
+ * "not now"; a server's own sockets are all in non-blocking mode. */
+static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    struct tux_quiet to;
+    int out = (int)tux_arg(run, atom, 0);
+    if (run->outer.chain || stage->place == TUX_INLINE) return sendfile_to(stage, run, atom, out);
+    int failed = tux_quiet_open(&to, out, O_WRONLY);
+    if (failed) return failed;
+    i64 result = sendfile_to(stage, run, atom, to.fd);
+    tux_quiet_close(&to);
+    return result;
+}
+
 static i64 call_shutdown(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     (void)stage;
@@ -248,6 +256,7 @@ static i64 call_close(struct tux_stage *stage, struct tux_run *run, const struct
     int fd = (int)*cell;
     *cell = -1;
     if (fd < 0) return -EBADF;
+    if (run->frame.chain->sockets >> atom->args[0] & 1) tux_do_not_linger(fd);
     if (stage->place == TUX_ON_ENGINE) {
         stage->backend->ops->hang_up(stage->backend, run, fd);
         return 0;

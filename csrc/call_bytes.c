@@ -3,6 +3,7 @@
  * A file that would block is a worker's business; anything else can be waited for. */
 #include "call.h"
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 #define OWN_POSITION (-1)
-#define AT_ONCE 4096u /* PIPE_BUF: so much a writable pipe takes without blocking */
 
 /* The memory that a call names: one or two pieces, each followed by its length. */
 struct pieces {
@@ -33,10 +33,37 @@ static bool pieces_of(const struct tux_run *run, const struct tux_atom *atom, lo
     return true;
 }
 
-/* preadv2(2), which some C libraries (musl before 1.2.5) do not have; the offset is one register on 64-bit machines. */
+/* preadv2(2) and pwritev2(2), which some C libraries (musl before 1.2.5) do not have; the offset is one register on
+ * 64-bit machines. */
 static i64 read_with_flags(int fd, const struct pieces *p, i64 offset, int flags)
 {
     return tux_result_of(syscall(SYS_preadv2, fd, p->piece, p->count, offset, 0L, flags));
+}
+
+static i64 write_with_flags(int fd, const struct pieces *p, i64 offset, int flags)
+{
+    return tux_result_of(syscall(SYS_pwritev2, fd, p->piece, p->count, offset, 0L, flags));
+}
+
+typedef i64 (*transfer)(int fd, const struct pieces *p, i64 offset, int flags);
+
+/* Now or not at all: -EAGAIN says that it would have blocked. Kinds of files that do not know RWF_NOWAIT are asked in
+ * another way. */
+static i64 at_once(transfer move, int access, int fd, const struct pieces *p, i64 offset)
+{
+    i64 n = move(fd, p, offset, RWF_NOWAIT);
+    if ((n != -EOPNOTSUPP && n != -EPERM && n != -ENOSYS) || tux_is_file(fd)) return n;
+    struct tux_quiet quiet;
+    struct pollfd ready = {.fd = fd, .events = access == O_RDONLY ? POLLIN : POLLOUT};
+    if (poll(&ready, 1, 0) == 0) return -EAGAIN; /* also a fifo that had no writer yet, which would tell of an end */
+    int failed = tux_quiet_open(&quiet, fd, access);
+    if (failed) return failed;
+    n = move(quiet.fd, p, offset, 0);
+    if (n == -ENOSYS && offset == OWN_POSITION) /* refused by seccomp, or from before Linux 4.6 */
+        n = tux_result_of(access == O_RDONLY ? readv(quiet.fd, p->piece, (int)p->count)
+                                             : writev(quiet.fd, p->piece, (int)p->count));
+    tux_quiet_close(&quiet);
+    return n;
 }
 
 /* One read, as soon as there is something. */
@@ -49,13 +76,11 @@ static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tu
             i64 n = read_with_flags(fd, p, offset, 0);
             if (n != -EAGAIN && n != -EINTR) return n;
         } else {
-            if ((atom->flags & SYSLET_ASYNC) && tux_is_regular(fd)) return tux_cold(run, atom);
-            i64 n = read_with_flags(fd, p, offset, RWF_NOWAIT);
+            if ((atom->flags & SYSLET_ASYNC) && tux_is_file(fd)) return tux_cold(run, atom);
+            i64 n = at_once(read_with_flags, O_RDONLY, fd, p, offset);
             if (n == -EINTR) continue;
             if (n != -EAGAIN && n != -EOPNOTSUPP && n != -EPERM && n != -ENOSYS) return n;
-            if (tux_is_regular(fd)) return tux_cold(run, atom);
-            struct pollfd ready = {.fd = fd, .events = POLLIN};
-            if (n != -EAGAIN && poll(&ready, 1, 0) == 1) return tux_result_of(readv(fd, p->piece, (int)p->count));
+            if (tux_is_file(fd)) return tux_cold(run, atom);
         }
         i64 wait = tux_await(stage, run, atom, fd, POLLIN);
         if (wait != 0) return wait;
@@ -89,30 +114,36 @@ i64 tux_call_pread(struct tux_stage *stage, struct tux_run *run, const struct tu
     return perform_read(stage, run, atom, 1, offset == OWN_POSITION ? INT64_MIN : offset);
 }
 
-static i64 perform_write(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, long count)
+static i64 perform_write(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, long count,
+                         i64 offset)
 {
     i64 landed;
     struct pieces p;
     if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
     int fd = (int)tux_arg(run, atom, 0);
     if (!pieces_of(run, atom, count, &p)) return tux_fault(run);
-    if (stage->place == TUX_ON_ENGINE) {
-        if (tux_is_regular(fd)) return tux_cold(run, atom);
-        struct pollfd ready = {.fd = fd, .events = POLLOUT};
-        if (poll(&ready, 1, 0) == 0) return tux_await(stage, run, atom, fd, POLLOUT);
-        size_t most = AT_ONCE;
-        for (long i = 0; i < count; most -= p.piece[i++].iov_len)
-            if (p.piece[i].iov_len > most) p.piece[i].iov_len = most;
+    if (offset < OWN_POSITION) return -EINVAL;
+    while (stage->place == TUX_ON_ENGINE) {
+        if (tux_is_file(fd)) return tux_cold(run, atom);
+        i64 n = at_once(write_with_flags, O_WRONLY, fd, &p, offset);
+        if (n == -EINTR) continue;
+        return n == -EAGAIN ? tux_await_room(stage, run, atom, fd) : n;
     }
-    return tux_result_of(writev(fd, p.piece, (int)count));
+    return write_with_flags(fd, &p, offset, 0);
 }
 
 i64 tux_call_write(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
-    return perform_write(stage, run, atom, 1);
+    return perform_write(stage, run, atom, 1, OWN_POSITION);
 }
 
 i64 tux_call_writev(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
-    return perform_write(stage, run, atom, 2);
+    return perform_write(stage, run, atom, 2, OWN_POSITION);
+}
+
+i64 tux_call_pwrite(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    i64 offset = tux_arg(run, atom, 3);
+    return perform_write(stage, run, atom, 1, offset == OWN_POSITION ? INT64_MIN : offset);
 }

@@ -5,6 +5,7 @@
 #include "call.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,16 +23,6 @@ static int fd_of(const struct tux_run *run, const struct tux_atom *atom, unsigne
 static const char *path_of(const struct tux_run *run, const struct tux_atom *atom, unsigned i)
 {
     return (const char *)tux_memory(run, atom, i, 1);
-}
-
-i64 tux_call_pwrite(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
-{
-    i64 answer;
-    u64 length = (u64)tux_arg(run, atom, 2);
-    const u8 *bytes = tux_memory(run, atom, 1, length);
-    if (!bytes) return tux_fault(run);
-    if (tux_elsewhere(stage, run, atom, &answer)) return answer;
-    return tux_result_of(pwrite(fd_of(run, atom, 0), bytes, length, (off_t)tux_arg(run, atom, 3)));
 }
 
 /* Whatever is asked of a descriptor itself is in memory. */

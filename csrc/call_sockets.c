@@ -63,8 +63,8 @@ i64 tux_call_connect(struct tux_stage *stage, struct tux_run *run, const struct 
     if (!address) return tux_fault(run);
     if (tux_take_landed(run, &landed) && landed < 0) return landed;
     if (run->progress == 0) {
-        int flags = fcntl(fd, F_GETFL);
-        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -(i64)errno;
+        int failed = tux_never_block(fd);
+        if (failed) return failed;
         i64 result =
             tux_result_of(connect(fd, (const struct sockaddr *)(const void *)address, (socklen_t)length));
         if (result != -EINPROGRESS) return result;
@@ -100,6 +100,22 @@ static int unready_end(int in, int out, short *events)
     return out;
 }
 
+/* SPLICE_F_NONBLOCK is for pipes. The other end, if there is one, goes by its own mode. */
+static i64 splice_at_once(int in, off_t from, int out, off_t to, u64 length, unsigned flags)
+{
+    struct tux_quiet source, target;
+    int failed = tux_quiet_open(&source, in, O_RDONLY);
+    if (failed) return failed;
+    i64 n = tux_quiet_open(&target, out, O_WRONLY);
+    if (n == 0) {
+        n = tux_result_of(splice(source.fd, from == -1 ? NULL : &from, target.fd, to == -1 ? NULL : &to, length,
+                                 flags | SPLICE_F_NONBLOCK));
+        tux_quiet_close(&target);
+    }
+    tux_quiet_close(&source);
+    return n;
+}
+
 /* Once, and it may move less. An offset of -1 is the descriptor's own position. A regular file is read or written by a
  * worker; both ends are told not to block, and what they cannot take at once is waited for on the engine. */
 i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
@@ -108,7 +124,7 @@ i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct t
     int in = number(run, atom, 0), out = number(run, atom, 2);
     off_t from = (off_t)tux_arg(run, atom, 1), to = (off_t)tux_arg(run, atom, 3);
     u64 length = tux_min_u64((u64)tux_arg(run, atom, 4), MORE_AT_ONCE);
-    unsigned flags = (unsigned)tux_arg(run, atom, 5) | SPLICE_F_NONBLOCK;
+    unsigned flags = (unsigned)tux_arg(run, atom, 5);
     bool full = false; /* a worker has tried in vain */
     if (tux_take_landed(run, &landed)) {
         if (landed < 0 && landed != -EAGAIN) return landed;
@@ -117,15 +133,15 @@ i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct t
     }
     for (;; full = false) {
         if (!full) {
-            bool files = stage->place == TUX_ON_ENGINE && (tux_is_regular(in) || tux_is_regular(out));
+            bool files = stage->place == TUX_ON_ENGINE && (tux_is_file(in) || tux_is_file(out));
             if (files) return tux_cold(run, atom);
-            i64 n = tux_result_of(splice(in, from == -1 ? NULL : &from, out, to == -1 ? NULL : &to, length, flags));
+            i64 n = splice_at_once(in, from, out, to, length, flags);
             if (n == -EINTR) continue;
             if (n != -EAGAIN || stage->place == TUX_ON_WORKER) return n;
         }
         short events;
         int waited_for = unready_end(in, out, &events);
-        i64 wait = tux_await(stage, run, atom, waited_for, events);
+        i64 wait = waited_for == in ? tux_await(stage, run, atom, in, events) : tux_await_room(stage, run, atom, out);
         if (wait != 0) return wait;
     }
 }

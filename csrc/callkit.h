@@ -3,9 +3,9 @@
 #define TUX_CALLKIT_H
 
 #include <poll.h>
-#include <sys/stat.h>
 
 #include "backend.h"
+#include "quiet.h"
 
 static inline i64 tux_result_of(long r) { return r < 0 ? -(i64)errno : (i64)r; }
 
@@ -29,22 +29,30 @@ static inline bool tux_elsewhere(const struct tux_stage *stage, struct tux_run *
     return true;
 }
 
-/* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. */
+/* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. What
+ * cannot be waited for is a worker's. */
 static inline i64 tux_await(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int fd,
                             short events)
 {
     if (stage->place == TUX_ON_ENGINE) {
         if (atom->flags & SYSLET_SYNC) return -EAGAIN;
-        return stage->backend->ops->ready(stage->backend, run, fd, events);
+        i64 wait = stage->backend->ops->ready(stage->backend, run, fd, events);
+        return wait == 0 ? tux_cold(run, atom) : wait;
     }
     struct pollfd p = {.fd = fd, .events = events};
     return poll(&p, 1, -1) < 0 && errno != EINTR ? -(i64)errno : 0;
 }
 
-static inline bool tux_is_regular(int fd)
+/* After -EAGAIN: park until `fd` is ready. If it says that it is, and yet would not do it, its word is not enough: an
+ * eventfd has room for some numbers and not for others, a terminal for one byte and not for two. Then time must do. */
+static inline i64 tux_await_room(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int fd)
 {
-    struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    if (stage->place != TUX_ON_ENGINE || (atom->flags & SYSLET_SYNC) || poll(&p, 1, 0) != 1)
+        return tux_await(stage, run, atom, fd, POLLOUT);
+    run->wait = TUX_WAIT_TIMER;
+    run->progress = stage->now_ms + 1;
+    return TUX_AGAIN;
 }
 
 #endif

@@ -127,6 +127,20 @@ static bool loops_without_waiting(const struct tux_chain *chain, unsigned at, u8
     return loops;
 }
 
+/* Those that are given, and those that are not opened by a path. */
+static u64 sockets_of(const struct tux_chain *chain)
+{
+    u64 found = 0;
+    for (unsigned i = 0; i < chain->cells; i++)
+        if (chain->cell[i].kind == TUX_FD && (chain->cell[i].mode & TUX_CELL_PARAM)) found |= (u64)1 << i;
+    for (unsigned i = 0; i < chain->atoms; i++) {
+        const struct tux_atom *atom = &chain->atom[i];
+        if (atom->call == TUX_CALL_recv_head) return 0;
+        if (rules[atom->call].returns_fd && atom->call != TUX_CALL_openat2) found |= (u64)1 << atom->ret;
+    }
+    return found;
+}
+
 static int verify(struct tux_chain *chain, const bool *calls_allowed, char *error)
 {
     int failed = verify_cells(chain, error);
@@ -135,6 +149,7 @@ static int verify(struct tux_chain *chain, const bool *calls_allowed, char *erro
     u8 colour[TUX_ATOMS_MAX] = {0};
     for (unsigned i = 0; i < chain->atoms && chain->budget == 0; i++)
         if (loops_without_waiting(chain, i, colour)) REFUSE("atom %u: an endless loop needs a step budget", i);
+    chain->sockets = sockets_of(chain);
     return 0;
 }
 

@@ -10,6 +10,7 @@ struct tux_chain {
     u16 atoms, cells;
     u32 data_bytes, buffer_bytes, budget;
     u64 paths; /* by cell: DATA that some atom reads up to its NUL */
+    u64 sockets; /* by cell: FD that may hold a socket which lingers; 0 in chains of HTTP, whose sockets do not */
     struct tux_pool *_Atomic pool; /* of the memory of its runs; NULL before the first of them */
     u8 *data;
     struct tux_cell *cell; /* BUFFER cells: value is the offset of the buffer in the run's memory */

@@ -9,6 +9,7 @@
 #include "burst.h"
 #include "clock.h"
 #include "control.h"
+#include "quiet.h"
 #include "visit.h"
 
 struct tux_batch {
@@ -164,7 +165,10 @@ static struct tux_completion without_memory(const struct tux_batch *batch, u32 n
     const struct tux_submission *s = &batch->submission;
     for (u32 i = 0; i < s->param_count; i++) {
         i64 fd = s->params[(size_t)number * s->param_count + i];
-        if (s->chain->cell[s->param_cells[i]].kind == TUX_FD && fd >= 0) close((int)fd);
+        if (s->chain->cell[s->param_cells[i]].kind == TUX_FD && fd >= 0) {
+            tux_do_not_linger((int)fd);
+            close((int)fd);
+        }
     }
     return (struct tux_completion){.cookie = batch->submission.cookie + number, .result = -ENOMEM,
                                    .reason = TUX_REASON_ERROR};
@@ -247,6 +251,7 @@ static void close_owned(struct tux_record *record)
 {
     for (unsigned i = 0; i < record->chain->cells; i++) {
         if (record->chain->cell[i].kind != TUX_FD || record->cells[i] < 0 || i == record->keep_cell) continue;
+        if (record->chain->sockets >> i & 1) tux_do_not_linger((int)record->cells[i]);
         close((int)record->cells[i]);
         record->cells[i] = -1;
     }

@@ -7,6 +7,7 @@
 #include "control.h"
 #include "exec.h"
 #include "measure.h"
+#include "quiet.h"
 #include "serve.h"
 #include "worker.h"
 
@@ -55,6 +56,7 @@ static void close_frame(struct tux_engine *e, struct tux_run *run, struct tux_fr
     for (unsigned i = 0; i < frame->chain->cells; i++) {
         if (frame->chain->cell[i].kind != TUX_FD || frame->cells[i] < 0) continue;
         if (i == run->record->keep_cell) continue;
+        if (frame->chain->sockets >> i & 1) tux_do_not_linger((int)frame->cells[i]);
         e->backend->ops->hang_up(e->backend, run, (int)frame->cells[i]);
         frame->cells[i] = -1;
     }

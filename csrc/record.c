@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "quiet.h"
 #include "step.h"
 
 static size_t rounded(size_t bytes) { return (bytes + 15) & ~(size_t)15; }
@@ -63,8 +64,10 @@ void tux_record_fill(struct tux_record *record, u16 cell, const u8 *bytes, size_
 void tux_record_free(struct tux_record *record)
 {
     if (!record) return;
-    if (record->keep_cell != TUX_NONE16 && record->cells[record->keep_cell] >= 0)
+    if (record->keep_cell != TUX_NONE16 && record->cells[record->keep_cell] >= 0) {
+        tux_do_not_linger((int)record->cells[record->keep_cell]);
         close((int)record->cells[record->keep_cell]);
+    }
     if (record->pool) tux_pool_give(record->pool, record);
     else free(record);
 }

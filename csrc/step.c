@@ -9,6 +9,7 @@
 
 #include "backend.h"
 #include "clock.h"
+#include "quiet.h"
 #include "record.h"
 
 void tux_frame_start(struct tux_frame *frame, const struct tux_chain *chain, i64 *cells, const u8 *data, u8 *buffers)
@@ -45,8 +46,10 @@ static void trace(struct tux_stage *stage, const struct tux_run *run, i64 result
 }
 
 /* A cell takes another descriptor: what it owned is closed, on an engine by the back-end, which may have armed it. */
-static void give_up(struct tux_stage *stage, struct tux_run *run, int fd)
+static void give_up(struct tux_stage *stage, struct tux_run *run, u16 cell)
 {
+    int fd = (int)run->frame.cells[cell];
+    if (run->frame.chain->sockets >> cell & 1) tux_do_not_linger(fd);
     if (stage->place == TUX_ON_ENGINE && stage->backend) {
         stage->backend->ops->hang_up(stage->backend, run, fd);
     } else {
@@ -67,7 +70,7 @@ static u16 advance(struct tux_stage *stage, struct tux_run *run, const struct tu
     run->last_atom = frame->pc;
     if (atom->ret != TUX_NONE16) {
         if (frame->chain->cell[atom->ret].kind == TUX_FD) {
-            if (frame->cells[atom->ret] >= 0) give_up(stage, run, (int)frame->cells[atom->ret]);
+            if (frame->cells[atom->ret] >= 0) give_up(stage, run, atom->ret);
             frame->cells[atom->ret] = result >= 0 ? result : -1;
         } else {
             frame->cells[atom->ret] = result;

@@ -14,7 +14,7 @@ static i64 go_back(struct tux_stage *stage, struct tux_run *run, const struct tu
 /* A pipe may have nothing to say for hours. */
 static i64 file_or_back(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
-    bool file = tux_is_regular((int)tux_arg(run, atom, 0));
+    bool file = tux_is_file((int)tux_arg(run, atom, 0));
     return file ? tux_plain_calls[atom->call](stage, run, atom) : TUX_AGAIN;
 }
 
@@ -28,10 +28,11 @@ static i64 itself(struct tux_stage *stage, struct tux_run *run, const struct tux
 }
 
 const tux_perform tux_worker_calls[TUX_CALLS_MAX] = {
-    ITSELF(getpid), ITSELF(umem_add), ITSELF(close), ITSELF(openat2), ITSELF(pread), ITSELF(pwrite), ITSELF(statx),
+    ITSELF(getpid), ITSELF(umem_add), ITSELF(close), ITSELF(openat2), ITSELF(statx),
     ITSELF(getdents64), ITSELF(fsync), ITSELF(fdatasync), ITSELF(fallocate), ITSELF(ftruncate), ITSELF(renameat2),
     ITSELF(unlinkat), ITSELF(mkdirat), ITSELF(fadvise64), ITSELF(readahead),
-    [TUX_CALL_read] = file_or_back, [TUX_CALL_write] = file_or_back, [TUX_CALL_readv] = file_or_back,
+    [TUX_CALL_pread] = file_or_back, [TUX_CALL_pwrite] = file_or_back, [TUX_CALL_read] = file_or_back,
+    [TUX_CALL_write] = file_or_back, [TUX_CALL_readv] = file_or_back,
     [TUX_CALL_writev] = file_or_back, [TUX_CALL_nanosleep] = go_back,
 };
 
