@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuxpy.rules.circles import circle
+from tuxpy.rules.circles import circle, endless
 from tuxpy.rules.redirects import RedirectRule
 
 
@@ -23,6 +23,26 @@ from tuxpy.rules.redirects import RedirectRule
 )
 def test_circles(rules: list[tuple[str, str]], way: list[bytes] | None) -> None:
     found = circle(RedirectRule.parse(pattern, to) for pattern, to in rules)
+    assert (None if found is None else list(found[1])) == way
+
+
+@pytest.mark.parametrize(
+    ("rules", "way"),
+    [
+        ([("/b/*", "/b/x/:splat")], [b"/b/q7x0z", b"/b/x/q7x0z", b"/b/x/x/q7x0z"]),
+        ([("/*", "/en/:splat")], [b"/q7x0z", b"/en/q7x0z", b"/en/en/q7x0z"]),
+        ([("/old/*", "/new/:splat"), ("/new/*", "/old/:splat")], [b"/old/q7x0z", b"/new/q7x0z", b"/old/q7x0z"]),
+        ([("/:a", "/:a/"), ("/:a/", "/:a")], [b"/q7x0z", b"/q7x0z/", b"/q7x0z"]),
+        ([("*.htm", "/a/x.htm"), ("/a/*", "/b.htm")], [b"/q7x0z.htm", b"/a/x.htm", b"/b.htm"]),
+        ([("/b/*", "/c/:splat")], None),
+        ([("/b/*", "https://example.org/b/x/:splat")], None),
+        ([("/a/:x", "/a/b/:x")], None),  # of two segments it is not
+        ([("/x/*", "/x/:splat")], None),  # to where it is already: passed over
+        ([("/b/x/*", "/c"), ("/b/*", "/b/x/:splat")], None),
+    ],
+)
+def test_ways_that_do_not_end(rules: list[tuple[str, str]], way: list[bytes] | None) -> None:
+    found = endless(RedirectRule.parse(pattern, to) for pattern, to in rules)
     assert (None if found is None else list(found[1])) == way
 
 

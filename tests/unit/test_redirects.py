@@ -9,7 +9,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tuxpy.errors import ConfigError
+from tuxpy.http.target import Target, read_target
 from tuxpy.rules.redirects import REDIRECTS, TARGET_BYTES_MAX, RedirectRule, RedirectTable, find
+from tuxpy.rules.written import Written
+
+HOST = "https://new.example"
+
+
+def kept(rule: RedirectRule, target: str) -> str | None:
+    """Where a request leads, its target as the client has written it."""
+    read = read_target(target.encode())
+    assert isinstance(read, Target)
+    match = rule.apply(read.asked, read.query, Written(read.written) if read.written else None)
+    return None if match is None or match.location is None else match.location.decode()
 
 
 def location(rule: RedirectRule, path: str, query: str | None = None) -> str | None:
@@ -322,3 +334,74 @@ def test_one_rewrite_is_all_there_is() -> None:
     match = find(rules, b"/a", None)
     assert match
     assert match.path == b"/b"
+
+
+# RFC 3986 2.2, 3.3, 6.2.2: another spelling may be another resource, and only its own server knows.
+
+
+@pytest.mark.parametrize(
+    ("target", "there"),
+    [
+        ("/moved/a%2Fb", "/a%2Fb"),
+        ("/moved/a%2fb", "/a%2fb"),
+        ("/moved/a//b", "/a//b"),
+        ("/moved/a/b//", "/a/b//"),
+        ("/moved/https%3A%2F%2Fx", "/https%3A%2F%2Fx"),
+        ("/moved/a;v=1,2", "/a;v=1,2"),
+        ("/moved/a%3Bv", "/a%3Bv"),
+        ("/moved/%c3%a9%C3%A9", "/%c3%a9%C3%A9"),
+        ("/moved/%41%7E~", "/%41%7E~"),
+        ("/moved/a+b%20c", "/a+b%20c"),
+        ("/moved/!$&'()*:@=", "/!$&'()*:@="),
+        ("/moved/%5Cevil", "/%5Cevil"),
+        ("/moved/a%252Fb", "/a%252Fb"),
+        ('/moved/é"<>^`{|}', "/%C3%A9%22%3C%3E%5E%60%7B%7C%7D"),
+        ("/moved/a%2Fb?c=%2F&d", "/a%2Fb?c=%2F&d"),
+        ("/moved/a/./b/../c", "/a/c"),  # dots mean what they mean everywhere
+        ("/moved/a%2F..%2Fc", "/c"),
+    ],
+)
+def test_3986_6_2_2_a_redirect_keeps_what_the_client_wrote(target: str, there: str) -> None:
+    assert kept(rule("/moved/*", HOST + "/:splat"), target) == HOST + there
+    assert kept(rule("/moved/*", "/new/:splat"), target) == "/new" + there
+
+
+@pytest.mark.parametrize(
+    ("target", "there"),
+    [("/p/a%2Fb/c", "/q/c/a%2Fb"), ("/p/a%2fb/c%2Fd", "/q/c%2Fd/a%2fb"), ("/p/a/b/c", None), ("/p//c", None)],
+)
+def test_3986_3_3_an_escaped_slash_is_part_of_its_segment(target: str, there: str | None) -> None:
+    assert kept(rule("/p/:one/:two", "/q/:two/:one"), target) == there
+
+
+def test_in_a_query_what_the_client_wrote_is_data() -> None:
+    """RFC 3986 3.4: there, signs of the path would have another meaning."""
+    assert kept(rule("/p/:a", "/q?a=:a#:a"), "/p/x%2Fy&z=1+%2B") == "/q?a=x%2Fy%26z%3D1%2B%2B#x%2Fy%26z%3D1%2B%2B"
+
+
+@pytest.mark.parametrize("head", ["", "/x", "/moved/x"])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        *("/evil.example", "//evil.example", "/%2Fevil.example", "%2F%2Fevil.example", "/%5Cevil.example"),
+        "%5C%5Cevil",
+        *("///evil", "/%09/evil", "/%0D%0AX:y", "https:/evil", "https:%2F%2Fevil", "@evil", ":80@evil", "%00", ".evil"),
+        *("%2e%2e/evil", "/..%2Fevil", "/%2e/evil", ";@evil", "/;/evil", "/.%2F/evil"),
+    ],
+)
+def test_9110_15_4_no_request_chooses_the_host(head: str, tail: str) -> None:
+    read = read_target(f"/moved/{tail}".encode())
+    if not isinstance(read, Target):
+        return
+    for to in (f"{head}/:splat", f"{head}/:splat/x", HOST + "/:splat"):
+        there = kept(rule("/moved/*", to), f"/moved/{tail}")
+        if there is None:
+            continue
+        led = urljoin("http://here.example/moved/", there)
+        assert urlsplit(led).netloc == ("new.example" if to.startswith(HOST) else "here.example"), there
+        assert "\\" not in there and there.isprintable() and not there.startswith("//")
+
+
+@pytest.mark.parametrize("target", ["/a/b", "/a//b", "//a/b", "/a%2Fb", "/%61/b"])
+def test_a_redirect_to_where_one_is_is_passed_over_however_it_is_written(target: str) -> None:
+    assert kept(rule("/a/*", "/a/:splat"), target) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -305,3 +306,32 @@ def test_9111_4_a_rewrite_to_a_bare_directory_ends_when_that_becomes_a_file(plan
     (site.root / "thing").rmdir()
     write(site.root / "thing", b"a file now\n")
     assert site.becomes(get("/a"), lambda answer: answer.body == b"a file now\n")
+
+
+# RFC 3986 6.2.2, with both dialects of the files of rules and in the configuration.
+
+
+@pytest.mark.parametrize("way", ["netlify", "cloudflare", "configuration"])
+def test_3986_2_2_a_redirect_keeps_what_the_client_wrote(planter: Planter, way: str) -> None:
+    lines = "/moved/* https://new.example/:splat 301\n/p/:one/:two /q/:two/:one 302\n/b/* /y/:splat 302\n"
+    files: dict[str, bytes] = {} if way == "configuration" else {"_redirects": lines.encode()}
+    rules = [line.split() for line in lines.splitlines()]
+    policy = Policy(rules_files="netlify" if way == "configuration" else way)  # type: ignore[arg-type]
+    if way == "configuration":
+        policy = replace(policy, redirects=tuple(RULE(path, to, int(status)) for path, to, status in rules))
+    site = planter(files, policy)
+    for target, there in (
+        ("/moved/a%2Fb//c;d?e=%2f", b"https://new.example/a%2Fb//c;d?e=%2f"),
+        ("/moved/https%3A%2F%2Fx/%c3%A9", b"https://new.example/https%3A%2F%2Fx/%c3%A9"),
+        ("/p/a%2fb/c%3B", b"/q/c%3B/a%2fb"),
+        ("/b///evil.example", b"/y///evil.example"),
+    ):
+        assert site.ask(get(target))[b"location"] == there
+
+
+def test_9110_15_5_15_an_address_that_no_client_takes_is_not_sent(planter: Planter) -> None:
+    """A request may be put into the target several times."""
+    site = planter({}, Policy(redirects=(RULE("/x/*", "/" + ":splat/" * 200, 301),)))
+    assert site.ask(get("/x/a"))[b"location"] == b"/" + b"a/" * 200
+    assert site.ask(get("/x/" + "a" * 6000)).status == 414
+    assert site.ask(get("/x/" + "a" * 100)).status == 301

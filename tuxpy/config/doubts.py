@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ..errors import ConfigError
+from ..rules.circles import endless
 from ..rules.patterns import Pattern
 from ..rules.redirects import REDIRECTS, RedirectRule
-from ..rules.rulesfiles import FILE_BYTES_MAX, parse_headers, parse_redirects
+from ..rules.rulesfiles import FILE_BYTES_MAX, ParsedRedirects, parse_headers, parse_redirects
 from .problems import Problem, Trouble
 from .sites import SiteConfig
 from .tree import Origin, Section, Tree
@@ -34,6 +35,8 @@ def doubts(tree: Tree, sites: Sequence[SiteConfig]) -> tuple[Problem, ...]:
         if config.mass is None:
             _missing_pages(config, section, trouble)
             _covered(config, section, trouble)
+        _endless(config, section, trouble)
+        if config.mass is None:
             problems += _rules_files(config)
     return tuple(sorted({*trouble.problems, *problems}))
 
@@ -111,6 +114,19 @@ def _overtaken(config: SiteConfig, section: Section, trouble: Trouble) -> None:
             _add_overtaken(origins[later_try.where], "site.try", before.pattern.text, before.where, trouble)
 
 
+def _endless(config: SiteConfig, section: Section, trouble: Trouble) -> None:
+    found = endless(config.policy.redirects)
+    if found is not None:
+        origin = _origins(section, "redirects", [found[0].where]).get(found[0].where)
+        if origin is not None:
+            trouble.add(origin, "site.redirects", _round_and_round(found[1]))
+
+
+def _round_and_round(way: tuple[bytes, ...]) -> str:
+    words = " -> ".join(os.fsdecode(path) for path in way)
+    return f"the redirects do not end where there is no file: {words} -> ...: take what they lead to out of the pattern"
+
+
 def _origins(section: Section, key: str, places: Sequence[str]) -> dict[str, Origin]:
     return {str(one.origin): one.origin for one in section[key] if str(one.origin) in places}
 
@@ -184,7 +200,11 @@ def _rules_files(config: SiteConfig) -> Iterator[Problem]:
                 data = file.read(FILE_BYTES_MAX + 1)
         except OSError:
             continue
-        for said in parse(data, path, dialect).problems:
+        parsed = parse(data, path, dialect)
+        found = endless(parsed.rules) if isinstance(parsed, ParsedRedirects) else None
+        if found is not None:
+            yield Problem(_line_of(found[0].where), found[0].where, _round_and_round(found[1]))
+        for said in parsed.problems:
             place, _, what = said.partition(": ")
             yield Problem(_line_of(place), place, what)
 

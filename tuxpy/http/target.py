@@ -32,16 +32,18 @@ _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 # What a query may not hold as it is (RFC 3986 3.4), though browsers and h11 let it through.
 _NOT_IN_QUERY = re.compile(_BAD_ESCAPE.pattern + rb"|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`segments` joined with slashes is the path beneath the root, decoded and without dots."""
+    """`segments` joined with slashes is the path beneath the root, decoded and without dots.
+
+    written: the path as it was sent; empty when it had segments of dots, or is of no request.
+    """
 
     authority: bytes | None
     segments: tuple[bytes, ...]
     directory: bool
     query: bytes | None
+    written: bytes = b""
 
     @property
     def path(self) -> bytes:
@@ -83,6 +85,7 @@ def read_target(raw: bytes) -> Target | Refuse:
     path, mark, query = raw.partition(b"?")
     if b"#" in raw or b"\\" in path:
         return refuse(400, "the target holds a fragment or a backslash")
+    written = path
     if b"%" in path:
         if _BAD_ESCAPE.search(path):
             return refuse(400, "the target holds a percent sign without two hex digits")
@@ -94,7 +97,9 @@ def read_target(raw: bytes) -> Target | Refuse:
     if segments is None:
         return refuse(400, "the target climbs above the root")
     directory = parts[-1] in (b"", b".", b"..")
-    return Target(authority, segments, directory, query if mark else None)
+    if b"." in parts or b".." in parts:
+        written = b""
+    return Target(authority, segments, directory, query if mark else None, written)
 
 
 def directory_location(target: Target) -> bytes:

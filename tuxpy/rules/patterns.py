@@ -96,6 +96,15 @@ class Pattern:
         got = {name: found[group] for group, name in self._groups if found[group] is not None}
         return {name: got.get(name, b"") for name in self.names}
 
+    def spans(self, path: bytes) -> Mapping[str, tuple[int, int]]:
+        """Where in `path` each name was captured; empty: nothing was, or the pattern is not for this path."""
+        start = path.rfind(b"/") + 1 if self.anywhere else 0
+        found = None if self.literals or not self._groups else self._regex.fullmatch(path, start)
+        if found is None:
+            return {}
+        got = {name: found.span(group) for group, name in self._groups if found[group] is not None}
+        return {name: got.get(name, (start, start)) for name in self.names}
+
 
 def fill(template: bytes, values: Mapping[str, bytes], quoted: Callable[[bytes], bytes]) -> bytes:
     """`template` with each :name that has a value replaced by it, quoted; every other colon stays."""

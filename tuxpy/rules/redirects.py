@@ -11,7 +11,9 @@ The first rule that matches decides. Without `force` a file that exists at the a
 Whatever of the request goes into a target is in a placeholder, so these hold for all requests:
   1. The scheme and host of a Location stand in the rule; placeholders are refused there. A Location on this host begins
      with exactly one slash, and no backslash, blank or control is in any (browsers read "//x" and "/\\x" as a host).
-  2. What fills a placeholder is percent-encoded but for letters of RFC 3986's unreserved set, and slashes in a splat.
+  2. What fills a placeholder of a Location's path is what the client wrote: %2F, empty segments and every other escape
+     stay as they are (RFC 3986 2.2, 6.2.2), and an escaped slash is part of its segment. In a query or fragment it is
+     percent-encoded but for letters of the unreserved set.
      A rule does not match at all where its path would get a segment of dots, a NUL, or a slash for a placeholder of one
      segment: it would lead to another place than its author meant.
   3. A redirect to where the request already is is passed over. A rewrite's path is not looked up in the rules again,
@@ -31,22 +33,17 @@ from typing import Final, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..errors import ConfigError
-from ..http.target import valid_authority
 from ..records import dataclass
-from .patterns import PLACEHOLDER, SPLAT, Pattern, literal
+from .patterns import NOTHING, PLACEHOLDER, SPLAT, Pattern
+from .places import PLACE_BYTES_MAX, Place, Template, read_place
+from .written import Written
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 REWRITES: Final = (200, 404)
-TARGET_BYTES_MAX: Final = 2048
+TARGET_BYTES_MAX: Final = PLACE_BYTES_MAX
 
-_TARGET = re.compile(r"(?:([a-z]+)://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.IGNORECASE)
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# RFC 3986 3.3 and 3.4, with the percent sign of what is written as an escape already.
-_URL_SIGNS: Final = "/?~!$&'()*+,;=:@%"
 # What a query may not hold as it is, though browsers let it through.
 _NOT_IN_QUERY = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
-
-_Template = tuple[bytes | str, ...]  # pieces as they are, and names of placeholders
 
 
 class Match(NamedTuple):
@@ -57,16 +54,6 @@ class Match(NamedTuple):
     force: bool
     location: bytes | None = None
     path: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """`origin` is empty on this host. The path is encoded for a Location, decoded for a rewrite."""
-
-    origin: bytes
-    path: _Template
-    query: _Template | None
-    fragment: _Template | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +71,7 @@ class RedirectRule:
     query: tuple[tuple[str, str], ...] = ()
     pass_query: bool = True
     where: str = ""
-    _target: _Target = field(init=False, repr=False, compare=False)
+    _target: Place = field(init=False, repr=False, compare=False)
     _wanted: tuple[tuple[bytes, bytes | str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -96,12 +83,12 @@ class RedirectRule:
         names = [*self.pattern.names, *named]
         if len(set(names)) < len(names) or len({name for name, _ in wanted}) < len(wanted):
             raise ConfigError(f"the rule to {self.to!r} has a name twice: give each placeholder and parameter its own")
-        target = _read(self.to, self.status in REWRITES)
+        target = read_place(self.to, self.status in REWRITES)
         for template in (target.path, target.query or (), target.fragment or ()):
             for piece in template:
                 if isinstance(piece, str) and piece not in names:
                     raise ConfigError(f"nothing gives :{piece} in {self.to!r} a value: write %3A for a mere colon")
-        if self.status in REDIRECTS and self.pattern.literals == {_here(target)} and not self.query:
+        if self.status in REDIRECTS and self.pattern.literals == {target.here()} and not self.query:
             raise ConfigError(f"{self.to!r} leads to itself: name another place, or leave the rule out")
         object.__setattr__(self, "_target", target)
         object.__setattr__(self, "_wanted", wanted)
@@ -121,8 +108,14 @@ class RedirectRule:
         """A rule from the words of a configuration."""
         return cls(Pattern.parse(pattern), to, status, force, tuple(query), pass_query, where)
 
-    def apply(self, path: bytes, query: bytes | None) -> Match | None:
-        """What this rule makes of a request for `path` (decoded, a slash in front) and its query as it was sent."""
+    def apply(self, path: bytes, query: bytes | None, written: Written | None = None) -> Match | None:
+        """What this rule makes of a request for `path` (decoded, a slash in front) and its query as it was sent.
+
+        written: the path in the client's own words, which a redirect keeps."""
+        if written is not None and self.status in REDIRECTS:
+            match = self._kept(path, query, written)
+            if match is not None:
+                return match
         values = self.pattern.match(path)
         if values is None:
             return None
@@ -138,16 +131,34 @@ class RedirectRule:
         location = self._location(values, path, query)
         return None if location is None else Match(self, self.status, self.force, location=location)
 
-    def _location(self, values: Mapping[str, bytes], path: bytes, query: bytes | None) -> bytes | None:
+    def _kept(self, path: bytes, query: bytes | None, written: Written) -> Match | None:
+        """The same by the path as the client has written it: so an escaped slash is no slash, and stays escaped."""
+        spans = self.pattern.spans(written.path)
+        if not spans:
+            return None
+        values = {name: written.path[start:end].replace(b"\0", b"/") for name, (start, end) in spans.items()}
+        if self._wanted:
+            asked = _asked(self._wanted, query)
+            if asked is None:
+                return None
+            values = {**values, **asked}
+        words = {name: written.words(start, end) for name, (start, end) in spans.items()}
+        location = self._location(values, path, query, words)
+        return None if location is None else Match(self, self.status, self.force, location=location)
+
+    def _location(
+        self, values: Mapping[str, bytes], path: bytes, query: bytes | None, words: Mapping[str, bytes] = NOTHING
+    ) -> bytes | None:
+        """words: for the path, in place of values that have to be escaped."""
         target = self._target
-        place = _filled(target.path, values, "/~")
+        place = _filled(target.path, values, "/~", words)
         asks = None if query is None else _NOT_IN_QUERY.sub(lambda found: b"%%%02X" % ord(found[0]), query)
         new = asks if self.pass_query else None
         if target.query is not None:
             new = _filled(target.query, values, "~")
         if not target.origin:
             place = _one_slash(place)
-            if new == asks and unquote_to_bytes(place) == path:
+            if new == asks and _plain(unquote_to_bytes(place)) == _plain(path):
                 return None
         location = target.origin + place
         if new is not None:
@@ -171,12 +182,12 @@ class RedirectTable:
             else:
                 self._others.append(number)
 
-    def find(self, path: bytes, query: bytes | None) -> Match | None:
+    def find(self, path: bytes, query: bytes | None, written: Written | None = None) -> Match | None:
         """What the first rule that matches makes of the request."""
         listed = self._listed.get(path)
         numbers: Sequence[int] = sorted((*listed, *self._others)) if listed else self._others
         for number in numbers:
-            match = self.rules[number].apply(path, query)
+            match = self.rules[number].apply(path, query, written)
             if match is not None:
                 return match
         return None
@@ -194,13 +205,24 @@ def find(rules: Iterable[RedirectRule], path: bytes, query: bytes | None) -> Mat
 # While a request is judged.
 
 
-def _filled(template: _Template, values: Mapping[str, bytes], safe: str | None) -> bytes:
-    """Values raw where `safe` is None; else only unreserved letters and what is safe are left as they are."""
+def _filled(
+    template: Template, values: Mapping[str, bytes], safe: str | None, words: Mapping[str, bytes] = NOTHING
+) -> bytes:
+    """Values raw where `safe` is None; else only unreserved letters and what is safe are left as they are. What has
+    words is filled with them."""
     if safe is None:
         return b"".join(piece if isinstance(piece, bytes) else values[piece] for piece in template)
-    return b"".join(
-        piece if isinstance(piece, bytes) else quote_from_bytes(values[piece], safe).encode() for piece in template
-    )
+
+    def of(name: str) -> bytes:
+        said = words.get(name)
+        return quote_from_bytes(values[name], safe).encode() if said is None else said
+
+    return b"".join(piece if isinstance(piece, bytes) else of(piece) for piece in template)
+
+
+def _plain(path: bytes) -> bytes:
+    """Without empty segments, which mean nothing to files."""
+    return re.sub(rb"//+", b"/", path)
 
 
 def _one_slash(path: bytes) -> bytes:
@@ -246,48 +268,3 @@ def _parameter(name: str, value: str) -> tuple[bytes, bytes | str]:
 def _query_bytes(given: str) -> bytes:
     """The bytes that a piece of a query stands for."""
     return unquote_to_bytes(given.replace("+", " "))
-
-
-def _read(to: str, rewrite: bool) -> _Target:
-    """The target of a rule, checked."""
-    if not to.isprintable() or re.search(r"[\s\\\"<>^`{|}]", to) or _BAD_ESCAPE.search(to):
-        raise ConfigError(f"{to!r} is no address: write blanks, backslashes and the like as escapes, as in %20")
-    if len(to.encode()) > TARGET_BYTES_MAX:
-        raise ConfigError(f"an address of {len(to.encode())} bytes is too long: give at most {TARGET_BYTES_MAX}")
-    found = _TARGET.fullmatch(to)
-    if found is None or to.startswith("//") or (found[1] is None and not to.startswith("/")):
-        raise ConfigError(f"{to!r} is no address: begin it with a single slash, or with https:// and a host")
-    scheme, authority, path, query, fragment = found.groups()
-    if scheme is not None:
-        if rewrite:
-            raise ConfigError(f"{to!r} is on another host, whose files are not served here: redirect with 301 or 302")
-        if scheme.lower() not in ("http", "https"):
-            raise ConfigError(f"{to!r} is no address of the web: begin it with https://")
-        if PLACEHOLDER.search(authority):
-            raise ConfigError(f"{to!r} lets the request choose the host: write the host out")
-        if not authority or authority.startswith(":") or not valid_authority(authority.encode("ascii", "replace")):
-            raise ConfigError(f"{to!r} has no sound host: write it in ASCII, which may begin with xn--")
-    if rewrite and (query is not None or fragment is not None):
-        raise ConfigError(f"{to!r} is to name a file: leave out what stands behind the question mark or number sign")
-    if any(unquote_to_bytes(segment) in (b".", b"..") for segment in path.split("/")):
-        raise ConfigError(f"{to!r} has a segment of dots: write the path without it")
-    origin = b"" if scheme is None else f"{scheme.lower()}://{authority}".encode()
-    return _Target(
-        origin,
-        _template(path, decoded=rewrite),
-        None if query is None else _template(query),
-        None if fragment is None else _template(fragment),
-    )
-
-
-def _template(text: str, decoded: bool = False) -> _Template:
-    pieces = PLACEHOLDER.split(text)  # as it is, name, as it is, ...
-    plain = [literal(piece) if decoded else quote_from_bytes(piece.encode(), _URL_SIGNS).encode() for piece in pieces]
-    return tuple(piece if at % 2 else plain[at] for at, piece in enumerate(pieces) if piece)
-
-
-def _here(target: _Target) -> bytes | None:
-    """The path on this host that a target without placeholders means."""
-    if target.origin or target.query is not None or any(isinstance(piece, str) for piece in target.path):
-        return None
-    return unquote_to_bytes(b"".join(piece for piece in target.path if isinstance(piece, bytes)))

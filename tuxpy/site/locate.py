@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from ..http.mediatypes import media_type
 from ..http.target import Target, directory_location, target_of
@@ -28,10 +29,13 @@ from ..model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Reques
 from ..rules.access import hidden_by
 from ..rules.redirects import Match
 from ..rules.tries import TryRule
+from ..rules.written import Written
 from .admit import admit
 from .represent import represent
 from .site import Denied, Found, IsDirectory, Site, release
 from .trail import Trail
+
+LOCATION_BYTES_MAX: Final = 1 << 15  # what goes into an address comes from the request, perhaps several times
 
 
 def locate(request: Request, target: Target, site: Site, now_s: int) -> Decision:
@@ -41,13 +45,20 @@ def locate(request: Request, target: Target, site: Site, now_s: int) -> Decision
     refusal = admit(request, target.asked, site, trail)
     if refusal is not None:
         return refusal
-    match = site.rules.redirects.find(target.asked, target.query)
+    match = site.rules.redirects.find(target.asked, target.query, _written(target, site))
     if match is not None and match.force:
         return search.led(match, target)
     found = search.found(target)
     if found is not None:
         return found
     return search.missing(target) if match is None else search.led(match, target)
+
+
+def _written(target: Target, site: Site) -> Written | None:
+    """The client's own words, where they differ from what rules are compared with in any case."""
+    if not target.written or not site.rules.redirects.rules:
+        return None
+    return Written(target.written)
 
 
 @dataclass(slots=True)
@@ -131,6 +142,9 @@ class _Search:
         """What a redirect or rewrite makes of the request."""
         rule = f"the rule {match.rule.pattern.text} to {match.rule.to}"
         self.trail.why.append(f"{rule}{f' ({match.rule.where})' if match.rule.where else ''} says {match.status}")
+        if match.location is not None and len(match.location) > LOCATION_BYTES_MAX:
+            self.trail.why.append(f"that would be an address of {len(match.location)} bytes, which no client takes")
+            return Refuse(status=414, **self.trail.terms())
         if match.location is not None:
             return Redirect(location=match.location, status=match.status, **self.trail.terms())
         assert match.path is not None
