@@ -25,10 +25,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("config.*", "engine", "accesslog"),
     (
         *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
-        *("startlines", "syslets", "syslets.*"),
+        *("outcome", "startlines", "syslets", "syslets.*"),
     ),
     ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines", "presence"),
-    ("answering", "handover", "reload", "inside", "preload", "service", "server"),
+    ("answering", "handover", "reload", "inside", "preload", "service", "lookedinto", "server"),
     ("cli.*", "__main__"),
 )
 # In here the order is strict: each imports only from what stands before it.

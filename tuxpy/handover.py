@@ -9,52 +9,55 @@ A byte over a pipe, where others have a signal: it says for certain who is ready
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final, TypeAlias
 
 from .errors import TuxError
 from .inherit import HANDOVER
-from .listen import Listener
 
 log = logging.getLogger("tuxpy")
 
 _PATIENCE_S: Final = 60.0  # for the new server to be ready
 _ENDS_S: Final = 2.0  # for it to end
-_PAUSE_S: Final = 0.01
+Will: TypeAlias = "Callable[[int], tuple[str, list[int]]]"
+"""What a successor is told of the pipe with this number and of all else, and the descriptors it gets (inherit.py)."""
 _OURS: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID")
 
 
 class _Successor:
-    """A new server that is on its way."""
+    """A new server that is on its way. Nothing here waits: look() is called again and again."""
 
-    def __init__(self, listeners: Iterable[Listener], environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, will: Will, environ: Mapping[str, str] = os.environ) -> None:
         """Start it. Raises TuxError when it cannot be."""
         if os.getpid() == 1:
             raise TuxError("a container ends with its first process: start a new container in its place")
-        self.fd, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        sockets = {str(one.address): [each.fileno() for each in one.sockets] for one in listeners}
-        said = json.dumps({"pipe": theirs, "listeners": sockets})
-        kept = {name: value for name, value in environ.items() if name not in _OURS}
-        numbers = [theirs, *(number for each in sockets.values() for number in each)]
         program = sys.executable or sys.orig_argv[0]
+        theirs = self.fd = -1
         try:
+            self.fd, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            said, numbers = will(theirs)
+            kept = {name: value for name, value in environ.items() if name not in _OURS}
             self.pid = os.posix_spawn(
                 program, sys.orig_argv, {**kept, HANDOVER: said},
                 file_actions=[(os.POSIX_SPAWN_DUP2, number, number) for number in numbers],  # they survive exec so
                 setsigdef=[signal.SIGPIPE],
             )  # fmt: skip
         except OSError as error:
-            os.close(self.fd)
+            _close(self.fd)
             raise TuxError(f"{program} cannot be started: {error.strerror}") from error
+        except BaseException:
+            _close(self.fd)
+            raise
         finally:
-            os.close(theirs)
+            _close(theirs)
         self.until = time.monotonic() + _PATIENCE_S
+        self.late = self._asked_to_end = False
 
     def is_ready(self) -> bool | None:
         """Whether the new server serves; None: it is not known yet."""
@@ -64,32 +67,39 @@ class _Successor:
             return None if time.monotonic() < self.until else False
         return bool(said)
 
-    def abandon(self) -> str:
-        """End a new server that is not ready; how it ended."""
-        os.close(self.fd)
-        ended = self._ended(_ENDS_S if time.monotonic() < self.until else 0.0)
-        if ended is not None:
-            return f"ended with {ended}"
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            os.kill(self.pid, number)
-            if self._ended(_ENDS_S) is not None:
-                break
-        return f"was not ready within {_PATIENCE_S:g} s"
+    def end(self) -> None:
+        """It is not to come."""
+        _close(self.fd)
+        self.fd, now = -1, time.monotonic()
+        self.late = now >= self.until
+        self.until = now + _ENDS_S
 
-    def _ended(self, within_s: float) -> int | None:
-        """Its exit code, once it has ended."""
-        end = time.monotonic() + within_s
-        while True:
+    def has_ended(self) -> str | None:
+        """How, once it has; what does not end by itself is made to."""
+        try:
             found, status = os.waitpid(self.pid, os.WNOHANG)
-            if found:
-                return os.waitstatus_to_exitcode(status)
-            if time.monotonic() >= end:
-                return None
-            time.sleep(_PAUSE_S)
+        except ChildProcessError:  # somebody else has asked
+            return "has ended"
+        if found and self.late:
+            return f"was not ready within {_PATIENCE_S:g} s"
+        if found:
+            return f"ended with {os.waitstatus_to_exitcode(status)}"
+        now = time.monotonic()
+        if (self._asked_to_end or not self.late) and now < self.until:
+            return None
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL if self._asked_to_end else signal.SIGTERM)
+        self._asked_to_end, self.until = True, now + _ENDS_S
+        return None
 
     def let_go(self) -> None:
         """The new server is on its own; nobody waits for its end here."""
-        os.close(self.fd)
+        _close(self.fd)
+
+
+def _close(fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)
 
 
 class Upgrades:
@@ -97,42 +107,57 @@ class Upgrades:
 
     def __init__(self) -> None:
         self._coming: _Successor | None = None
+        self._ending: _Successor | None = None  # it has come to nothing, but lives yet
 
     @property
     def under_way(self) -> bool:
-        return self._coming is not None
+        return self._coming is not None or self._ending is not None
 
-    def begin(self, listeners: Iterable[Listener], in_chroot: bool) -> None:
+    def begin(self, will: Will, in_chroot: bool) -> None:
         """Start the program anew."""
-        if self._coming is not None:
-            log.warning("an upgrade is under way already: process %d is starting", self._coming.pid)
+        there = self._coming or self._ending
+        if there is not None:
+            log.warning("an upgrade is under way already: process %d is starting", there.pid)
             return
         try:
             if in_chroot:
                 raise TuxError("the program is out of reach for a server in a chroot: restart it")
-            self._coming = _Successor(listeners)
+            self._coming = _Successor(will)
         except TuxError as error:
             log.error("no upgrade, this server stays: %s", error)
         else:
             log.info("upgrade: process %d is starting", self._coming.pid)
 
-    def successor(self) -> int:
-        """The number of the process that serves now in our place; 0 as long as there is none."""
-        coming = self._coming
-        ready = None if coming is None else coming.is_ready()
-        if coming is None or ready is None:
+    def look(self, failed: Callable[[int], object]) -> int:
+        """The number of the process that serves now in our place; 0 as long as there is none.
+
+        failed: told of a process that has come to nothing, once it has ended.
+        """
+        if self._ending is not None:
+            how = self._ending.has_ended()
+            if how is not None:
+                pid, self._ending = self._ending.pid, None
+                log.error("no upgrade, this server stays: process %d %s", pid, how)
+                failed(pid)
+        if self._coming is None:
             return 0
-        self._coming = None
+        ready = self._coming.is_ready()
+        if ready is None:
+            return 0
+        coming, self._coming = self._coming, None
         if not ready:
-            log.error("no upgrade, this server stays: process %d %s", coming.pid, coming.abandon())
+            coming.end()
+            self._ending = coming
             return 0
         log.info("upgrade: process %d serves now", coming.pid)
         coming.let_go()
         return coming.pid
 
-    def abandon(self) -> None:
-        """Nobody is to come after us."""
-        if self._coming is not None:
-            self._coming.until = 0.0
-            self._coming.abandon()
-            self._coming = None
+    def close(self) -> None:
+        """Nobody is to come after us. Any number of times."""
+        for one in (self._coming, self._ending):
+            if one is not None:
+                _close(one.fd)
+                with suppress(ProcessLookupError):
+                    os.kill(one.pid, signal.SIGTERM)
+        self._coming = self._ending = None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from . import __version__
 from .admin.door import Door
 from .admin.snapshot import EngineFigures, Reloads, Snapshot, site_figures
-from .config.places import at
 from .config.settings import Config
 from .engine import Engine
 from .errors import ConfigError, EngineError
-from .listen import Listener, listen
+from .listen import Listener
 
 if TYPE_CHECKING:
     from .service import Service
@@ -26,26 +25,24 @@ class Inside:
     reloads    how reading the configuration again went
     """
 
-    def __init__(self, config: Config, notify_fd: int) -> None:
-        """notify_fd: as of an Engine. Raises ConfigError."""
+    def __init__(self, config: Config, listeners: Sequence[Listener], notify_fd: int) -> None:
+        """notify_fd: as of an Engine. The listeners are closed with it. Raises ConfigError, and then they are not."""
         self.draining = False
         self.reloads = Reloads()
         self._started_s = time.time()
-        self._listeners: list[Listener] = []
-        alone = all(":" in bind.host for bind in config.admin if bind.host)
         try:
-            for bind in config.admin:
-                with at(config, "admin.listen"):
-                    self._listeners.append(listen(bind, 1, alone, config.socket_mode, config.socket_group))
-            sockets = [one for listener in self._listeners for one in listener.sockets]
+            sockets = [one for listener in listeners for one in listener.sockets]
             self._door = Door(sockets, notify_fd, config.backend, config.admin_hosts)
         except EngineError as error:
-            self._close_listeners()
             raise ConfigError(f"the engine of the admin listeners cannot start: {error}") from error
-        except BaseException:
-            self._close_listeners()
-            raise
-        self.urls = tuple(listener.url for listener in self._listeners)
+        self.listeners = list(listeners)
+        self.urls = tuple(listener.url for listener in listeners)
+
+    def hand_over(self, idle_ms: int) -> None:
+        """Another process answers at our listeners from now on. Connections may ask once more within idle_ms."""
+        for listener in self.listeners:
+            listener.lent = True
+        self._door.hand_over(idle_ms)
 
     def answer(self, service: Service) -> bool:
         """Answer those who ask; whether more are waiting. Raises nothing."""
@@ -63,12 +60,9 @@ class Inside:
     def close(self) -> None:
         """Any number of times."""
         self._door.close()
-        self._close_listeners()
-
-    def _close_listeners(self) -> None:
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.close()
-        self._listeners.clear()
+        self.listeners.clear()
 
     def _snapshot(self, service: Service) -> Snapshot:
         now = service.generations.current

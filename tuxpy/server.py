@@ -20,25 +20,23 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Final
 
 from .config.places import at
 from .config.settings import Config
-from .engine import Engine
-from .errors import ConfigError
 from .handover import Upgrades
 from .inherit import Inherited
 from .listen import Listener
+from .lookedinto import LookedInto
 from .notify import Notifier
 from .pidfile import PidFile
 from .privileges import give_up, identity_of
-from .reload import changed, listeners_for
+from .reload import Reloads, admin_listeners_for, listeners_for
 from .service import Service
 from .signals import ENDS, OPERATING, bury_orphans, caught, draining
-from .site.errands import Errands
-from .site.sites import Sites
 
 log = logging.getLogger("tuxpy")
 
@@ -49,7 +47,7 @@ _BREATH_MS: Final = 10  # after a failure
 _LOOK_MS: Final = 20  # between two looks whether our successor serves
 
 
-class Server:
+class Server(LookedInto):
     """One server. `with Server(config) as server: server.run()`."""
 
     def __init__(
@@ -66,7 +64,8 @@ class Server:
         self._load = load
         self._inherited = inherited or Inherited()
         self._notifier = notifier or Notifier()
-        self._service = Service()
+        super().__init__(Service())
+        self._reloads = Reloads(self._service, load, self._inherited, self._notifier)
         self._pid_file: PidFile | None = None
         self._renew_at, self._process = 0.0, os.getpid()
         self._signals = self._last_signal = 0
@@ -86,65 +85,22 @@ class Server:
         config, listeners = self.config, list[Listener]()
         try:
             identity = identity_of(config)
-            listeners, _ = listeners_for(config, (), self._inherited)
+            asked, listeners = listeners_for(config, (), self._inherited)
+            admin = admin_listeners_for(config, self._inherited)
+            listeners += admin
             if config.pid_file:
                 with at(config, "server.pid_file"):
                     self._pid_file = PidFile(config.pid_file, identity.owner if identity else None)
+            if self._load is not None:
+                self._reloads.open()
             give_up(identity, config.chroot)
-            self._service.open(config, listeners)
+            self._service.open(config, [one for one, _ in asked], admin)
         except BaseException:
             self.close()
             for one in listeners:
                 one.close()
             raise
         self.backend, self.why = self._engines[0].backend, self._engines[0].why
-
-    # Looking in.
-
-    @property
-    def listeners(self) -> list[Listener]:
-        """Those that accept."""
-        return list(self._service.lines)
-
-    def show_preload(self, show: Callable[[int, int, bool], object]) -> None:
-        """Called meanwhile with how many URLs are judged, of how many, and whether it is over."""
-        self._service.preloading = show
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        return tuple(one.url for one in self._service.lines)
-
-    @property
-    def engines(self) -> int:
-        return len(self._engines)
-
-    @property
-    def admin_urls(self) -> tuple[str, ...]:
-        return () if self._service.inside is None else self._service.inside.urls
-
-    def metrics(self) -> dict[str, int]:
-        """The counters of all engines, added up."""
-        return self._service.metrics()
-
-    @property
-    def _engines(self) -> list[Engine]:
-        return self._service.engines
-
-    @property
-    def _sites(self) -> Sites:
-        assert self._service.generations.current is not None
-        return self._service.generations.current.sites
-
-    @property
-    def _errands(self) -> Errands[Any]:
-        return self._sites.errands
-
-    @property
-    def _alive(self) -> int:
-        return self._service.lines.alive
-
-    def _open_connections(self) -> int:
-        return self.metrics().get("connections", 0)
 
     # Signals.
 
@@ -156,9 +112,17 @@ class Server:
         with self.signals():
             return self.loop()
 
-    def signals(self) -> AbstractContextManager[None]:
-        """In this, they are ours."""
-        return caught((*ENDS, *(OPERATING if self._load else ())), self._on_signal)
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """In this, they are ours; and so is the pid file, which says whom to signal. Raises ConfigError."""
+        with caught((*ENDS, *(OPERATING if self._load else ())), self._on_signal):
+            self._take_pid_file()
+            yield
+
+    def _take_pid_file(self) -> None:
+        if self._pid_file is not None:
+            with at(self.config, "server.pid_file"):
+                self._pid_file.take()
 
     def _on_signal(self, number: int) -> None:
         if number in ENDS:
@@ -177,6 +141,12 @@ class Server:
         self._asked.add(number)
         self._service.knock()
 
+    def reload(self) -> None:
+        """Put the configuration in force as it is now. One that cannot be is refused, and all stays as it was."""
+        before, self.config = self.config, self._reloads(self.config, _LEAVE_MS, self._status)
+        if self.config is not before:
+            self.reloaded(self.config)
+
     # The loop.
 
     def loop(self) -> int:
@@ -185,6 +155,7 @@ class Server:
         One that fails is said and tried again: neither memory that is short nor a fault of ours ends a server."""
         service, poll = self._service, select.poll()
         poll.register(service.notify, select.POLLIN)
+        self._take_pid_file()
         self._inherited.tell_ready()
         self._notifier.ready(self._status())
         more = False
@@ -210,26 +181,50 @@ class Server:
 
     def _operate(self) -> None:
         """Do what was asked for from outside."""
-        if self._drain_until is None and self._signals:
-            self._notifier.stopping("lets connections finish")
-            self.drain()
         if self._drain_until is not None:
             return
-        asked, self._asked = self._asked, set()
-        if signal.SIGUSR1 in asked:
-            self._service.reopen_log()
-        if signal.SIGHUP in asked:
-            self.reload()
-        if signal.SIGUSR2 in asked:
-            self._upgrades.begin(self._service.lines, bool(self.config.chroot))
-        successor = self._upgrades.successor()
+        successor = self._upgrades.look(self._no_successor)
         if successor:
-            self._notifier.hand_over(successor)
-            self.drain(shut=False)
+            self._hand_over(successor)
+        elif self._signals:
+            self._notifier.stopping("lets connections finish")
+            self.drain()
+        else:
+            self._obey()
+
+    def _obey(self) -> None:
+        """While another server is on its way, a reload waits until it is known whose it is."""
+        if signal.SIGUSR1 in self._asked:
+            self._asked.discard(signal.SIGUSR1)
+            self._service.reopen_log()
+        if signal.SIGUSR2 in self._asked:
+            self._asked.discard(signal.SIGUSR2)
+            inside = self._service.inside
+            admin = [] if inside is None else inside.listeners
+            will = partial(self._inherited.will, listeners=list(self._service.lines), admin=admin)
+            self._upgrades.begin(will, bool(self.config.chroot))
+        if signal.SIGHUP in self._asked and not self._upgrades.under_way:
+            self._asked.discard(signal.SIGHUP)
+            self.reload()
+
+    def _no_successor(self, pid: int) -> None:
+        """A process that was to come after us has come to nothing."""
+        if self._pid_file is not None:
+            self._pid_file.take_back(pid)
+
+    def _hand_over(self, successor: int) -> None:
+        """Another process is the server now."""
+        self._notifier.hand_over(successor)
+        if signal.SIGHUP in self._asked:
+            with suppress(ProcessLookupError):
+                os.kill(successor, signal.SIGHUP)
+        self._reloads.moved(successor)
+        self.drain(shut=False)
 
     def _renew(self) -> None:
         if time.monotonic() >= self._renew_at:
             self._renew_at = time.monotonic() + _RENEW_S
+            self._reloads.outcomes.look()
             self._service.renew()
             bury_orphans()
 
@@ -249,11 +244,13 @@ class Server:
         """Every run ends after the connection it has, parked ones at once. shut: nobody else accepts where we did."""
         interactive = self._last_signal == signal.SIGINT  # somebody waits at a terminal
         log.info("%s", draining(self._open_connections(), interactive))
-        self._drain_until = time.monotonic() + self.config.drain_timeout_s
+        self._upgrades.close()
         if self._service.inside is not None:
             self._service.inside.draining = True
+            if not shut:
+                self._service.inside.hand_over(_LEAVE_MS)
         self._service.lines.drain(shut, 0 if interactive else _LEAVE_MS)
-        self._upgrades.abandon()
+        self._drain_until = time.monotonic() + self.config.drain_timeout_s  # now: what fails before is tried again
 
     def _drained(self) -> bool:
         if self._drain_until is None:
@@ -268,32 +265,6 @@ class Server:
     def close(self) -> None:
         """End what is left, close everything. Any number of times. In a child of fork(2) nothing is ours."""
         if os.getpid() == self._process:
-            for part in (self._service, self._inherited, self._notifier, self._pid_file):
+            for part in (self._upgrades, self._service, self._inherited, self._notifier, self._pid_file, self._reloads):
                 if part is not None:
                     part.close()
-
-    # Reload.
-
-    def reload(self) -> None:
-        """Put the configuration in force as it is now. One that cannot be is refused, and all stays as it was."""
-        self._notifier.reloading()
-        try:
-            self._reload()
-        except ConfigError as error:
-            problems = "; ".join(str(error).splitlines())
-            self._service.reloaded(problems)
-            log.error("the configuration is not reloaded, the one before stays in force: %s", problems)
-        except Exception:
-            log.exception("the configuration could not be reloaded, the one before stays in force")
-            self._service.reloaded("it failed; the log says why")
-        finally:
-            self._notifier.ready(self._status())
-
-    def _reload(self) -> None:
-        config, fixed = changed(self._service, self.config, self._load, self._inherited, _LEAVE_MS)
-        self.config = config
-        self._service.reloaded("")
-        self.reloaded(config)
-        if fixed:
-            log.warning("%s cannot change while the server runs: restart it for that", ", ".join(fixed))
-        log.info("the configuration is reloaded: it %s", self._status())

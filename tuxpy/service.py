@@ -62,8 +62,8 @@ class Service:
         self._loop: JudgeLoop[Engine] = JudgeLoop(self._answering, self.lines.completed)
         self.notify = -1  # an eventfd: engines and errands knock there, and whoever wants the loop to look around
 
-    def open(self, config: Config, listeners: Sequence[Listener]) -> None:
-        """Start. Raises ConfigError when the machine or the configuration does not allow it."""
+    def open(self, config: Config, listeners: Sequence[Listener], admin: Sequence[Listener] = ()) -> None:
+        """Start. admin: what the admin listens at. Raises ConfigError when the machine does not allow it."""
         self.notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         sys.setswitchinterval(_SWITCH_S)
         first = self.generation(config)
@@ -85,10 +85,10 @@ class Service:
         self._make_ready(config)
         self.lines.start(self.engines, listeners)
         self.lines.pace(config.limits.bandwidth)
-        if config.admin:
+        if admin:
             from .inside import Inside  # a tenth of the time that a server takes to start
 
-            self.inside = Inside(config, self.notify)
+            self.inside = Inside(config, admin, self.notify)
         self._begin_preload(config, first)
 
     def generation(self, config: Config) -> Generation:

@@ -19,7 +19,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
-from ..engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
+from ..engine import HEAD_TIMEOUT, HEAD_TOO_LONG, LEAVING, Miss
 from ..errors import ConfigError
 from ..http.parse import parse, refuse_long_head, refuse_slow_head
 from ..http.target import read_target
@@ -70,7 +70,8 @@ class Admin:
             if miss.line not in self._local and not is_meant(request, self._hosts):
                 return respond(_MISDIRECTED, request, now)
             whole = replace(snapshot, judge=self.judging.figures())
-            return respond(self.decide(request, whole), request, now)
+            decision = self.decide(request, whole)
+            return respond(replace(decision, keep=decision.keep and not miss.flags & LEAVING), request, now)
         except Exception:
             log.exception("an admin listener could not answer")
             return respond(_FAILED, None, now)

@@ -43,9 +43,9 @@ class Door:
         for limit, form, answer in ready_answers(1.0, time.time()):
             self._engine.ready(limit, form, answer)
         self._engine.set_shared(COUNTER, _ENDLESS)
-        chain = lifecycle()
         copies = max(1, _SLOTS // len(listeners))
         for line, one in enumerate(listeners):
+            chain = lifecycle(nodelay=one.family != socket.AF_UNIX)
             self._engine.submit(chain, {"listener": one.fileno()}, line, copies)
 
     def answer(self, take: Callable[[], Snapshot]) -> bool:
@@ -78,6 +78,11 @@ class Door:
             words = "an answer of an admin listener is 503 in place of what it should be: %s"
             self._seldom.say(logging.ERROR, "answer", words, failure, failure=failure)
             self._engine.answer(miss, None, knock=False)
+
+    def hand_over(self, idle_ms: int) -> None:
+        """Accept no more; others do at the same sockets. Connections may ask once more within idle_ms."""
+        self._engine.set_shared(COUNTER, 0)
+        self._engine.drain(shut=False, idle_ms=idle_ms)
 
     def close(self) -> None:
         """Any number of times."""

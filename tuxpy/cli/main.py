@@ -145,12 +145,18 @@ Examples:
   tuxpy reload -c tuxpy.toml           the server.pid_file of that file""")
 @click.argument("pid_file", required=False, metavar="[PIDFILE]", shell_complete=files)
 @click.option("--pid", type=click.IntRange(1), metavar="N", help="The number of the process.")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(0.1, 3600), default=60.0, show_default=True, metavar="SECONDS",
+    help="So long at most for the outcome.",
+)
 @config_option
-def reload_(pid_file: str | None, pid: int | None, config: str | None) -> None:
-    """Have the server whose number is in PIDFILE read its configuration again (SIGHUP).
+def reload_(pid_file: str | None, pid: int | None, wait_s: float, config: str | None) -> None:
+    """Have the server whose number is in PIDFILE read its configuration again.
 
-    Its log says what has come of it; `tuxpy check` says before what would be wrong."""
-    from ..pidfile import ask_to_reload, read_pid
+    Waits for the outcome. 0: it is in force; 1: it was refused, for the reason that is told, and the one before stays
+    in force, or nothing is known in time; 2: there is no such server."""
+    from ..outcome import reload_and_wait
+    from ..pidfile import read_pid
 
     if pid is None and pid_file is None and config is not None:
         from ..config import load
@@ -158,7 +164,9 @@ def reload_(pid_file: str | None, pid: int | None, config: str | None) -> None:
         pid_file = load(config, os.environ).pid_file
     if pid is None and not pid_file:
         raise click.UsageError("which server? give its pid file, its --pid, or a -c FILE with server.pid_file")
-    ask_to_reload(pid or read_pid(pid_file or ""))
+    kept = reload_and_wait(pid or read_pid(pid_file or ""), wait_s)
+    if kept:
+        say(f"tuxpy: {', '.join(kept)} cannot change while the server runs: restart it for that")
 
 
 @cli.command(cls=SectionCommand, section="Configuring", short_help="Write files to begin with.", epilog="""\b

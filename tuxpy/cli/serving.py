@@ -7,6 +7,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from .. import log, privileges, startlines
 from ..config.loading import Loaded
@@ -26,6 +28,8 @@ def serve(config: Config, has_file: bool, load: Callable[[], Loaded], say: Calla
     """
     colored = _set_up_log(config)
     privileges.gain_no_more()
+    with suppress(OSError):  # also as a successor, which the interpreter's own name would be given
+        Path("/proc/self/comm").write_bytes(b"tuxpy")
     # When a terminal goes it says SIGHUP, too; who has given no file there means that as the end.
     at_a_terminal = sys.stdin is not None and sys.stdin.isatty()
     reload = (lambda: _reloaded(load())) if has_file or not at_a_terminal else None
