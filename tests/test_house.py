@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("config.*", "engine", "accesslog"),
     (
         *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
-        *("outcome", "startlines", "syslets", "syslets.*"),
+        *("outcome", "refused", "startlines", "syslets", "syslets.*"),
     ),
     ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines", "presence"),
     ("answering", "handover", "reload", "inside", "preload", "service", "lookedinto", "server"),

@@ -19,6 +19,7 @@ from .config.identity import find_group
 from .config.interfaces import resolve
 from .config.settings import Address
 from .errors import ConfigError
+from .refused import Refused, at_path, at_port, doing
 
 BACKLOG: Final = 1024  # clients the kernel holds while no run is parked at accept
 _SO_MAX_PACING_RATE: Final = 47  # asm-generic/socket.h; the socket module has no name for it
@@ -127,9 +128,9 @@ def listen(address: Address, engines: int, alone: bool = True, mode: int = 0o660
     for port in range(address.port, last + 1):
         try:
             return Listener(address, _open(family, (place[0], port, *place[2:]), engines, alone))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or port == last:
-                raise ConfigError(_sentence(error, address, last)) from error
+        except Refused as why:
+            if why.errno != errno.EADDRINUSE or port == last:
+                raise ConfigError(at_port(why, address, last)) from why
     raise AssertionError("the range of ports is never empty")
 
 
@@ -140,7 +141,8 @@ def _open(family: int, place: tuple[Any, ...], engines: int, alone: bool) -> lis
     # Without SO_REUSEPORT first: with it, a port that another server of ours holds would seem free.
     first = _bound(family, place, alone, shared=False)
     if engines == 1:
-        first.listen(BACKLOG)
+        with doing("listen"):
+            first.listen(BACKLOG)
         return [first]
     place = first.getsockname()
     first.close()
@@ -148,9 +150,10 @@ def _open(family: int, place: tuple[Any, ...], engines: int, alone: bool) -> lis
     try:
         for _ in range(engines):
             sockets.append(_bound(family, place, alone, shared=True))
-        for one in sockets:
-            one.listen(BACKLOG)
-    except OSError:
+        with doing("listen"):
+            for one in sockets:
+                one.listen(BACKLOG)
+    except Refused:
         for one in sockets:
             one.close()
         raise
@@ -158,43 +161,36 @@ def _open(family: int, place: tuple[Any, ...], engines: int, alone: bool) -> lis
 
 
 def _bound(family: int, place: tuple[Any, ...], alone: bool, shared: bool) -> socket.socket:
-    one = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    one = _socket(family)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not alone)
-        # Accept when there is something to read (tcp(7)); whoever says nothing comes a second later. One wait less for
-        # each connection: of 20 µs of CPU 16 are left where every request has its own.
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
-        one.bind(place)
+        with doing("setsockopt"):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not alone)
+            # Accept when there is something to read (tcp(7)); whoever says nothing comes a second later. One wait less
+            # for each connection: of 20 µs of CPU 16 are left where every request has its own.
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+        with doing("bind"):
+            one.bind(place)
         if not shared:
             _probe_listen(one)
-    except OSError:
+    except Refused:
         one.close()
         raise
     return one
 
 
+def _socket(family: int) -> socket.socket:
+    with doing("socket"):
+        return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+
+
 def _probe_listen(one: socket.socket) -> None:
     """bind(2) lets two sockets with SO_REUSEADDR have one port until one of them listens; so ask now."""
-    one.listen(1)
-
-
-def _sentence(error: OSError, address: Address, last: int) -> str:
-    port = address.port
-    if error.errno == errno.EADDRINUSE:
-        taken = f"port {port} of {address.host} is" if last == port else f"ports {port} to {last} of {address.host} are"
-        return f"{taken} taken by another server: stop it, or choose another with --port (0: any free one)"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return (
-            f"port {port} may only be taken by root: choose one from 1024 on,"
-            " or give the program the capability CAP_NET_BIND_SERVICE"
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{address.host} is no address of this machine: give one of its own, or 0.0.0.0 for all"
-    return f"cannot listen at {address}: {os.strerror(error.errno or 0)}"
+    with doing("listen"):
+        one.listen(1)
 
 
 # At a path.
@@ -202,24 +198,28 @@ def _sentence(error: OSError, address: Address, last: int) -> str:
 
 def _listen_at_path(address: Address, mode: int, group: str) -> Listener:
     path = address.unix
-    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    listener = Listener(address, [one])
+    listener = Listener(address, [])
     try:
+        one = _socket(socket.AF_UNIX)
+        listener.sockets.append(one)
         if path.startswith("@"):
-            one.bind("\0" + path[1:])
+            with doing("bind"):
+                one.bind("\0" + path[1:])
         else:
-            _take_away_stale(path)
-            one.bind(path)
+            with doing("bind"):
+                _take_away_stale(path)
+                one.bind(path)
             listener.watch_path()
             # Nobody can connect before listen(2), so there is no moment at which others may.
-            os.chown(path, -1, find_group(group, "server.socket_group") if group else -1)
-            os.chmod(path, mode)  # noqa: PTH101
-        one.listen(BACKLOG)
-    except OSError as error:
+            with doing("chown"):
+                os.chown(path, -1, find_group(group, "server.socket_group") if group else -1)
+            with doing("chmod"):
+                os.chmod(path, mode)  # noqa: PTH101
+        with doing("listen"):
+            one.listen(BACKLOG)
+    except Refused as why:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(f"another server listens at {address}: stop it, or choose another path") from error
-        raise ConfigError(f"cannot listen at {address}: {error.strerror}; choose another path or user") from error
+        raise ConfigError(at_path(why, address, group)) from why
     except ConfigError:
         listener.close()
         raise
@@ -241,8 +241,11 @@ def _take_away_stale(path: str) -> None:
         except ConnectionRefusedError:
             os.unlink(path)  # noqa: PTH108
             return
-        except OSError as error:  # a full backlog, no right to ask: somebody may well be there
-            raise ConfigError(f"cannot tell whether a server listens at 'unix:{path}': {error}; remove it") from error
+        except (BlockingIOError, TimeoutError):  # somebody does, and his queue is full
+            pass
+        except OSError as error:
+            why = "it is a socket of another kind" if error.errno == errno.EPROTOTYPE else error.strerror
+            raise ConfigError(f"cannot tell whether a server listens at 'unix:{path}': {why}; remove it") from error
     raise ConfigError(f"another server listens at 'unix:{path}': stop it, or choose another path")
 
 

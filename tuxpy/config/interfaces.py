@@ -17,6 +17,10 @@ def resolve(address: Address) -> tuple[int, tuple[Any, ...]]:
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", 0) == socket.EAI_AGAIN:
+            raise ConfigError(
+                f"the name {address.host!r} cannot be looked up now (no resolver answers): give an IP address"
+            ) from error
         why = getattr(error, "strerror", None) or "it is no name"
         raise ConfigError(f"there is no host {address.host!r} ({why}): give a name or IP address") from error
     family, _, _, _, place = min(found, key=lambda entry: entry[0] != socket.AF_INET)
