@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 # In here the order is strict: each imports only from what stands before it.
 ATOMS = (
-    *("flags", "cells", "calls", "encode", "check", "shortcuts", "chain", "lifecycle"),
+    *("flags", "cells", "calls", "encode", "check", "shortcuts", "chain", "lifecycle", "completion"),
     *("kernel", "system_files", "system_sockets", "system", "reference", "words", "canvas", "text"),
     *("script", "graph", "catalogue", "__init__"),
 )

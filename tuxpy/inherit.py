@@ -10,7 +10,6 @@ touched. Both are taken out of the environment: what we start has no business wi
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterable, MutableMapping
@@ -64,6 +63,8 @@ class Inherited:
 
     def _take_former(self, said: str) -> None:
         try:
+            import json
+
             told = json.loads(said)
             self._pipe = int(told["pipe"])
             os.set_inheritable(self._pipe, False)

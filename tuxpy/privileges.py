@@ -25,7 +25,7 @@ log = logging.getLogger("tuxpy")
 
 # Imported late elsewhere. Another user may have no right to read them, and in a chroot none would be found.
 _LATE: Final = (
-    "concurrent.futures.thread", "difflib", "encodings.idna", "linecache",
+    "concurrent.futures.thread", "difflib", "encodings.idna", "hashlib", "json", "linecache",
     *(f"tuxpy.{name}" for name in ("config.doubts", "inside", "preload", "rules.password_file", "rules.passwords")),
     "tuxpy.site.listed",
 )  # fmt: skip

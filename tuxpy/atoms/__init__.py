@@ -12,9 +12,9 @@ from .calls import CALLS, Atom, Call
 from .cells import Cell, Kind
 from .chain import END, Chain
 from .check import ChainError, Frozen, check
+from .completion import Completion
 from .flags import Reason, Stop
 from .lifecycle import COUNTER, connections, lifecycle
-from .reference import Completion
 
 __all__ = [
     "CALLS",

@@ -19,34 +19,18 @@ from collections.abc import Callable, Mapping, MutableSequence
 from errno import EFAULT
 from typing import Final, TypeAlias
 
-from ..records import dataclass
 from . import flags as f
 from . import system
 from .calls import Atom
 from .cells import MEMORY, Cell, Kind
 from .check import NUMBER_MAX, NUMBER_MIN, SHARED_MAX, ChainError, Frozen
+from .completion import Completion, Value
 from .flags import Reason
 
-Value: TypeAlias = "int | bytes"
 Trace: TypeAlias = "list[tuple[str, int]]"
 Calls: TypeAlias = Mapping[str, Callable[..., int]]
 
 NOTHING: Final = -1  # what an FD cell holds when it owns no descriptor
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """The record of a finished run. `cells` holds what each cell held last: a number, or the bytes of memory.
-
-    FD cells hold -1: what the run owned is closed.
-    """
-
-    cookie: int
-    last_atom: int
-    result: int
-    reason: Reason
-    steps: int
-    cells: tuple[Value, ...]
 
 
 def run(

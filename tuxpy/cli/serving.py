@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,7 +40,7 @@ def serve(config: Config, has_file: bool, load: Callable[[], Loaded], say: Calla
         server.show_preload(bar())
     with server, server.signals():  # whoever reads the lines may signal
         if config.log_level in ("debug", "info"):
-            columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else None
             say("\n".join(startlines.told(server, colored, columns)), colored)
         privileges.warn_of_root(config, [one.host for one in server.listeners])
         return server.loop()

@@ -11,7 +11,7 @@ from .keys import SECTIONS, Key
 from .kinds import described, value_of, value_of_word
 from .problems import Problem, Problems, Trouble
 from .toml import Path
-from .tree import Given, Origin, Section, Source, Tree
+from .tree import SECTIONS_OF_A_SERVER, Given, Origin, Section, Source, Tree
 from .words import expand, has_variable
 
 
@@ -25,14 +25,11 @@ def source_of(name: str, data: bytes) -> Source:
     return Source(name, text.removeprefix("\ufeff").replace("\r\n", "\n"))
 
 
-def read_tree(source: Source | None, environ: Mapping[str, str], trouble: Trouble) -> Tree:
-    """The sections of a file, or none. Raises Problems when it is no TOML; all else goes to `trouble`."""
-    top = Section("")
-    if source is not None:
-        top = _Reader(source, environ, trouble).section("", _parsed(source), ())
-    names = ("server", "timeouts", "limits", "log", "admin")
+def read_tree(source: Source, environ: Mapping[str, str], trouble: Trouble) -> Tree:
+    """The sections of a file. Raises Problems when it is no TOML; all else goes to `trouble`."""
+    top = _Reader(source, environ, trouble).section("", _parsed(source), ())
     server, timeouts, limits, log, admin = (
-        top.given[name].value if name in top.given else Section(name) for name in names
+        top.given[name].value if name in top.given else Section(name) for name in SECTIONS_OF_A_SERVER
     )
     sites = top.given["site"].value if "site" in top.given else []
     sites = list(sites) if isinstance(sites, list) else [sites]

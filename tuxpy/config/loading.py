@@ -12,12 +12,10 @@ from dataclasses import replace
 from ..errors import ConfigError
 from ..records import dataclass
 from .build import build
-from .file import read_tree, source_of
 from .overlay import overlay
 from .problems import Problem, Trouble
 from .settings import Config
-from .show import show
-from .tree import Source, Tree
+from .tree import Source, Tree, without_file
 from .verify import verify, verify_addresses
 
 
@@ -30,6 +28,8 @@ class Loaded:
 
     def show(self) -> str:
         """All of it as TOML, with the origin of each value."""
+        from .show import show
+
         return show(self.tree)
 
     def summary(self) -> str:
@@ -58,7 +58,12 @@ def assemble(
     hosts    and so are addresses: whether their names are known, and mean this machine
     """
     trouble = Trouble()
-    tree = read_tree(source, environ, trouble)
+    if source is None:
+        tree = without_file()
+    else:
+        from .file import read_tree  # with it come the readers of TOML, and the words of other servers
+
+        tree = read_tree(source, environ, trouble)
     overlay(tree, flags, environ, trouble)
     config = build(tree, trouble)
     if source is not None:
@@ -83,4 +88,6 @@ def load_all(
     except OSError as error:
         because = f"cannot read the configuration file {path!r}: {error.strerror}"
         raise ConfigError(f"{because}: name another one, or make it readable") from error
+    from .file import source_of
+
     return assemble(source_of(path, data), environ, flags, hosts=hosts)

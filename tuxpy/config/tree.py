@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..records import dataclass
 from .keys import SECTIONS, Key, key_of
 from .kinds import value_of
-from .toml import Path, lines_of
+
+if TYPE_CHECKING:
+    from .toml import Path
 
 
 class Source:
@@ -27,6 +29,8 @@ class Source:
     def line(self, path: Path) -> int:
         """The line of a key, or of the table around it."""
         if self._lines is None:
+            from .toml import lines_of
+
             self._lines = lines_of(self.text)
         while path and path not in self._lines:
             path = path[:-1]
@@ -59,6 +63,7 @@ class Origin:
 
 
 DEFAULT = Origin()
+SECTIONS_OF_A_SERVER = ("server", "timeouts", "limits", "log", "admin")  # in the order of Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +131,9 @@ class Tree:
     has_faulty_site: bool = False  # [site] is there, and not understood
     has_no_root: bool = False  # a file that names no site, and no DIR
     address: dict[str, Given] = field(default_factory=dict)  # host and port of the command line
+
+
+def without_file() -> Tree:
+    """The tree of a configuration that no file says anything of."""
+    server, timeouts, limits, log, admin = map(Section, SECTIONS_OF_A_SERVER)
+    return Tree(None, server, timeouts, limits, log, admin, [])

@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final
 
 from ..records import dataclass
@@ -178,6 +177,8 @@ def multipart(slices: Sequence[Slice], size: int, media_type: bytes, etag: bytes
     do not understand, and a line end stands before the first one, too, as zsync looks for it in the second line (14.6).
     """
     asked = b" ".join([b"%d+%d" % (part.offset, part.length) for part in slices])
+    from hashlib import blake2b  # with it comes OpenSSL, four megabytes that most servers never need
+
     boundary = blake2b(etag + b" " + asked, digest_size=16, key=key).hexdigest().encode()
     opening = b"\r\n--%b\r\nContent-Type: %b\r\nContent-Range: bytes " % (boundary, media_type)
     heads = [b"%b%d-%d/%d\r\n\r\n" % (opening, part.offset, part.last, size) for part in slices]

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -119,6 +118,8 @@ def _hashed(file: FileFact) -> bytes:
 
 def _read(file: FileFact) -> bytes:
     """128 bits of BLAKE2b over the bytes, in hex; raises FileChanged when they are not those of this version."""
+    import hashlib  # with it comes OpenSSL, which most servers never need
+
     digest = hashlib.blake2b(digest_size=16)
     at = 0
     while piece := os.pread(file.fd, _PIECE_BYTES, at):
