@@ -85,6 +85,8 @@ class Inherited:
         ]
         numbers = {one: number for number, one in self._numbers.items()}
         given = [(name, numbers[one], one.fileno()) for name, several in self._given.items() for one in several]
+        import json
+
         said = json.dumps({"pipe": pipe, "listeners": parts[0], "admin": parts[1], "given": given})
         theirs = [number for part in parts for several in part.values() for number in several]
         return said, [pipe, *theirs, *(number for _, _, number in given)]
