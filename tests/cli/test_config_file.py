@@ -15,10 +15,10 @@ from tuxpy.config.problems import Problems
 from tuxpy.config.settings import Address, Config
 from tuxpy.config.sites import MassHosting
 from tuxpy.errors import ConfigError
-from tuxpy.rules.access import HiddenPolicy
 from tuxpy.rules.cors import CorsRule
 from tuxpy.rules.fields import EVERYTHING, SECURITY_RULE, FieldRule
 from tuxpy.rules.gates import Gate, Login
+from tuxpy.rules.hidden import HiddenPolicy
 from tuxpy.rules.patterns import Pattern
 from tuxpy.rules.policy import Policy
 from tuxpy.rules.redirects import RedirectRule

@@ -10,17 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuxpy.errors import ConfigError
-from tuxpy.rules.access import (
-    HIDDEN_RULES,
-    AddressRules,
-    HiddenPolicy,
-    Network,
-    classes,
-    classes_of,
-    hidden_by,
-    is_hidden,
-    parse_networks,
-)
+from tuxpy.rules.access import AddressRules, Network, classes, classes_of, parse_networks
+from tuxpy.rules.hidden import HIDDEN_RULES, HiddenPolicy, hidden_by, is_hidden
 
 
 def hidden(path: str, policy: HiddenPolicy | None = None) -> bool:

@@ -17,8 +17,8 @@ from support.planted import FRESH_S, NOTES, Planted, Planter
 from support.poll import until
 from support.webroot import PAGE, SECRET, write
 
-from tuxpy.rules.access import HiddenPolicy
 from tuxpy.rules.fields import FieldRule
+from tuxpy.rules.hidden import HiddenPolicy
 from tuxpy.rules.policy import Policy
 from tuxpy.rules.redirects import RedirectRule
 from tuxpy.rules.rulesfiles import DIALECTS, Dialect

@@ -14,8 +14,8 @@ from support.planted import NOTES, Planted, Planter
 from support.webroot import PAGE, SECRET, settle, write
 
 from tuxpy.http.mediatypes import MediaType
-from tuxpy.rules.access import HiddenPolicy
 from tuxpy.rules.gates import Gate, Login
+from tuxpy.rules.hidden import HiddenPolicy
 from tuxpy.rules.policy import Policy
 from tuxpy.rules.tries import TryRule
 

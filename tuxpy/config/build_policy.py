@@ -10,11 +10,11 @@ from typing import Final, TypeVar
 
 from ..errors import ConfigError
 from ..http.mediatypes import MediaType, value_of
-from ..rules.access import HIDDEN, HiddenPolicy
 from ..rules.circles import circle
 from ..rules.cors import CorsRule
 from ..rules.fields import SECURITY_RULE, FieldRule
 from ..rules.gates import Gate, Login
+from ..rules.hidden import HIDDEN, HiddenPolicy
 from ..rules.policy import Policy
 from ..rules.redirects import RedirectRule
 from ..rules.tries import TryRule

@@ -3,7 +3,8 @@
 A path has to pass every gate that is for it, so the order of gates does not matter and no later rule opens what an
 earlier one has closed. That holds for the path that was asked for, and for the path of the file that answers it.
 
-Patterns take a path with and without its trailing slash: /admin/* is for /admin, too.
+Patterns take a path with and without its trailing slash: /admin/* is for /admin, too. One that is for a file is for
+what the file is called when it is compressed: *.pdf is for a.pdf.gz, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..model import Field
 from ..records import dataclass
 from .access import AddressRules
 from .basic import challenge
+from .hidden import without_coding
 from .patterns import Pattern
 
 
@@ -79,7 +81,10 @@ class Gate:
 
     def is_for(self, path: bytes) -> bool:
         """Whether this gate stands before `path` (decoded, a slash in front)."""
-        if any(one.match(path) is not None for one in self.excepted):
-            return False
-        # A pattern for the last segment alone would find none behind a trailing slash.
-        return self.pattern.match(path.rstrip(b"/") if self.pattern.anywhere else path) is not None
+        for plain in (path, *without_coding(path)):
+            if any(one.match(plain) is not None for one in self.excepted):
+                return False
+            # A pattern for the last segment alone would find none behind a trailing slash.
+            if self.pattern.match(plain.rstrip(b"/") if self.pattern.anywhere else plain) is not None:
+                return True
+        return False

@@ -9,10 +9,10 @@ from typing import Final, Literal, get_args
 
 from ..http.mediatypes import MediaType
 from ..records import dataclass
-from .access import HIDDEN, HiddenPolicy
 from .cors import CorsRule
 from .fields import FieldRule
 from .gates import Gate
+from .hidden import HIDDEN, HiddenPolicy
 from .redirects import RedirectRule
 from .rulesfiles import Dialect
 from .tries import TryRule

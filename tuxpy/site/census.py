@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote_from_bytes
 
-from ..rules.access import hidden_by
+from ..rules.hidden import hidden_by
 from .site import Site
 
 TARGETS_MAX: Final = 1_000_000

@@ -12,8 +12,8 @@ from ..http import conditional, negotiate
 from ..http.target import Target
 from ..model import NOSNIFF, Decision, Field, NotModified, Refuse, Request, Serve
 from ..records import dataclass
-from ..rules.access import hidden_by
 from ..rules.fields import REVALIDATE, for_not_modified
+from ..rules.hidden import hides
 from . import compress, listing, listing_page
 from .made import STORE, Body, Writer
 from .root import FileChanged
@@ -82,7 +82,7 @@ def _written(target: Target, site: Site, form: _Form) -> _Written:
     Raises FileChanged when there is no directory any more that may be read: what is there now is judged again."""
 
     def is_hidden(name: bytes) -> bool:
-        return hidden_by((*target.segments, name), site.policy.hidden) is not None
+        return hides(name, bool(target.segments), site.policy.hidden) is not None
 
     try:
         with site.held() as root_fd:

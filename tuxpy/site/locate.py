@@ -26,7 +26,7 @@ from typing import Final
 from ..http.mediatypes import media_type
 from ..http.target import Target, directory_location, target_of
 from ..model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Request, Serve, text
-from ..rules.access import hidden_by
+from ..rules.hidden import hidden_by
 from ..rules.redirects import Match
 from ..rules.tries import TryRule
 from ..rules.written import Written
