@@ -21,7 +21,8 @@ from .inline import opener
 from .judge import judge_head
 from .model import Answer, Decision, NotModified, Request, Serve, Witness, text
 from .records import dataclass
-from .rules.fields import DEFAULT_RULES, FieldRule
+from .rules.fields import FieldRule
+from .site.lasting import rules_for
 from .site.respond import announces_body
 from .site.site import Site
 from .site.sites import Sites
@@ -111,7 +112,7 @@ def _rules(request: Request, decision: Decision, site: Site) -> Iterator[tuple[s
     # The first witness that is there is the file, also when what is sent was made of it.
     file = next((witness.path for witness in decision.witnesses if witness.ino), None)
     if isinstance(decision, Serve | NotModified) and decision.etag and file is not None:
-        yield from _that_match(DEFAULT_RULES, b"/" + file, decision.status)
+        yield from _that_match(rules_for(file, site), b"/" + file, decision.status)
     if isinstance(target, Target):
         yield from _that_match(site.rules.fields, target.asked, decision.status)
 

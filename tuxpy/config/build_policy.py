@@ -48,6 +48,7 @@ def policy_of(site: Section, trouble: Trouble) -> Policy:
         redirects=_redirects(site, trouble),
         rules_files=None if site["rules_files"] == "off" else site["rules_files"],
         cors=_cors(site, trouble),
+        hashed_names=site["hashed_names"],
         tag=site["etag"],
         links=site["symlinks"],
     )

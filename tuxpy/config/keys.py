@@ -189,6 +189,10 @@ _SITE = (
     Key("etag", k.choice("file", "time", "content"), "file", "What tags are made of.",
         "file: its time, size and inode. time: the same without the inode, so that machines with the same times agree."
         " content: its bytes, so that machines with the same bytes agree."),
+    Key("hashed_names", k.choice("certain", "likely", "off"), "certain", "Which names browsers keep for a year.",
+        "A hash of the content in a name says that the file never changes. certain: names that only a build tool gives,"
+        " and others that its manifest or the first page's scripts vouch for. likely: pictures that look so, too. off:"
+        " none."),
     Key("symlinks", k.choice("inside", "all", "none"), "inside", "Symbolic links to follow.",
         "inside: those that stay beneath the root. all lets each of them lead anywhere. none follows none."),
     Key("security_headers", k.BOOL, False, "Add fields that guard pages, such as nosniff.",

@@ -33,8 +33,7 @@ from urllib.parse import quote_from_bytes
 from ..errors import ConfigError
 from ..model import NOSNIFF, Field, text
 from ..records import dataclass
-from .hashed import has_hashed_name
-from .patterns import NOTHING, Pattern, fill
+from .patterns import Pattern, fill
 
 VALUE_BYTES_MAX: Final = 8192
 
@@ -278,19 +277,14 @@ IMMUTABLE: Final = b"max-age=31536000, immutable"
 IMMUTABLE_DIRECTORIES: Final = (b"/_next/static/", b"/_app/immutable/", b"/_astro/")
 
 
-class _Hashed:
-    """Matches paths under which nothing can change."""
-
-    def match(self, path: bytes, /) -> Mapping[str, bytes] | None:
-        if any(directory in path for directory in IMMUTABLE_DIRECTORIES) or has_hashed_name(path.rpartition(b"/")[2]):
-            return NOTHING
-        return None
-
-
 _FOUND = frozenset((200, 206, 304))
 # Asking costs one round trip and no bytes, while a guess of how long a file will stay is wrong some day.
 DEFAULT_RULES: Final[tuple[FieldRule, ...]] = (
     FieldRule(EVERYTHING, set=(NOSNIFF,), where="the defaults"),
     FieldRule(EVERYTHING, set=((b"Cache-Control", REVALIDATE),), statuses=_FOUND, where="the defaults"),
-    FieldRule(_Hashed(), set=((b"Cache-Control", IMMUTABLE),), statuses=_FOUND, where="the defaults for hashed names"),
+)
+# For files whose names say that they never change (site/lasting.py).
+LASTING_RULES: Final[tuple[FieldRule, ...]] = (
+    *DEFAULT_RULES,
+    FieldRule(EVERYTHING, set=((b"Cache-Control", IMMUTABLE),), statuses=_FOUND, where="the defaults for hashed names"),
 )

@@ -7,14 +7,21 @@ is answered 304. So this says yes only where a build tool is the only likely aut
   2. Words such as .min and .chunk are taken off the end; the hash is the last piece before them, behind a dot, hyphen,
      or (Hugo's pictures) "_hu".
   3. Hexadecimal: 8, 10, 12, 16, 20, 32, 40, 64, 96 or 128 digits, not of one kind only and not nearly all the same. A
-     date has no letters, a word no digits, a colour few different ones; a UUID is refused, since it names a thing and
-     not its content.
+     date has no letters, a word no digits, a colour few different ones, a counter begins with zeros; a UUID is refused,
+     since it names a thing and not its content.
   4. Base 64, eight signs (Rollup, Vite): capitals, small letters and digits, changing too often to be words
-     ("BfZ3k9aQ", never "Version2" or "Q3Report"). Of such hashes more than half are recognised; the others look too
-     much like words, so a rule for the bundler's directory does better.
+     ("BfZ3k9aQ", never "Version2" or "Q3Report").
   5. Base 32, eight signs A-Z and 2-7 with a digit before the last letter (esbuild, Angular, Remix): scripts and styles.
-  6. The hash alone is a name for scripts, styles and fonts; a picture needs the 16 or 20 digits of Next and webpack,
-     as the MD5 of something else (a mail address) is a common name of pictures.
+  6. The hash alone is a name for scripts, styles and fonts.
+
+How sure that is (`certainty`):
+  CERTAIN  scripts, styles and fonts in these forms, as only tools call them so. Of pictures and sound, which people
+           name by numbers of all kinds: 20 digits (webpack), Hugo's "_hu", 64 digits behind a dot (Hugo's fingerprint)
+  LIKELY   pictures and sound in the other forms of bundlers: certain where the page of the site names scripts with a
+           hash from the same directory (site/lasting.py)
+  WEAK     what is as often something else: 12 digits (hardware addresses) but for scripts behind a dot (Django), 32 or
+           64 digits of a picture (a digest of a mail address), base 64 that could be words: certain where a manifest of
+           the build names the very file
 """
 
 from __future__ import annotations
@@ -38,40 +45,65 @@ _PICTURE = re.compile(rb"_hu_?([0-9a-f]{16}|[0-9a-f]{32})(?:_|\Z)")  # Hugo writ
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BASE32 = re.compile(rb"[.-](?=[A-Z]*[2-7]+[A-Z])[A-Z2-7]{8}")
 _BASE64 = re.compile(rb"[.-]?(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])([0-9A-Za-z_-]{8})")
+_EIGHT = re.compile(rb"[.-][0-9A-Za-z_-]{8}")
 _RUNS = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_ADDRESS_DIGITS: Final = 12
 _DIFFERENT_MIN: Final = 4  # of hexadecimal digits: "ff0000aa" has three
 _RUNS_MIN: Final = 4  # of eight signs of base 64; pictures, which people name too, need one more
 _RUN_MAX: Final = 4  # signs: five in a row are a word
 _NAME_BYTES_MAX: Final = 255  # NAME_MAX: nothing longer is a file
 
 
-def has_hashed_name(name: bytes) -> bool:
-    """Whether `name`, the last segment of a path, has a hash of its content in it."""
+CERTAIN, LIKELY, WEAK, NO = 3, 2, 1, 0
+
+
+def certainty(name: bytes) -> int:
+    """How sure it is that `name`, the last segment of a path, has a hash of the content in it."""
     stem, _, extension = name.rpartition(b".")
     if extension in _BEHIND:
         stem, _, extension = stem.rpartition(b".")
-    code = extension in _CODE
+    code = extension in _CODE or extension in _FONTS
     if not (code or extension in _MEDIA) or len(name) > _NAME_BYTES_MAX:
-        return False
+        return NO
     words = _WORDS.search(stem, max(0, len(stem) - _WORDS_BYTES_MAX))
     if words is not None:
         stem = stem[: words.start()]
-    alone = code or extension in _FONTS
     piece = stem[max(stem.rfind(b"."), stem.rfind(b"-")) + 1 :]
     if _HEX.fullmatch(piece):
-        return _is_hash(piece) and (piece != stem or alone or len(piece) in (16, 20)) and not _UUID.search(stem)
+        if not _is_hash(piece) or _UUID.search(stem):
+            return NO
+        before = stem[-len(piece) - 1 : -len(piece)]
+        return _of_code(len(piece), before) if code else _of_media(len(piece), before)
     picture = _PICTURE.search(stem)
     if picture is not None:
-        return _is_hash(picture[1])
-    tail = stem[-9:]  # a separator and eight signs, among which there may be hyphens
-    if code and _BASE32.fullmatch(tail):
-        return True
+        return CERTAIN if _is_hash(picture[1]) else NO
+    return _in_letters(stem[-9:], extension in _CODE, code)  # a separator and eight signs, some of them hyphens
+
+
+def _of_code(digits: int, before: bytes) -> int:
+    """Of scripts, styles and fonts; `before`: the sign before the digits, if there is one."""
+    return WEAK if digits == _ADDRESS_DIGITS and before != b"." else CERTAIN
+
+
+def _of_media(digits: int, before: bytes) -> int:
+    if digits == 20 or (digits == 64 and before == b"."):
+        return CERTAIN
+    if not before:
+        return LIKELY if digits == 16 else NO
+    return LIKELY if digits in (8, 10, 16) else WEAK
+
+
+def _in_letters(tail: bytes, script: bool, code: bool) -> int:
+    if script and _BASE32.fullmatch(tail):
+        return CERTAIN
     found = _BASE64.fullmatch(tail)
-    return found is not None and (alone or len(tail) == 9) and _looks_random(found[1], code)
+    if found is not None and (code or len(tail) == 9) and _looks_random(found[1], code):
+        return CERTAIN if code else LIKELY
+    return WEAK if script and _EIGHT.fullmatch(tail) else NO
 
 
 def _is_hash(digits: bytes) -> bool:
-    if len(digits) not in _HEX_LENGTHS or len(set(digits)) < _DIFFERENT_MIN:
+    if len(digits) not in _HEX_LENGTHS or len(set(digits)) < _DIFFERENT_MIN or digits.startswith(b"000"):
         return False
     return not digits.isdigit() and not digits.isalpha()
 

@@ -18,6 +18,7 @@ from .rulesfiles import Dialect
 from .tries import TryRule
 
 Tag = Literal["file", "time", "content"]
+HashedNames = Literal["certain", "likely", "off"]
 Links = Literal["inside", "all", "none"]
 
 TAGS: Final[tuple[Tag, ...]] = get_args(Tag)
@@ -46,6 +47,8 @@ class Policy:
     redirects    where paths lead; the first rule that matches decides
     rules_files  _headers and _redirects at the top of the root are read so; None: they are not read
     cors         which pages of other origins may read what is served; None: the browser's own rule
+    hashed_names which names promise that a file never changes: those that only a build can have given, by form and by
+                 what the build left behind; those that are merely likely, too; or none
     tag          what an entity tag is made of: the facts of the file with its inode, without it (several machines with
                  the same times agree), or its content (several machines with the same bytes agree)
     links        symbolic links that are followed: those that stay inside the root, all, or none
@@ -68,5 +71,6 @@ class Policy:
     redirects: tuple[RedirectRule, ...] = ()
     rules_files: Dialect | None = "netlify"
     cors: CorsRule | None = None
+    hashed_names: HashedNames = "certain"
     tag: Tag = "file"
     links: Links = "inside"

@@ -12,8 +12,8 @@ from dataclasses import replace
 from ..http import conditional, ranges
 from ..http.mediatypes import media_type
 from ..model import Decision, FileFact, NotModified, Refuse, Request, Serve, text
-from ..rules.fields import DEFAULT_RULES, for_not_modified, merged
-from . import tags, variants
+from ..rules.fields import for_not_modified, merged
+from . import lasting, tags, variants
 from .site import Site, release
 from .trail import Trail
 
@@ -50,7 +50,7 @@ def _decide(
     status, because = conditional.evaluate(request, variant.etag, modified_s)
     trail.why.append(because)
     own = ((b"Content-Type", kind.value), *variant.fields)
-    fields = merged(own, DEFAULT_RULES, b"/" + file.path, status)
+    fields = merged(own, lasting.rules_for(file.path, site), b"/" + file.path, status)
     if status == 304:
         return NotModified(etag=variant.etag, fields=for_not_modified(fields), **trail.terms())
     if status != 200:
