@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -169,8 +170,12 @@ def test_a_server_tells_its_doubts_first(start: Start, file: Path, www: Path) ->
     file.write_text('[site]\nroot = "www"\nspa = "app.html"\n')
     server = start("-c", str(file), "-p", "0", "-w", "1")
     server.wait_for(" serves ")
-    assert server.lines[0].startswith(f"{www}/_redirects:1: '/alone' has no target: write path and target")
-    assert server.lines[1] == f"{file}:3: site.spa: there is no file 'app.html' beneath the root (a warning)"
+    assert server.lines[0] == f"{file}:3: site.spa: there is no file 'app.html' beneath the root (a warning)"
+    assert server.text.count("_redirects:1: '/alone' has no target") == 1, "what its log tells is told once"
+    seen = len(server.text)
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("is reloaded")
+    assert f"warning {file}:3: site.spa: there is no file 'app.html' beneath the root" in server.text[seen:]
     assert server.stop() == 0
 
 

@@ -48,7 +48,7 @@ def serve(config: Config, has_file: bool, load: Callable[[], Loaded], say: Calla
 
 def _reloaded(found: Loaded) -> Config:
     """What a reload puts in force; its doubts are told in the log."""
-    for doubt in found.doubts():
+    for doubt in found.doubts(rules_files=False):
         _log.warning("%s", doubt)
     return found.config
 

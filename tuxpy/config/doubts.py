@@ -22,8 +22,8 @@ from .tree import Origin, Section, Tree
 _STATUSES: Final = (401, 403, 404, 405, 406, 412, 416, 417, 501)
 
 
-def doubts(tree: Tree, sites: Sequence[SiteConfig]) -> tuple[Problem, ...]:
-    """All of it, in the order of lines."""
+def doubts(tree: Tree, sites: Sequence[SiteConfig], rules_files: bool) -> tuple[Problem, ...]:
+    """All of it, in the order of lines. rules_files: what is wrong in _headers and _redirects, too."""
     trouble = Trouble()
     problems: list[Problem] = []
     for config, section in zip(sites, tree.sites, strict=True):
@@ -37,7 +37,7 @@ def doubts(tree: Tree, sites: Sequence[SiteConfig]) -> tuple[Problem, ...]:
             _covered(config, section, trouble)
         _endless(config, section, trouble)
         if config.mass is None:
-            problems += _rules_files(config)
+            problems += _rules_files(config) if rules_files else ()
     return tuple(sorted({*trouble.problems, *problems}))
 
 

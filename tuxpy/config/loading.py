@@ -37,11 +37,11 @@ class Loaded:
         name = self.tree.source.name if self.tree.source else "the command line"
         return f"{name}: ok ({_count(len(self.config.sites), 'site')}, {_count(len(self.config.binds), 'address')})"
 
-    def doubts(self) -> tuple[Problem, ...]:
-        """What is allowed and hardly meant."""
+    def doubts(self, rules_files: bool = True) -> tuple[Problem, ...]:
+        """What is allowed and hardly meant. rules_files: also in files of rules, of which a server's own log tells."""
         from .doubts import doubts
 
-        return doubts(self.tree, self.config.sites)
+        return doubts(self.tree, self.config.sites, rules_files)
 
 
 def _count(number: int, what: str) -> str:
