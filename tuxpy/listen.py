@@ -113,11 +113,14 @@ class Listener:
         self._file = None
 
 
-def listen(address: Address, engines: int, alone: bool = True, mode: int = 0o660, group: str = "") -> Listener:
+def listen(
+    address: Address, engines: int, alone: bool = True, mode: int = 0o660, group: str = "", option: str = "--port"
+) -> Listener:
     """A listener at the address. Raises ConfigError, naming the remedy.
 
     alone        no IPv4 address is bound beside an IPv6 one
     mode, group  of a socket at a path
+    option       that chooses another port, for the remedy
     """
     if address.fd:
         raise ConfigError(f"we were not started with the socket {address}: see the .socket unit, or name an address")
@@ -130,7 +133,7 @@ def listen(address: Address, engines: int, alone: bool = True, mode: int = 0o660
             return Listener(address, _open(family, (place[0], port, *place[2:]), engines, alone))
         except Refused as why:
             if why.errno != errno.EADDRINUSE or port == last:
-                raise ConfigError(at_port(why, address, last)) from why
+                raise ConfigError(at_port(why, address, last, option)) from why
     raise AssertionError("the range of ports is never empty")
 
 

@@ -39,17 +39,17 @@ def doing(step: str) -> Iterator[None]:
         raise Refused(step, error) from error
 
 
-def at_port(why: Refused, address: Address, last: int) -> str:
-    """last: of the ports that were tried, from the address's own on."""
+def at_port(why: Refused, address: Address, last: int, option: str = "--port") -> str:
+    """last: of the ports that were tried, from the address's own on. option: the one that chooses another port."""
     port, host = address.port, address.host
     if general := _anywhere(why):
         return general
     if why.doing in ("bind", "listen"):
         if why.errno == errno.EADDRINUSE and port == 0:
-            return f"no port of {host} is free: wait until connections have ended, or choose one with --port"
+            return f"no port of {host} is free: wait until connections have ended, or choose one with {option}"
         if why.errno == errno.EADDRINUSE:
             taken = f"port {port} of {host} is" if last == port else f"ports {port} to {last} of {host} are"
-            return f"{taken} taken by another server: stop it, or choose another with --port (0: any free one)"
+            return f"{taken} taken by another server: stop it, or choose another with {option} (0: any free one)"
         if why.errno in (errno.EACCES, errno.EPERM) and 0 < port < first_free_port():
             return (
                 f"port {port} may only be taken by root: choose one from {first_free_port()} on,"

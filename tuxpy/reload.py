@@ -81,7 +81,7 @@ def admin_listeners_for(config: Config, inherited: Inherited) -> list[Listener]:
             one = inherited.listener(bind, admin=True)
             if one is None:
                 with at(config, "admin.listen"):
-                    one = listen(bind, 1, alone, config.socket_mode, config.socket_group)
+                    one = listen(bind, 1, alone, config.socket_mode, config.socket_group, "--admin")
             found.append(one)
     except BaseException:
         for one in found:

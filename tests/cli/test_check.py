@@ -98,6 +98,8 @@ def test_what_cannot_be_had_at_the_start_has_its_line_too(run: Run, file: Path, 
         done = run("serve", "-c", str(file))
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith(f"tuxpy: {file}:{line}: {where}: ") and done.err.count("\n") == 1, done.err
+    remedy = {"server.listen": "with --port", "admin.listen": "with --admin"}.get(where, "")
+    assert remedy in done.err
 
 
 # What holds.
