@@ -179,6 +179,12 @@ def test_explaining_by_a_file(run: Run, file: Path) -> None:
     assert "index.html, 5 bytes" in moved.out
 
 
+def test_explaining_asks_nothing_of_the_server(run: Run, file: Path) -> None:
+    """It may be done on another machine than the one that serves."""
+    file.write_text('[server]\nuser = "no such user"\nlisten = ["192.0.2.1:80"]\n[site]\nroot = "www"\n')
+    assert "HTTP/1.1 200 OK" in run("explain", "/", "-c", str(file)).out
+
+
 def test_help_loads_no_rules(run: Run) -> None:
     for args in (["--help"], ["serve", "--help"], ["check", "--help"]):
         done = run(*args, env={"PYTHONPROFILEIMPORTTIME": "1"})

@@ -59,7 +59,7 @@ def explain(
     from .. import explain as x
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
-    with x.sites(loaded(ctx, config).config.sites) as sites:
+    with x.sites(loaded(ctx, config, machine=False).config.sites) as sites:
         story = x.tell(sites, head, time.time(), x.class_of(sites, client))
     click.echo(x.as_json(story) if as_json else x.as_text(story, ascii_only or _plain_output()), nl=False)
 

@@ -134,7 +134,7 @@ def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> in
     warn(found.doubts(rules_files=False) if found.config.log_level != "error" else ())
     from .serving import serve  # it brings the engine along
 
-    return serve(found.config, config is not None, lambda: loaded(ctx, config, hosts=False), say)
+    return serve(found.config, config is not None, lambda: loaded(ctx, config, machine=False), say)
 
 
 @cli.command(

@@ -179,15 +179,15 @@ class _Lines(click.types.StringParamType):
 # What was asked for.
 
 
-def loaded(ctx: click.Context, config: str | None, hosts: bool = True) -> Loaded:
+def loaded(ctx: click.Context, config: str | None, machine: bool = True) -> Loaded:
     """The configuration that the file, the environment and the command line make together.
 
     The argument DIR, or the option --root, is the root.
-    hosts: names of hosts are looked up, which may take a while.
+    machine: users and hosts are looked up here, which may take a while.
     """
     from ..config.loading import load_all
 
-    return load_all(config, os.environ, dict(_given(ctx)), hosts=hosts)
+    return load_all(config, os.environ, dict(_given(ctx)), machine=machine)
 
 
 def _given(ctx: click.Context) -> Iterator[tuple[str, object]]:

@@ -50,12 +50,12 @@ def _count(number: int, what: str) -> str:
 
 def assemble(
     source: Source | None, environ: Mapping[str, str], flags: Mapping[str, object], *,
-    on_disk: bool = True, hosts: bool = True,
+    on_disk: bool = True, machine: bool = True,
 ) -> Loaded:  # fmt: skip
     """The configuration that these make together; raises Problems with all that is wrong.
 
-    on_disk  users, roots and password files are looked at, too
-    hosts    and so are addresses: whether their names are known, and mean this machine
+    on_disk  roots and password files are looked at, too
+    machine  and so are users and addresses: whether they are known here
     """
     trouble = Trouble()
     if source is None:
@@ -69,19 +69,19 @@ def assemble(
     if source is not None:
         config = replace(config, origin=source.name)
     if on_disk:
-        verify(tree, config, trouble)
-    if on_disk and hosts:
+        verify(tree, config, trouble, machine)
+    if on_disk and machine:
         verify_addresses(tree, config, trouble)
     trouble.raise_all()
     return Loaded(config, tree)
 
 
 def load_all(
-    path: str | None, environ: Mapping[str, str], flags: Mapping[str, object], *, hosts: bool = True
+    path: str | None, environ: Mapping[str, str], flags: Mapping[str, object], *, machine: bool = True
 ) -> Loaded:
     """The same, with the file's name; None: there is no file."""
     if path is None:
-        return assemble(None, environ, flags, hosts=hosts)
+        return assemble(None, environ, flags, machine=machine)
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -90,4 +90,4 @@ def load_all(
         raise ConfigError(f"{because}: name another one, or make it readable") from error
     from .file import source_of
 
-    return assemble(source_of(path, data), environ, flags, hosts=hosts)
+    return assemble(source_of(path, data), environ, flags, machine=machine)

@@ -17,12 +17,15 @@ from .tree import Origin, Section, Tree
 _Asked = tuple[Origin, str, str, int]  # where it is said, the key, the path, the right that is needed
 
 
-def verify(tree: Tree, config: Config, trouble: Trouble) -> None:
-    """Whether the server could start: roots can be entered, password files can be read, by whom we become."""
+def verify(tree: Tree, config: Config, trouble: Trouble, users: bool) -> None:
+    """Whether the server could start: roots can be entered, password files can be read, by whom we become.
+
+    users: whom we become is looked up; else it is asked what this process may do.
+    """
     if tree.has_no_root:
         what = 'there is no [site]: write one with root = "...", the directory that is served'
         trouble.add(Origin(source=tree.source), "", what)
-    identity = _identity(tree.server, trouble)
+    identity = _identity(tree.server, trouble) if users else None
     asked = list(_roots(tree, trouble)) + list(_password_files(tree, trouble))
     for origin, key, path, how in _denied(identity, asked):
         with trouble.at(origin, key):
