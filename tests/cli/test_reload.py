@@ -197,8 +197,12 @@ def test_there_are_never_more_connections_than_asked_for(start: Start, www: Path
     path = tmp_path / "s"
     head = "[server]\nworkers = 1\nmax_connections = 8\n"
     server = Operated(start, tmp_path, f'{head}listen = ["127.0.0.1:0"]\n{SITE}')
+    with (www / "large").open("wb") as file:
+        file.truncate(64 << 20)
     taken = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(8)]
-    assert all(b"hello" in ask(one) for one in taken)
+    for one in taken:  # idle ones would make room
+        one.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert one.recv(1)
     server.reload(f'{head}listen = ["127.0.0.1:0", "unix:{path}"]\n{SITE}')
     waiting = local(path)
     waiting.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
