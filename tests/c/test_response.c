@@ -153,7 +153,7 @@ static void too_many_witnesses_are_refused(void)
     p.options.witness_count = TUX_WITNESSES_MAX;
     tux_response_free(made(&p));
     p.options.witness_count = TUX_WITNESSES_MAX + 1;
-    refused(&p, -ENOMEM, "out of memory, or more than 8 witnesses");
+    refused(&p, -E2BIG, "it rests on more than 8 names");
 }
 
 /* --- the Date ---------------------------------------------------------------------------------------------------- */
