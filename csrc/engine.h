@@ -113,6 +113,7 @@ struct tux_engine {
     bool notify; /* the caller has something to take: misses or completions */
     bool stop;
     u64 swept_ms; /* when time limits were looked at last */
+    u64 listened_ms; /* ... and whether somebody has knocked unheard */
     u64 turn_ns;   /* when this turn began */
     u64 sample_ms; /* when the next hit is looked at */
     u32 ended_now; /* responses that began and ended in this turn, and are not counted by their time yet */

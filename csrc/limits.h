@@ -32,6 +32,7 @@
 #define TUX_SLICE_STEPS 64        /* steps of one run before another gets its turn (fairness) */
 #define TUX_EVENTS_MAX 256        /* events taken from the kernel in one turn */
 #define TUX_SWEEP_MS 20           /* time limits are looked at no more often: a sweep walks all slots */
+#define TUX_LISTEN_MS 1000        /* no knock stays unheard for longer, even if its event is lost */
 #define TUX_DRAIN_TURNS 3         /* turns from the end of accepting until parked runs are let go */
 #define TUX_RETRY_MS 100          /* pause after EMFILE and its kin at accept */
 #define TUX_BACKLOG 1024          /* listen(2) backlog, and the free runs that multishot accept needs above it */

@@ -210,9 +210,8 @@ static int timeout_of(const struct tux_engine *e)
     if (next_ms != UINT64_MAX && next_ms < e->swept_ms + TUX_SWEEP_MS) next_ms = e->swept_ms + TUX_SWEEP_MS;
     if (e->retry_ms != 0 && e->retry_ms < next_ms) next_ms = e->retry_ms;
     if (e->room_ms != 0 && e->room_ms < next_ms) next_ms = e->room_ms;
-    if (next_ms == UINT64_MAX) return -1;
     u64 now_ms = e->stage.now_ms;
-    return next_ms <= now_ms ? 0 : (int)tux_min_u64(next_ms - now_ms, 3600000);
+    return next_ms <= now_ms ? 0 : (int)tux_min_u64(next_ms - now_ms, TUX_LISTEN_MS);
 }
 
 static void look_at_the_clock(struct tux_engine *e)
@@ -237,6 +236,10 @@ static void turn(struct tux_engine *e, int timeout_ms)
     for (int i = 0; i < count; i++) {
         knock |= e->events[i].kind == TUX_EVENT_KNOCK;
         handle(e, &e->events[i]);
+    }
+    if (e->stage.now_ms >= e->listened_ms + TUX_LISTEN_MS) { /* a knock that was lost would be the last */
+        e->listened_ms = e->stage.now_ms;
+        knock |= atomic_load(&e->knocked);
     }
     if (knock) answer_the_door(e);
     sweep(e);

@@ -92,3 +92,30 @@ def test_the_kernel_is_asked_by_the_atom_and_by_nothing_else(
     asked = [line for line in log.read_text().splitlines() if "setsockopt" in line]
     assert len([line for line in asked if "TCP_NODELAY, [1], 4) = 0" in line]) == expected
     assert len(asked) == expected, "something else was asked too"
+
+
+@pytest.mark.slow
+def test_a_send_that_is_refused_falsely_is_tried_again(
+    run: Callable[..., subprocess.Popen[str]], backend: str, tmp_path: Path
+) -> None:
+    """EAGAIN though there is room: no edge will tell of it, so the time limit's look must."""
+    if why := refusal():
+        pytest.skip(why)
+    (tmp_path / "index.html").write_text("hello\n")
+    config = tmp_path.parent / f"{tmp_path.name}.toml"
+    config.write_text(
+        f'[server]\nlisten = ["127.0.0.1:0"]\nbackend = "{backend}"\n[timeouts]\nsend = "4s"\n'
+        f'[site]\nroot = "{tmp_path}"\n'
+    )
+    server = run(sys.executable, "-m", "tuxpy", "serve", "-c", str(config))
+    assert server.stderr is not None
+    found = re.search(r"http://([\d.]+):(\d+)/", line_with(server.stderr, "http://"))
+    assert found
+    false = ("-e", "trace=sendto", "-e", "inject=sendto:error=EAGAIN:when=1")
+    tracer = run("strace", "-f", "-p", str(server.pid), *false, "-o", os.devnull)
+    assert tracer.stderr is not None
+    line_with(tracer.stderr, "attached")
+    with Client((found[1], int(found[2]))) as client:
+        assert client.ask(get("/")).body == b"hello\n"
+    tracer.send_signal(signal.SIGINT)
+    tracer.wait(DEADLINE_S)
