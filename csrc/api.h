@@ -276,29 +276,43 @@ uint64_t tux_clients_refused(struct tux_clients *clients, uint32_t limit);
 int tux_test_forwarded(const uint8_t *head, size_t length, uint32_t field, const struct tux_class *networks,
                        uint32_t count, uint8_t *address);
 
-/* The access log: one thread that writes what all engines have answered. */
+/* The access log: one thread that writes what all engines have answered. Nobody ever waits for that thread: it alone
+ * opens, looks at and writes the file. */
 struct tux_log_options {
-    const uint8_t *program;     /* the format: logline.h */
+    const uint8_t *program;     /* the format: logplan.h */
     size_t program_bytes;
-    const struct tux_class *networks; /* proxies whose word about the client counts are of TUX_NETWORK_TRUSTED */
-    uint32_t network_count;
-    uint32_t forwarded;         /* enum tux_forwarded: where they give it */
-    uint32_t journal_bytes;     /* of each engine; what does not fit is lost, or waited for */
+    const char *path;           /* where the file is opened again; NULL: it never is */
+    uint32_t journal_bytes;     /* of each engine */
     uint32_t flush_ms;          /* lines are written after so long at the latest */
     int fd;                     /* taken over in any case */
-    uint8_t block;
+    uint8_t wait;               /* when lines are not written fast enough, requests wait; else lines are lost */
 };
-struct tux_log_state { uint64_t lines, lost, failed_writes; int error; };
+struct tux_log_state {
+    uint64_t lines;             /* written */
+    uint64_t lost;              /* never written: there was no room, or a write has failed */
+    uint64_t failed_writes;
+    int error;                  /* errno of the last write, 0 when it was fine */
+    int reopen_error;           /* errno of the last attempt to open the file again, 0 when it was fine */
+};
+/* What is logged of a request beside what it says itself. Addresses as in address.h. */
+struct tux_log_facts {
+    int64_t wall_ms;            /* when it ended */
+    uint64_t body_bytes;        /* what was sent of the body, as far as the kernel took it */
+    uint32_t duration_ms;       /* from the head to the end */
+    uint16_t status, port;      /* port of the peer */
+    uint8_t peer[16], client[16]; /* the connection's other end, and the client that trusted proxies tell of */
+    uint8_t source;             /* enum tux_log_source */
+    uint8_t spare[7];
+};
 
 int tux_log_open(const struct tux_log_options *options, struct tux_log **out);
-/* Write to another descriptor from now on; takes it over and closes the old one. */
-void tux_log_reopen(struct tux_log *log, int fd);
-/* From now on these are trusted, and say it so. -ENOMEM. */
-int tux_log_trust(struct tux_log *log, const struct tux_class *networks, uint32_t count, uint32_t forwarded);
+/* Open the file again, soon: what has its name then is written to. Returns at once. */
+void tux_log_reopen(struct tux_log *log);
 void tux_log_state(struct tux_log *log, struct tux_log_state *out);
-/* When no engine has it any more. */
-void tux_log_close(struct tux_log *log);
-/* For tests: the line that a format makes of a record (struct tux_entry_of_log and the head). -EINVAL: no format. */
-int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const struct tux_class *networks,
-                          uint32_t network_count, uint32_t forwarded, const uint8_t *record, uint8_t *out,
-                          size_t room);
+/* When no engine has it any more. What is left is written, unless the reader takes nothing: this takes four seconds at
+ * most. `out` becomes the last state. */
+void tux_log_close(struct tux_log *log, struct tux_log_state *out);
+/* For tests: the line that a format makes of a head, of which each value is cut behind `most` bytes. -EINVAL: no
+ * format; -ENOMEM. */
+int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const uint8_t *head, size_t head_bytes,
+                          const struct tux_log_facts *facts, uint32_t most, uint8_t *out, size_t room);

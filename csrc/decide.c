@@ -6,7 +6,7 @@
 
 #include "control.h"
 #include "guard.h"
-#include "logline.h"
+#include "logplan.h"
 #include "measure.h"
 #include "ranged.h"
 #include "rules.h"

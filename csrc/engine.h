@@ -96,6 +96,7 @@ struct tux_engine {
     struct tux_windows windows;
     struct tux_response *ready_answer[TUX_LIMITS][TUX_READY_FORMS]; /* NULL: none was given; not among the metrics */
     struct tux_run_list ready, unused;
+    struct tux_run_list unlogged; /* they are answered when the access log has room for that */
     struct tux_run_list bulk; /* in the middle of something large, or back from a worker: behind those that are ready */
     struct tux_port *ports[TUX_PORTS_MAX];
     struct tux_pending pending[TUX_PENDING];

@@ -71,3 +71,9 @@ bool tux_forwarded(const u8 *head, size_t length, u32 field, const struct tux_cl
         }
     }
 }
+
+int tux_test_forwarded(const uint8_t *head, size_t length, uint32_t field, const struct tux_class *networks,
+                       uint32_t count, uint8_t *address)
+{
+    return tux_forwarded(head, length, field, networks, count, address) ? 0 : -1;
+}

@@ -6,7 +6,7 @@
 
 #include "address.h"
 #include "forwarded.h"
-#include "logline.h"
+#include "logplan.h"
 
 _Static_assert(TUX_LIMITS == TUX_LIMIT_KINDS, "metrics.h counts the limits that somebody ran into");
 

@@ -8,18 +8,12 @@
 
 #include "base.h"
 
-/* One request. The head follows, as it was received. */
+/* One request. Behind it: the length of each value that the format names (logplan.h), then their bytes. */
 struct tux_entry_of_log {
     u32 bytes; /* of the whole record, a multiple of 8; the top bit marks a filler */
-    u32 head_bytes;
-    i64 wall_ms;      /* when it ended */
-    u64 body_bytes;   /* what was sent of the body, as far as the kernel took it */
-    u32 duration_ms;  /* from the head to the end */
-    u16 status, port; /* port of the client */
-    u8 address[16];   /* of the client, IPv4 in its mapped form; all zero: a local socket */
-    u8 source;        /* enum tux_log_source */
-    u8 failed;        /* the answer was not sent to its end */
-    u8 spare[6];
+    u32 spare;
+    u64 turn_ns; /* when the engine's turn began in which it ended: so records of several engines have an order */
+    struct tux_log_facts facts;
 };
 
 #define TUX_FILLER (1u << 31)
@@ -57,8 +51,7 @@ static inline void *tux_journal_reserve(struct tux_journal *j, u32 bytes)
 {
     u64 room = j->mask + 1, put = atomic_load_explicit(&j->put, memory_order_relaxed);
     u64 rest = room - (put & j->mask), wanted = rest < bytes ? rest + bytes : bytes;
-    TUX_ASSERT(bytes % 8 == 0 && bytes >= sizeof(struct tux_entry_of_log));
-    if (wanted > room) return NULL;
+    TUX_ASSERT(bytes % 8 == 0 && bytes >= sizeof(struct tux_entry_of_log) && 2 * (u64)bytes <= room);
     if (put + wanted - j->taken_seen > room) {
         j->taken_seen = atomic_load_explicit(&j->taken, memory_order_acquire);
         if (put + wanted - j->taken_seen > room) return NULL;

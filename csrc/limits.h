@@ -86,6 +86,22 @@
 #define TUX_WRITE_NS 1000000000   /* no write(2) takes longer from setting the times to its last byte */
 #define TUX_SAMPLES_GROWN 8       /* samples that are compared when a file has become longer, as logs do all the time */
 
+/* The access log. A record holds what the format names and no more, each value bounded, so that no client decides how
+ * many requests a journal has room for. */
+#define TUX_LOG_PROGRAM_MAX 16384 /* bytes of a format */
+#define TUX_LOG_VALUES_MAX 64     /* values that a format names, a repeated one as often */
+#define TUX_LOG_FIELDS_MAX 32     /* different fields of a request among them */
+#define TUX_LOG_VALUE_BYTES 4096  /* of one value, as it came and as it is written */
+#define TUX_LOG_SHORT_BYTES 1024  /* of one value while the journal fills faster than it is emptied */
+#define TUX_LOG_VERSION_BYTES 16  /* a shorter last word of a request line is kept behind a target that is cut */
+#define TUX_LOG_USER_BYTES 256
+#define TUX_LOG_SPILL_BYTES (7u << 20) /* of an engine's records beside its full journal, before lines are lost */
+#define TUX_LOG_PORTS_MAX 1024
+#define TUX_LOG_BUFFER_BYTES 131072
+#define TUX_LOG_LOOK_MS 500       /* between two looks whether the file was rotated */
+#define TUX_LOG_PATIENCE_MS 1000  /* at the end: for a reader that takes nothing */
+#define TUX_LOG_END_MS 3000       /* ... and for one that takes a little now and then */
+
 #define TUX_TRACE_MAX 65536
 #define TUX_TRACED_MAX 1024       /* atoms that the trace of one run remembers: its first ones */
 #define TUX_IDLE_BYTES_MAX (8u << 20) /* memory of ended runs that a chain keeps for the next ones */

@@ -3,20 +3,42 @@
 #define TUX_LOGGER_H
 
 #include "journal.h"
+#include "logtake.h"
+
+/* A record for which the journal had no room. */
+struct tux_log_spilled {
+    struct tux_log_spilled *next;
+    struct tux_entry_of_log record;
+};
 
 /* What an engine writes to. Belongs to the logger. */
 struct tux_log_port {
     struct tux_journal journal;
     struct tux_log *log;
-    _Atomic u64 lost; /* records for which there was no room */
+    /* the engine's thread alone, until it has ended */
+    struct tux_log_spilled *spilled, **spilled_tail;
+    u64 spilled_bytes;
+    bool full; /* the policy is to wait, and there is no room: nobody is answered now */
+    /* from thread to thread */
+    _Atomic u64 noted;   /* records of which all became lines, or will, or were lost in the logger */
+    _Atomic u64 lost;    /* records for which there was no room */
+    _Atomic bool hungry; /* the engine shall be told when there is room again */
+    /* under the log's lock */
+    int knock_fd;
+    bool leaving; /* its engine has ended */
 };
 
-/* A port for one engine; NULL when there are too many, or no memory. Before the engine's thread starts. */
-struct tux_log_port *tux_log_attach(struct tux_log *log);
+/* A port for one engine, which is told at `knock_fd`, an eventfd, when it may look for room again. NULL when there are
+ * too many, or no memory. */
+struct tux_log_port *tux_log_attach(struct tux_log *log, int knock_fd);
 /* The engine has ended; what it has written is still read. */
 void tux_log_detach(struct tux_log_port *port);
-/* Room for a record, which tux_log_write publishes. NULL when there is none and the policy is to lose it. */
-struct tux_entry_of_log *tux_log_reserve(struct tux_log_port *port, u32 bytes);
-void tux_log_write(struct tux_log_port *port, u32 bytes);
+
+const struct tux_log_plan *tux_log_plan_of(const struct tux_log_port *port);
+
+/* The engine's thread: a request to be logged. Never waits; what there is no room for waits in memory, or is lost. */
+void tux_log_note(struct tux_log_port *port, struct text head, const struct tux_log_facts *facts, u64 turn_ns);
+/* The engine's thread: there may be room again. */
+void tux_log_room(struct tux_log_port *port);
 
 #endif

@@ -15,6 +15,7 @@
 #include "guard.h"
 #include "life.h"
 #include "measure.h"
+#include "note.h"
 #include "room.h"
 #include "rules.h"
 #include "serve.h"
@@ -27,7 +28,8 @@ static void end_early(struct tux_engine *e, struct tux_run *run, u8 reason)
 {
     run->ending = reason;
     switch (run->wait) {
-    case TUX_WAIT_NOT: case TUX_WAIT_DECISION: case TUX_WAIT_FRESH: case TUX_WAIT_COLD: return;
+    case TUX_WAIT_NOT: case TUX_WAIT_DECISION: case TUX_WAIT_FRESH: case TUX_WAIT_COLD:
+    case TUX_WAIT_LOG: return;
     case TUX_WAIT_ACCEPT: tux_accept_unpark(e, run); break;
     default:
         if (!e->backend->ops->cancel(e->backend, run)) return;
@@ -159,6 +161,7 @@ static void answer_the_door(struct tux_engine *e)
     tux_serve_answers(e);
     tux_life_arrivals(e);
     take_commands(e);
+    tux_note_room(e);
 }
 
 /* Runs of a batch that somebody else is at, too. They are new here, so they go on at once. */

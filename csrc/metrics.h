@@ -6,7 +6,7 @@
 
 #define TUX_STATUS_CLASSES 6
 #define TUX_LIMIT_KINDS 3 /* enum tux_limit */
-#define TUX_WAIT_KINDS 10 /* enum tux_wait */
+#define TUX_WAIT_KINDS 11 /* enum tux_wait */
 /* Bucket i is for what took less than 2^(i + 3) microseconds, the last one for all else, from 16.8 seconds on. */
 #define TUX_TOOK_BUCKETS 23
 #define TUX_TOOK_SHIFT 3

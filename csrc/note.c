@@ -1,6 +1,8 @@
-/* note.c: a copy of the head and a few numbers, into the engine's journal. All the rest is the logger's work. */
+/* note.c: of a request that is over what the access log wants, into the engine's journal. Making lines of it is the
+ * logger's work. */
 #include "note.h"
 
+#include "forwarded.h"
 #include "logger.h"
 
 static i64 wall_ms(void)
@@ -10,26 +12,40 @@ static i64 wall_ms(void)
     return (i64)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void tux_note(struct tux_engine *e, struct tux_run *run, bool failed)
+void tux_note(struct tux_engine *e, struct tux_run *run)
 {
     const struct tux_conn *conn = tux_conn_of(e, run);
-    u32 head_bytes = conn->head ? conn->head_bytes : 0;
-    u32 bytes = ((u32)sizeof(struct tux_entry_of_log) + head_bytes + 7) & ~7u;
-    struct tux_entry_of_log *record = tux_log_reserve(e->log, bytes);
-    if (!record) return;
+    struct text head = {conn->head, conn->head ? conn->head_bytes : 0};
     u64 sent = conn->sent, head_sent = tux_head_end(conn->blob->data, conn->blob->bytes, 0);
-    *record = (struct tux_entry_of_log){
-        .bytes = bytes,
-        .head_bytes = head_bytes,
+    struct tux_log_facts facts = {
         .wall_ms = wall_ms(),
         .body_bytes = sent > head_sent ? sent - head_sent : 0,
         .duration_ms = (u32)(e->stage.now_ms - conn->began_ms),
         .status = conn->chosen->status,
         .port = conn->port,
         .source = conn->source,
-        .failed = failed,
     };
-    memcpy(record->address, conn->address, sizeof record->address);
-    if (head_bytes > 0) memcpy(record + 1, conn->head, head_bytes);
-    tux_log_write(e->log, bytes);
+    memcpy(facts.peer, conn->address, sizeof facts.peer);
+    memcpy(facts.client, conn->address, sizeof facts.client);
+    if (e->options.network_count > 0 && head.length > 0 && tux_log_plan_of(e->log)->client)
+        (void)tux_forwarded(head.bytes, head.length, e->options.bounds.forwarded, e->networks, e->options.network_count,
+                            facts.client);
+    tux_log_note(e->log, head, &facts, e->turn_ns);
+}
+
+i64 tux_note_wait(struct tux_engine *e, struct tux_run *run)
+{
+    run->wait = TUX_WAIT_LOG;
+    tux_list_add(e, &e->unlogged, run);
+    return TUX_AGAIN;
+}
+
+void tux_note_room(struct tux_engine *e)
+{
+    if (!e->log) return;
+    tux_log_room(e->log);
+    if (e->log->full) return;
+    struct tux_run_list waiters = e->unlogged;
+    e->unlogged = tux_no_runs();
+    for (struct tux_run *run; (run = tux_list_take(e, &waiters)) != NULL;) tux_wake(e, run);
 }

@@ -32,6 +32,7 @@ static int check_options(const struct tux_options *o, char *why)
 
 static void give_back(struct tux_engine *e)
 {
+    if (e->log) tux_log_detach(e->log); /* it knows the descriptor at which we are knocked */
     tux_cachemiss_close(e->pool);
     tux_decisions_close(&e->decisions);
     for (struct tux_answer answer; tux_ring_take(&e->answers, &answer, 1) == 1;)
@@ -51,7 +52,6 @@ static void give_back(struct tux_engine *e)
         struct tux_response *r = e->ready_answer[i / TUX_READY_FORMS][i % TUX_READY_FORMS];
         if (r) tux_response_free(r);
     }
-    if (e->log) tux_log_detach(e->log);
     free(e->runs);
     free(e->conns);
     free(e->cold);
@@ -88,7 +88,7 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     if (!e->classes || !e->networks) return -ENOMEM;
     e->clients = o->clients;
     if (o->log) {
-        e->log = tux_log_attach(o->log);
+        e->log = tux_log_attach(o->log, e->knock_fd);
         if (!e->log) return -ENOMEM;
     }
     int failed = tux_ring_open(&e->misses, sizeof(struct tux_miss), o->slots);
@@ -132,7 +132,7 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
     e->commands_tail = &e->commands;
     e->arrivals_tail = &e->arrivals;
     e->batches_tail = &e->batches;
-    e->ready = e->bulk = e->unused = tux_no_runs();
+    e->ready = e->bulk = e->unused = e->unlogged = tux_no_runs();
     for (u32 i = 0; i < TUX_PENDING; i++) e->pending[i].slot = TUX_NONE32;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->opened, NULL);

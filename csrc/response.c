@@ -125,6 +125,7 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     r->refs = 1;
     r->status = options->status;
     r->keep = options->keep;
+    for (u16 i = 0; i < chain->atoms; i++) r->reads_on |= chain->atom[i].call == TUX_CALL_discard;
     r->cacheable = options->cacheable;
     r->connection_cell = cells[0];
     r->file_cell = cells[1];

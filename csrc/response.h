@@ -37,6 +37,7 @@ struct tux_response {
     u32 generation; /* of the decisions: what was kept before they were forgotten is not used any more */
     u16 status, connection_cell, file_cell, witness_count;
     bool keep, cacheable, dead, checking, unchanged;
+    bool reads_on; /* its chain reads from the connection, whose input may then be gone, the head with it */
     int file;
     u32 *users; /* of the memory that the file lies in: how many responses hold it; NULL: it lies on a disk */
     u64 file_size; /* of the version that the head announces */

@@ -20,6 +20,7 @@ enum tux_wait {
     TUX_WAIT_FRESH,    /* for the check of an old decision */
     TUX_WAIT_COLD,     /* for a worker */
     TUX_WAIT_TIMER,    /* for its deadline */
+    TUX_WAIT_LOG,      /* for room in the access log */
     TUX_WAITS
 };
 

@@ -219,6 +219,8 @@ static i64 serve_respond(struct tux_stage *stage, struct tux_run *run, const str
     struct tux_conn *conn = tux_conn_of(e, run);
     struct tux_response *r = conn->chosen;
     if (!r || run->outer.chain || tux_arg(run, atom, 0) != conn->fd) return tux_fault(run);
+    if (__builtin_expect(tux_note_must_wait(e), 0)) return tux_note_wait(e, run);
+    if (e->log && r->reads_on) tux_serve_hold_head(e, run); /* else it may be gone when it is logged */
     if (!conn->ranged) conn->blob = tux_response_blob(r, e->wall_s, e->date, &e->metrics);
     if (!conn->blob) return -ENOMEM;
     tux_metric_add(&e->metrics.requests, 1);
@@ -237,7 +239,7 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
     struct tux_conn *conn = tux_conn_of(e, run);
     bool keep = conn->chosen->keep;
     if (stopped) tux_metric_add(&e->metrics.failed_responses, 1);
-    if (e->log) tux_note(e, run, stopped);
+    if (e->log) tux_note(e, run);
     tux_measure_end(e, conn);
     tux_conn_end_request(conn, &e->metrics);
     conn->requests++;

@@ -26,11 +26,14 @@ _COLORS: Final = {
 
 def wants_color(choice: str, stream: TextIO | None) -> bool:
     """Whether to colour what goes to `stream`: by choice, else on a terminal unless NO_COLOR is set."""
+    return colors_at(choice, stream is not None and stream.isatty())
+
+
+def colors_at(choice: str, terminal: bool) -> bool:
+    """The same for what is a terminal, or is not."""
     if choice != "auto":
         return choice == "always"
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return stream is not None and stream.isatty()
+    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def set_up(level: str, color: bool) -> None:

@@ -93,6 +93,7 @@ class Server(LookedInto):
                     self._pid_file = PidFile(config.pid_file, identity.owner if identity else None)
             if self._load is not None:
                 self._reloads.open()
+            self._service.open_log(config, identity.owner if identity else None)
             give_up(identity, config.chroot)
             self._service.open(config, [one for one, _ in asked], admin)
         except BaseException:

@@ -14,19 +14,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from .accesslog import AccessLog
+from .accesslog import AccessLog, LogFile, open_for
 from .answering import Answering
 from .bounds import Limits
 from .clients import Clients
-from .config.places import at
 from .config.settings import Config
 from .engine import Engine
 from .errors import ConfigError, EngineError
 from .generation import Generation, Generations
 from .judgeloop import JudgeLoop
-from .limits import bounds_of, forwarded_of, limits_of, networks_of, with_times_of
+from .limits import bounds_of, limits_of, networks_of, with_times_of
 from .lines import Lines
 from .listen import Listener
+from .log import colors_at
 from .refusals import Refusals
 from .seldom import Seldom
 from .site.errands import CLOSE_S
@@ -52,6 +52,7 @@ class Service:
         self.generations = Generations()
         self.limits = Limits()
         self.access_log: AccessLog | None = None
+        self._log_file: LogFile | None = None  # opened, and not yet in use
         self.inside: Inside | None = None
         self.clients: Clients | None = None
         self.refusals = Refusals()
@@ -62,6 +63,10 @@ class Service:
         self._loop: JudgeLoop[Engine] = JudgeLoop(self._answering, self.lines.completed)
         self.notify = -1  # an eventfd: engines and errands knock there, and whoever wants the loop to look around
 
+    def open_log(self, config: Config, owner: tuple[int, int] | None) -> None:
+        """What later rights may not suffice for; `owner` is who has those. Raises ConfigError."""
+        self._log_file = open_for(config, owner)
+
     def open(self, config: Config, listeners: Sequence[Listener], admin: Sequence[Listener] = ()) -> None:
         """Start. admin: what the admin listens at. Raises ConfigError when the machine does not allow it."""
         self.notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -71,12 +76,11 @@ class Service:
         self.limits = limits_of(config)
         STORE.bytes_max = config.limits.made_bytes
         if config.access_log is not None:
-            said = config.access_log
-            trust = networks_of(config), forwarded_of(config)
-            with at(config, "log.access"):
-                self.access_log = AccessLog(
-                    said.path, said.format, block=said.wait, networks=trust[0], forwarded=trust[1]
-                )
+            said, file = config.access_log, self._log_file or open_for(config)
+            self._log_file = None
+            assert file is not None
+            color = colors_at(config.log_color, file.terminal) if file.terminal else config.log_color != "never"
+            self.access_log = AccessLog(file, said.format, wait=said.wait, color=color)
         self.clients = Clients(self.limits.slots * config.workers)
         self.lines.check(listeners, config.workers, self.limits.slots)
         for _ in range(config.workers):
@@ -226,8 +230,6 @@ class Service:
         STORE.bytes_max = config.limits.made_bytes
         self.generations.adopt(after)
         self._make_ready(config)
-        if self.access_log is not None:
-            self.access_log.trust(networks_of(config), forwarded_of(config))
         self.lines.change(listeners, idle_ms)
         self.lines.pace(config.limits.bandwidth)
         self._begin_preload(config, after)
@@ -260,6 +262,9 @@ class Service:
         if self.clients is not None:
             self.clients.close()
             self.clients = None
+        if self._log_file is not None:
+            os.close(self._log_file.fd)
+            self._log_file = None
         if self.access_log is not None:  # behind the engines, which write to it to their end
             self.access_log.close()
             self.access_log = None

@@ -200,7 +200,7 @@ def _server(snap: Snapshot) -> Iterator[Family]:
     if snap.access_log is not None:
         lines, lost, failures = (snap.access_log.get(name, 0) for name in ("lines", "lost", "failed_writes"))
         yield Family("tuxpy_log_lines", "counter", "Lines of the access log that were written.", _one(lines))
-        yield Family("tuxpy_log_lost_lines", "counter", "Lines for which there was no time.", _one(lost))
+        yield Family("tuxpy_log_lost_lines", "counter", "Lines of the access log that were never written.", _one(lost))
         yield Family("tuxpy_log_failed_writes", "counter", "Failures to write the access log.", _one(failures))
     info = {"version": snap.version, "backend": snap.backend, "python": platform.python_version()}
     yield Family("tuxpy_build", "info", "What this is.", ((tuple(info.items()), 1),))

@@ -108,7 +108,7 @@ def _warnings(snap: Snapshot) -> str:
     if snap.reloads.fault:
         found.insert(0, f"the configuration was not taken over: {snap.reloads.fault}")
     if lost:
-        found.append(f"{_counted(lost, 'line')} of the access log were lost: it is not written fast enough")
+        found.append(f"{_counted(lost, 'line')} of the access log were lost: they were not read or written fast enough")
     items = "".join(f"<li>{escape(one)}</li>\n" for one in found)
     return f'<section id="warnings" data-live>{_heading("Problems") + f"<ul>{items}</ul>" if items else ""}</section>\n'
 

@@ -40,6 +40,7 @@ PARKED: Final[Mapping[int, Parked]] = {
     4: Parked("W", "writable", "send, sendfile", "for room on the way to the client"),
     5: Parked("P", "ready", "any", "for another descriptor"),
     9: Parked("T", "timer", "close", "for time to pass"),
+    10: Parked("L", "log", "respond", "for room in the access log"),
 }
 RUNNING: Final = Parked("R", "running", "any", "for nothing: it runs")
 

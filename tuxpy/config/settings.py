@@ -79,12 +79,12 @@ class LogConfig:
     """The access log (accesslog.py).
 
     path     a file, or "-" for standard output
-    format   common, combined, json, terminal, or a template of one's own
-    wait     engines wait when it cannot be written fast enough; else lines are lost and counted
+    format   common, combined, json, terminal, a template of one's own, or auto: terminal on one, else combined
+    wait     requests wait when it cannot be written fast enough; else lines are lost and counted
     """
 
     path: str
-    format: str = "combined"
+    format: str = "auto"
     wait: bool = False
 
 

@@ -1,0 +1,32 @@
+/* floor 2 · logtake.h: of a request's head what the format names, each value bounded, as a record of the journal. Pure.
+ */
+#ifndef TUX_LOGTAKE_H
+#define TUX_LOGTAKE_H
+
+#include "fields.h"
+#include "journal.h"
+#include "logplan.h"
+
+/* The length of a value in a record. */
+#define TUX_LOG_NONE 0xFFFFu   /* the request has none */
+#define TUX_LOG_IS_CUT 0x8000u /* ... and had more than these bytes */
+
+/* What was found in a head; it points into it. */
+struct tux_log_found {
+    u32 bytes; /* of the record */
+    struct text value[TUX_LOG_PLACES_MAX];
+    u16 length[TUX_LOG_PLACES_MAX];
+    bool user_is_seen;
+    struct text version; /* the last word of a request line that is cut, with the blank before it */
+    u8 user[TUX_LOG_USER_BYTES];
+};
+
+/* Of each value `most` bytes at the most. head.bytes may be NULL: then nothing is found. */
+void tux_log_find(const struct tux_log_plan *plan, struct text head, u32 most, struct tux_log_found *found);
+/* The record, of found->bytes bytes; facts and turn_ns are left to the caller. */
+void tux_log_fill(const struct tux_log_plan *plan, const struct tux_log_found *found, struct tux_entry_of_log *record);
+
+/* The value of a place; {NULL, 0} when there is none. */
+struct text tux_log_value(const struct tux_log_plan *plan, const struct tux_entry_of_log *record, u32 place, bool *cut);
+
+#endif
