@@ -16,7 +16,8 @@ from tuxpy.config.settings import Address, Config
 from tuxpy.config.sites import MassHosting
 from tuxpy.errors import ConfigError
 from tuxpy.rules.cors import CorsRule
-from tuxpy.rules.fields import EVERYTHING, SECURITY_RULE, FieldRule
+from tuxpy.rules.defaults import EVERYTHING, SECURITY_RULE
+from tuxpy.rules.fields import FieldRule
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.hidden import HiddenPolicy
 from tuxpy.rules.patterns import Pattern

@@ -8,18 +8,8 @@ from hypothesis import strategies as st
 
 from tuxpy.errors import ConfigError
 from tuxpy.model import NOSNIFF, Field
-from tuxpy.rules.fields import (
-    DEFAULT_RULES,
-    IMMUTABLE,
-    LASTING_RULES,
-    REVALIDATE,
-    SECURITY,
-    SECURITY_RULE,
-    VALUE_BYTES_MAX,
-    FieldRule,
-    for_not_modified,
-    merged,
-)
+from tuxpy.rules.defaults import DEFAULT_RULES, IMMUTABLE, LASTING_RULES, REVALIDATE, SECURITY, SECURITY_RULE
+from tuxpy.rules.fields import VALUE_BYTES_MAX, FieldRule, declared_coding, for_not_modified, merged
 from tuxpy.rules.patterns import Pattern
 
 OWN: tuple[Field, ...] = (
@@ -153,7 +143,7 @@ def test_colons_that_are_no_placeholder_stay() -> None:
     "name",
     [
         *("Content-Length", "transfer-encoding", "Connection", "DATE", "Content-Range", "Trailer", "Upgrade"),
-        *("Location", "ETag", "Last-Modified", "Server", "Allow", "Age", "WWW-Authenticate", "Content-Encoding"),
+        *("Location", "ETag", "Last-Modified", "Server", "Allow", "Age", "WWW-Authenticate"),
     ],
 )
 def test_what_is_the_servers_own_is_refused(name: str) -> None:
@@ -269,3 +259,20 @@ def test_the_preset_guesses_no_policy_for_content() -> None:
     assert b"Content-Security-Policy" not in names
     assert b"Strict-Transport-Security" not in names
     assert all(advice.reason for advice in SECURITY)
+
+
+# RFC 9110 8.4: the coding that a file is in already.
+
+
+@pytest.mark.parametrize("value", ["identity", "gzip, br", "x", "utf-8"])
+def test_8_4_1_a_coding_of_files_is_one_that_browsers_know(value: str) -> None:
+    with pytest.raises(ConfigError, match="Content-Encoding"):
+        rule({"Content-Encoding": value}, "*.gz")
+
+
+def test_8_4_a_coding_is_told_of_files_and_is_no_field_of_other_answers() -> None:
+    rules = (rule({"Content-Encoding": "gzip"}, "/build/*"), rule({"Content-Encoding": "BR"}, "*.br"))
+    assert declared_coding(rules, b"/build/a.gz") == b"gzip"
+    assert declared_coding(rules, b"/build/a.br") == b"br"
+    assert declared_coding(rules, b"/a.gz") is None
+    assert after(*rules, path=b"/build/a.gz", status=404) == []

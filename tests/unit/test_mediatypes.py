@@ -15,6 +15,17 @@ from tuxpy.http.mediatypes import media_type
 GENERATOR = Path(__file__).resolve().parents[2] / "conf" / "mediatypes_gen.py"
 
 TODAY = {
+    "svgz": "image/svg+xml",
+    "pkpass": "application/vnd.apple.pkpass",
+    "mobileconfig": "application/x-apple-aspen-config",
+    "appinstaller": "application/appinstaller",
+    "crl": "application/pkix-crl",  # RFC 2585
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt; charset=utf-8",
+    "jsonl": "application/jsonl",
+    "ndjson": "application/x-ndjson",
+    "mts": "video/mp2t",  # cameras write it; TypeScript's is not for browsers
+    "rs": "text/plain; charset=utf-8",
     "mjs": "text/javascript; charset=utf-8",  # RFC 9239 6
     "js": "text/javascript; charset=utf-8",
     "wasm": "application/wasm",  # browsers compile while it arrives under this very type only
@@ -68,10 +79,10 @@ def test_8_3_without_a_known_extension_nothing_is_guessed(name: bytes) -> None:
     assert media_type(name).value == b"application/octet-stream"
 
 
-@pytest.mark.parametrize("name", [b"a.tar.gz", b"a.svgz", b"a.html.gz"])
+@pytest.mark.parametrize("name", [b"a.tar.gz", b"a.html.gz", b"a.js.br"])
 def test_8_4_a_coded_file_is_never_sent_as_what_is_in_it(name: bytes) -> None:
     """RFC 9110 8.4: without Content-Encoding the type must be that of the bytes as they are."""
-    assert media_type(name).value in (b"application/gzip", b"application/octet-stream")
+    assert media_type(name).value in (b"application/gzip", b"application/x-brotli")
 
 
 @given(st.binary(max_size=20))
@@ -79,3 +90,8 @@ def test_5_5_every_value_may_stand_in_a_field(name: bytes) -> None:
     kind = media_type(name)
     assert kind.value.decode("ascii").isprintable()
     assert kind.because
+
+
+def test_a_file_for_apples_systems_has_its_type_by_its_name() -> None:
+    assert media_type(b".well-known/apple-app-site-association").value == b"application/json"
+    assert media_type(b"apple-app-site-association.txt").value == b"text/plain; charset=utf-8"

@@ -106,3 +106,77 @@ def test_a_stale_sibling_is_ignored_and_the_log_says_so(
     assert gzip.decompress(answer.body) == TEXT
     assert any("e.css.gz is older than e.css" in message for message in caplog.messages)
     caplog.clear()
+
+
+# Files that are in a coding by their name or by a rule (RFC 9110 8.4), and siblings that are none.
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>' * 20
+HEADERS = b"/build/*\n  Content-Encoding: gzip\n"
+
+
+@pytest.fixture
+def named(serve: Serve, tmp_path: Path) -> Running:
+    coded = gzip.compress(TEXT, mtime=0)
+    files = {
+        "a.svgz": gzip.compress(SVG, mtime=0), "plain.svgz": SVG, "_headers": HEADERS, "build/a.js.gz": coded,
+        "build/a.wasm": coded, "b.js.gz": coded, "index.html": b"<!doctype html>",
+    }  # fmt: skip
+    (tmp_path / "build").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, (784111777, 784111777))
+    return serve(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [
+        ("a.svgz", b"image/svg+xml", SVG),
+        ("build/a.js.gz", b"text/javascript; charset=utf-8", TEXT),
+        ("build/a.wasm", b"application/wasm", TEXT),
+    ],
+)
+def test_9110_8_4_a_file_says_the_coding_it_is_in(
+    named: Running, connect: Connect, name: str, kind: bytes, content: bytes
+) -> None:
+    """Whatever is accepted: there is no other form of it. Conditions and ranges are those of its bytes (14.1.2)."""
+    client = connect(named)
+    for field in (BROWSER, "Accept-Encoding: identity", "Accept-Encoding: br, identity;q=0", "X-A: b"):
+        for _ in range(3):
+            answer = client.ask(get(f"/{name}", field))
+            assert (answer.status, answer[b"content-encoding"], answer[b"content-type"]) == (200, b"gzip", kind)
+            assert gzip.decompress(answer.body) == content
+            assert b"vary" not in answer
+    tag = answer[b"etag"].decode()
+    assert client.ask(get(f"/{name}", f"If-None-Match: {tag}")).status == 304
+    part = client.ask(get(f"/{name}", BROWSER, "Range: bytes=0-9", f"If-Range: {tag}"))
+    assert (part.status, part[b"content-encoding"], part.body) == (206, b"gzip", answer.body[:10])
+    assert client.ask(get(f"/{name}", method="HEAD"))[b"content-encoding"] == b"gzip"
+
+
+def test_9110_8_4_no_other_answer_says_it(named: Running, connect: Connect) -> None:
+    client = connect(named)
+    assert b"content-encoding" not in client.ask(get("/build/missing.gz"))
+    assert b"content-encoding" not in client.ask(get("/plain.svgz", "Accept-Encoding: identity"))
+    answer = client.ask(get("/b.js.gz", BROWSER))
+    assert (b"content-encoding" in answer, answer[b"content-type"]) == (False, b"application/gzip")
+
+
+@pytest.mark.parametrize(("suffix", "field"), [("gz", "gzip"), ("br", "br"), ("zst", "zstd")])
+@pytest.mark.parametrize("content", [b"", b"<!doctype html>"])
+def test_9110_8_4_1_a_sibling_that_is_none_is_passed_over(
+    serve: Serve, connect: Connect, tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str, field: str,
+    content: bytes,
+) -> None:  # fmt: skip
+    """A full disk leaves empty ones behind. Brotli has no sign of its own, so only empty ones are told from it."""
+    if field == "br" and content:
+        return
+    for name, bytes_ in (("a.css", TEXT), (f"a.css.{suffix}", content)):
+        (tmp_path / name).write_bytes(bytes_)
+        os.utime(tmp_path / name, (784111777, 784111777))
+    client = connect(serve(tmp_path))
+    for _ in range(3):
+        assert client.ask(get("/a.css", f"Accept-Encoding: {field}, gzip;q=0.5", "Range: bytes=0-9")).body == TEXT[:10]
+    said = [record.getMessage() for record in caplog.records if "is ignored" in record.getMessage()]
+    assert len(said) == 1
+    caplog.clear()

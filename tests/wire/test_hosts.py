@@ -17,7 +17,8 @@ from support.running import Running
 from tuxpy.config.sites import SiteConfig
 from tuxpy.http.mediatypes import MediaType
 from tuxpy.rules.cors import CorsRule
-from tuxpy.rules.fields import EVERYTHING, FieldRule, field
+from tuxpy.rules.defaults import EVERYTHING
+from tuxpy.rules.fields import FieldRule, field
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
 from tuxpy.rules.redirects import RedirectRule

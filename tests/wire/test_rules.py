@@ -8,7 +8,8 @@ import pytest
 from support.client import get
 from support.fixtures import Connect, Serve
 
-from tuxpy.rules.fields import EVERYTHING, FieldRule, field
+from tuxpy.rules.defaults import EVERYTHING
+from tuxpy.rules.fields import FieldRule, field
 from tuxpy.rules.policy import Policy
 
 RULES = Policy(rules=(FieldRule(EVERYTHING, set=(field("X-Frame-Options", "DENY"),), where="a test"),))

@@ -12,7 +12,8 @@ from ..errors import ConfigError
 from ..http.mediatypes import MediaType, value_of
 from ..rules.circles import circle
 from ..rules.cors import CorsRule
-from ..rules.fields import SECURITY_RULE, FieldRule
+from ..rules.defaults import SECURITY_RULE
+from ..rules.fields import FieldRule
 from ..rules.gates import Gate, Login
 from ..rules.hidden import HIDDEN, HiddenPolicy
 from ..rules.policy import Policy

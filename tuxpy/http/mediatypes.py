@@ -20,7 +20,9 @@ _TYPES = {
     "text/html": "html htm",
     "text/css": "css",
     "text/javascript": "js mjs cjs",
-    "text/plain": "txt text log conf cfg ini diff patch asc sha256 sha512 md5 py c h sh",
+    "text/plain": (
+        "txt text log conf cfg ini diff patch asc sha256 sha512 md5 py c h sh rs go java kt swift rb lua cpp hpp tex"
+    ),
     "text/markdown": "md markdown",
     "text/csv": "csv",
     "text/tab-separated-values": "tsv",
@@ -30,6 +32,8 @@ _TYPES = {
     "text/x-component": "htc",
     "text/x-rst": "rst",
     "application/json": "json map",
+    "application/jsonl": "jsonl",
+    "application/x-ndjson": "ndjson",
     "application/ld+json": "jsonld",
     "application/manifest+json": "webmanifest",
     "application/geo+json": "geojson",
@@ -53,6 +57,13 @@ _TYPES = {
     "application/pgp-signature": "sig",
     "application/pgp-keys": "pgp",
     "application/pkix-cert": "cer",
+    "application/pkix-crl": "crl",
+    "application/vnd.apple.pkpass": "pkpass",
+    "application/vnd.apple.pkpasses": "pkpasses",
+    "application/x-apple-aspen-config": "mobileconfig",
+    "application/appinstaller": "appinstaller",
+    "application/msix": "msix appx",
+    "application/msixbundle": "msixbundle appxbundle",
     "application/x-pem-file": "pem",
     "image/png": "png",
     "image/apng": "apng",
@@ -63,7 +74,7 @@ _TYPES = {
     "image/heic": "heic",
     "image/heif": "heif",
     "image/jxl": "jxl",
-    "image/svg+xml": "svg",
+    "image/svg+xml": "svg svgz",
     "image/bmp": "bmp",
     "image/tiff": "tif tiff",
     "image/vnd.microsoft.icon": "ico cur",
@@ -88,14 +99,17 @@ _TYPES = {
     "video/ogg": "ogv",
     "video/quicktime": "mov qt",
     "video/matroska": "mkv",
+    "audio/matroska": "mka",
     "video/mpeg": "mpeg mpg",
-    "video/mp2t": "ts m2ts",
+    "video/mp2t": "ts m2ts mts",
     "video/iso.segment": "m4s",
     "video/3gpp": "3gp",
     "video/x-msvideo": "avi",
     "application/vnd.apple.mpegurl": "m3u8",
     "audio/mpegurl": "m3u",
     "application/dash+xml": "mpd",
+    "application/ttml+xml": "ttml",
+    "application/x-subrip": "srt",
     "model/gltf-binary": "glb",
     "model/gltf+json": "gltf",
     "model/obj": "obj",
@@ -168,6 +182,17 @@ _NO_EXTENSION = MediaType(_UNKNOWN.encode(), "the name has no extension")
 _NOT_LISTED = MediaType(_UNKNOWN.encode(), "the extension of the name is not in the table")
 
 
+# Apple's systems take it as this type alone, and only without an extension.
+_BY_NAME: Final = {
+    b"apple-app-site-association": MediaType(b"application/json", "the name is that of a file for Apple's systems")
+}
+
+
+def coding_by_name(path: bytes) -> bytes | None:
+    """The content coding that files of this name are in by the definition of their type (SVG 1.1 1.2)."""
+    return b"gzip" if path[-5:].lower() == b".svgz" else None
+
+
 NONE: Final[Mapping[bytes, MediaType]] = MappingProxyType({})
 
 
@@ -176,8 +201,9 @@ def media_type(path: bytes, own: Mapping[bytes, MediaType] = NONE) -> MediaType:
 
     own: types of a site by extension, in lower case, looked at first; b"" is for names without an extension.
     """
-    stem, _, extension = path.rpartition(b"/")[2].rpartition(b".")
+    name = path.rpartition(b"/")[2]
+    stem, _, extension = name.rpartition(b".")
     extension = extension.lower() if stem else b""
     if extension in own:
         return own[extension]
-    return _BY_EXTENSION.get(extension, _NOT_LISTED) if stem else _NO_EXTENSION
+    return _BY_EXTENSION.get(extension, _NOT_LISTED) if stem else _BY_NAME.get(name, _NO_EXTENSION)

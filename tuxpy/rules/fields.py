@@ -17,7 +17,8 @@ How values meet
 What rules do not do
   5. A rule without statuses does not say of an error how long it may be kept (an "immutable" 404 would outlive its cure
      by a year), nor of the page of an error or redirect what only the file is (its type, its language). See _REACH.
-  6. Fields that frame the message, or follow from the file or the request, are refused: see _OURS.
+  6. Fields that frame the message, or follow from the file or the request, are refused: see _OURS. Content-Encoding
+     says what a file is in already (declared_coding); it is no field of other answers for the same path.
 
 A value may hold placeholders of its pattern, as in `You are watching ":title"`. They come from the request, so whatever
 is no plain letter of a URL is percent-encoded: no request can end a line.
@@ -27,11 +28,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 from urllib.parse import quote_from_bytes
 
 from ..errors import ConfigError
-from ..model import NOSNIFF, Field, text
+from ..model import Field, text
 from ..records import dataclass
 from .patterns import Pattern, fill
 
@@ -46,16 +47,21 @@ _OURS: Final[dict[bytes, str]] = {
     **dict.fromkeys((b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"), _ENGINE),
     **dict.fromkeys((b"transfer-encoding", b"content-length", b"date", b"server"), _ENGINE),
     **dict.fromkeys((b"etag", b"last-modified", b"content-range", b"accept-ranges"), _FILE),
-    b"content-encoding": "it is negotiated: put the compressed file beside the other one",
     b"location": "give a redirect instead",
     b"allow": "it follows from what the server can do",
     b"age": "only a cache knows it",
     **dict.fromkeys((b"www-authenticate", b"proxy-authenticate"), "give a rule for access instead"),
 }
-_KEPT: Final[dict[bytes, str]] = {b"vary": "without it caches would mix up answers"}
+CODING: Final = b"content-encoding"
+_KEPT: Final[dict[bytes, str]] = {
+    b"vary": "without it caches would mix up answers",
+    CODING: "without it clients cannot read what they get",
+}
+_FILE_CODINGS: Final = (b"gzip", b"br", b"zstd", b"deflate")
 _COMBINED: Final = frozenset((b"vary", b"link", b"server-timing", b"access-control-expose-headers"))
 _SINGLE: Final = frozenset(  # of which a second value would spoil the first
     (
+        CODING,
         *(b"content-type", b"content-location", b"content-disposition", b"expires", b"retry-after"),
         *(b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-max-age"),
         *(b"strict-transport-security", b"x-content-type-options", b"x-frame-options"),
@@ -100,6 +106,8 @@ class FieldRule:
                 raise ConfigError(f"{text(name)} cannot be removed: {reason}")
         for name, value in (*self.set, *self.append):
             _check_name(name)
+            if name.lower() == CODING:
+                _check_coding(value, bool(self.statuses))
             if (reason := _OURS.get(name.lower())) is not None:
                 raise ConfigError(f"{text(name)} cannot be set by a rule: {reason}")
             _check_value(name, value)
@@ -159,7 +167,7 @@ def merged(own: tuple[Field, ...], rules: Iterable[FieldRule], path: bytes, stat
             joined.discard(name.lower())
         for line, appended in (*((line, False) for line in rule.set), *((line, True) for line in rule.append)):
             key = line[0].lower()
-            if status >= _REACH.get(key, 1000) and not rule.statuses:
+            if key == CODING or (status >= _REACH.get(key, 1000) and not rule.statuses):
                 continue
             if values and b":" in line[1]:
                 line = line[0], fill(line[1], values, _plain)
@@ -172,6 +180,16 @@ def merged(own: tuple[Field, ...], rules: Iterable[FieldRule], path: bytes, stat
             elif not appended:
                 joined.discard(key)
     return own if lines is None else tuple(line for same in lines.values() for line in same)
+
+
+def declared_coding(rules: Iterable[FieldRule], path: bytes) -> bytes | None:
+    """The coding that rules say the file at `path` (decoded, a slash in front) is in; the last rule wins."""
+    said = None
+    for rule in rules:
+        for name, value in rule.set:
+            if name.lower() == CODING and rule.pattern.match(path) is not None:
+                said = value.lower()
+    return said
 
 
 def for_not_modified(fields: tuple[Field, ...]) -> tuple[Field, ...]:
@@ -227,6 +245,15 @@ def _encoded(given: str) -> bytes:
         raise ConfigError(f"{given!r} is no text: correct it") from None
 
 
+def _check_coding(value: bytes, has_statuses: bool) -> None:
+    if value.lower() not in _FILE_CODINGS or has_statuses:
+        known = b", ".join(_FILE_CODINGS).decode()
+        raise ConfigError(
+            f"Content-Encoding says what the files of a path are in already, so it is one of {known}, and without"
+            " statuses: what is compressed here needs no rule"
+        )
+
+
 def _check_name(name: bytes) -> None:
     if not _TOKEN.fullmatch(name):
         raise ConfigError(f"{text(name)!r} is no name of a field: give letters, digits and hyphens")
@@ -239,52 +266,3 @@ def _check_value(name: bytes, value: bytes) -> None:
         raise ConfigError(f"the value of {text(name)} has a control in it, or blanks around it: take them out")
     if len(value) > VALUE_BYTES_MAX:
         raise ConfigError(f"the value of {text(name)} has {len(value)} bytes: give at most {VALUE_BYTES_MAX}")
-
-
-# Defaults.
-
-
-class Advice(NamedTuple):
-    """A field that is worth sending, and why."""
-
-    field: Field
-    reason: str
-
-
-SECURITY: Final[tuple[Advice, ...]] = (
-    Advice(NOSNIFF, "a file is what its type says, so no upload becomes a script"),
-    Advice((b"Referrer-Policy", b"strict-origin-when-cross-origin"), "other sites learn the host, not the page"),
-    # frame-ancestors says the same and more, in a Content-Security-Policy, which only the pages' author can write.
-    Advice((b"X-Frame-Options", b"SAMEORIGIN"), "no other site frames these pages to steal clicks"),
-    Advice(
-        (b"Permissions-Policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-        "pages that need none of these cannot be made to ask for them",
-    ),
-    Advice(
-        (b"Cross-Origin-Opener-Policy", b"same-origin-allow-popups"),
-        "a window that opened this one has no hold on it, while those that it opens to sign in or pay still answer",
-    ),
-    # No Strict-Transport-Security: only who speaks TLS may promise it.
-)
-
-EVERYTHING: Final = Pattern.parse("*")
-SECURITY_RULE: Final = FieldRule(EVERYTHING, set=tuple(given.field for given in SECURITY), where="the security preset")
-
-REVALIDATE: Final = b"no-cache"
-# Not "public", which would let shared caches hand on what was sent to somebody with a password (RFC 9111 3.5).
-IMMUTABLE: Final = b"max-age=31536000, immutable"
-# What these tools put here has a hash or the build's number in its name or directory, whatever the name looks like.
-IMMUTABLE_DIRECTORIES: Final = (b"/_next/static/", b"/_app/immutable/", b"/_astro/")
-
-
-_FOUND = frozenset((200, 206, 304))
-# Asking costs one round trip and no bytes, while a guess of how long a file will stay is wrong some day.
-DEFAULT_RULES: Final[tuple[FieldRule, ...]] = (
-    FieldRule(EVERYTHING, set=(NOSNIFF,), where="the defaults"),
-    FieldRule(EVERYTHING, set=((b"Cache-Control", REVALIDATE),), statuses=_FOUND, where="the defaults"),
-)
-# For files whose names say that they never change (site/lasting.py).
-LASTING_RULES: Final[tuple[FieldRule, ...]] = (
-    *DEFAULT_RULES,
-    FieldRule(EVERYTHING, set=((b"Cache-Control", IMMUTABLE),), statuses=_FOUND, where="the defaults for hashed names"),
-)

@@ -65,6 +65,7 @@ _COMPRESSIBLE: Final = frozenset(
     for name in (
         # text under another name
         *("application/json", "application/xml", "application/javascript", "application/toml", "application/yaml"),
+        *("application/jsonl", "application/x-ndjson", "application/x-subrip"),
         *("application/sql", "application/graphql", "application/rtf", "application/postscript"),
         "application/x-pem-file",
         *("application/vnd.apple.mpegurl", "audio/mpegurl", "model/obj"),

@@ -13,7 +13,8 @@ from typing import Final
 
 from ..model import FileFact
 from ..rules import hashed
-from ..rules.fields import DEFAULT_RULES, IMMUTABLE_DIRECTORIES, LASTING_RULES, FieldRule
+from ..rules.defaults import DEFAULT_RULES, IMMUTABLE_DIRECTORIES, LASTING_RULES
+from ..rules.fields import FieldRule
 from .root import FileChanged
 from .site import Site, read_slices, release
 

@@ -12,7 +12,8 @@ from ..http import conditional, negotiate
 from ..http.target import Target
 from ..model import NOSNIFF, Decision, Field, NotModified, Refuse, Request, Serve
 from ..records import dataclass
-from ..rules.fields import REVALIDATE, for_not_modified
+from ..rules.defaults import REVALIDATE
+from ..rules.fields import for_not_modified
 from ..rules.hidden import hides
 from . import compress, listing, listing_page
 from .made import STORE, Body, Writer

@@ -34,6 +34,7 @@ from .admit import admit
 from .represent import represent
 from .site import Denied, Found, IsDirectory, Site, release
 from .trail import Trail
+from .variants import coding_of, type_of
 
 LOCATION_BYTES_MAX: Final = 1 << 15  # what goes into an address comes from the request, perhaps several times
 
@@ -228,4 +229,6 @@ class _Search:
 
 def page_fields(name: bytes, site: Site) -> tuple[Field, ...]:
     """The fields of a file that is sent as the page of an error."""
-    return (b"Content-Type", media_type(name, site.policy.types).value), NOSNIFF
+    coding = coding_of(name, site)
+    coded = () if coding is None else ((b"Content-Encoding", coding),)
+    return (b"Content-Type", type_of(name, site).value), NOSNIFF, *coded

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..http import conditional, ranges
-from ..http.mediatypes import media_type
 from ..model import Decision, FileFact, NotModified, Refuse, Request, Serve, text
 from ..rules.fields import for_not_modified, merged
 from . import lasting, tags, variants
@@ -39,7 +38,7 @@ def _decide(
 ) -> Decision:
     trail.why.append(f"the file is {text(file.path)}, {file.size} bytes")
     trail.witnesses.append(site.witness(file))
-    kind = media_type(file.path, site.policy.types)
+    kind = variants.type_of(file.path, site)
     trail.why.append(f"the type is {kind.value.decode()} because {kind.because}")
     variant = variants.choose(request, file, site, kind.value, trail)
     if variant is None:
@@ -54,7 +53,8 @@ def _decide(
     if status == 304:
         return NotModified(etag=variant.etag, fields=for_not_modified(fields), **trail.terms())
     if status != 200:
-        return Refuse(status=status, fields=variant.fields[:1], **trail.terms())
+        vary = tuple(line for line in variant.fields if line == variants.VARY)
+        return Refuse(status=status, fields=vary, **trail.terms())
     if variant.body is not None:  # no parts of what exists for this answer alone
         made = variant.body.opened(file.path)
         opened.extend([] if made is None else [made])

@@ -8,12 +8,16 @@ what is compressed here exists for whole answers alone.
 from __future__ import annotations
 
 import logging
+import os
+import re
 from functools import lru_cache
 from typing import Final
 
 from ..http import negotiate
+from ..http.mediatypes import MediaType, coding_by_name, media_type
 from ..model import Field, FileFact, Request, text
 from ..records import dataclass
+from ..rules.fields import declared_coding
 from . import codings, compress, tags
 from .made import Body, Full
 from .site import Site, release
@@ -36,14 +40,52 @@ class Variant:
 
 
 @lru_cache(maxsize=1000)
+def _say_broken(name: str, coding: str, _version: tuple[int, int, int]) -> None:
+    log.warning("%s does not begin as %s does and is ignored: compress it again", name, coding)
+
+
+# RFC 1952 2.3.1; RFC 8878 3.1.1 and 3.1.2. Brotli has none, but nothing is in no byte.
+_SIGNS: Final = {b"gzip": re.compile(rb"\x1f\x8b"), b"zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
+                 b"deflate": re.compile(rb".", re.DOTALL), b"br": re.compile(rb".", re.DOTALL)}  # fmt: skip
+
+
+def _has_signs_of(coding: bytes, file: FileFact) -> bool:
+    """Whether the file may be in this coding: a full disk leaves empty ones behind (RFC 9110 8.4.1)."""
+    try:
+        return _SIGNS[coding].match(os.pread(file.fd, 4, 0)) is not None
+    except OSError:  # a broken disk
+        return False
+
+
+@lru_cache(maxsize=1000)
 def _say_stale(name: str, original: str, _version: tuple[int, int, int]) -> None:
     """Once for each version."""
     log.warning("%s is older than %s and is ignored: compress it again", name, original)
 
 
+def coding_of(path: bytes, site: Site) -> bytes | None:
+    """The coding that the file at `path` is in by a rule, or by the definition of its type (RFC 9110 8.4)."""
+    said = declared_coding(site.rules.fields, b"/" + path)
+    return coding_by_name(path) if said is None and b"svgz" not in site.policy.types else said
+
+
+_SUFFIXES: Final = (b".gz", b".br", b".zst")
+
+
+def type_of(path: bytes, site: Site) -> MediaType:
+    """The type of what is in the file at `path`, once a coding that it is declared to be in is undone."""
+    bare = path[: path.rindex(b".")] if path.lower().endswith(_SUFFIXES) else path
+    declared = bare != path and declared_coding(site.rules.fields, b"/" + path) is not None
+    return media_type(bare if declared else path, site.policy.types)
+
+
 def choose(request: Request, file: FileFact, site: Site, kind: bytes, trail: Trail) -> Variant | None:
     """The variant to send; None when none is acceptable (406). Whoever gets a sibling owns its descriptor too."""
     tag = tags.etag(file, site)
+    declared = coding_of(file.path, site)
+    if declared is not None and _has_signs_of(declared, file):  # there is no other form to choose from
+        trail.why.append(f"its bytes are {declared.decode()} already")
+        return Variant(tag, ((b"Content-Encoding", declared),), file)
     if not site.policy.compress or not compress.compressible(kind):
         return Variant(tag, (), file)
     preferences = negotiate.acceptable(request.get(b"accept-encoding"))
@@ -85,7 +127,11 @@ def _find_siblings(
                 trail.witnesses.append(there.witness)
             continue
         trail.witnesses.append(site.witness(there))
-        if compress.is_stale(there.mtime_ns, file.mtime_ns):
+        if not _has_signs_of(coding, there):
+            _say_broken(text(name), coding.decode(), (there.dev, there.ino, there.mtime_ns))
+            trail.why.append(f"{text(name)} is not {coding.decode()}, so it is ignored")
+            release(there)
+        elif compress.is_stale(there.mtime_ns, file.mtime_ns):
             _say_stale(text(name), text(file.path), (there.dev, there.ino, there.mtime_ns))
             trail.why.append(f"{text(name)} is older than the file, so it is ignored")
             release(there)
