@@ -13,16 +13,17 @@ import errno
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from .engine import Engine, Miss
 from .errors import EngineError
-from .generation import Generations
-from .judge import failed, first_line_of, judge_miss, too_busy
+from .generation import Generation, Generations
+from .judge import failed, first_line_of, judge_elsewhere, judge_miss, too_busy
 from .model import Answer
 from .presence import Asker
 from .seldom import Seldom
-from .site.errands import Later
+from .site.errands import Elsewhere, Judgement, Later
 
 log = logging.getLogger("tuxpy")
 
@@ -56,6 +57,9 @@ class Answering:
     def _answer_to(self, engine: Engine, miss: Miss, rounds: int) -> Answer | None:
         """None: it has been put off."""
         asked, now = self._generations.of(miss), time.time()
+        judged: Answer | None = asked.errands.judgement() if rounds else None
+        if judged is not None:
+            return judged
         try:
             if rounds < _ROUNDS_MAX:
                 return judge_miss(asked.sites, miss, now, self._seldom)
@@ -64,9 +68,15 @@ class Answering:
         except Later as later:
             if rounds >= _ROUNDS_MAX:
                 return too_busy(miss, now)
-            for one in asked.errands.put_off(later, Asker(engine, miss, rounds), miss.client):
-                self._turn_away(one)
+            self._put_off(asked, later, Asker(engine, miss, rounds))
+        except Elsewhere as elsewhere:
+            work = partial(judge_elsewhere, asked.sites, miss, now, self._seldom)
+            self._put_off(asked, Later(Judgement(), work, "judgement", elsewhere.place), Asker(engine, miss, rounds))
         return None
+
+    def _put_off(self, asked: Generation, later: Later, asker: Asker) -> None:
+        for one in asked.errands.put_off(later, asker, asker.miss.client):
+            self._turn_away(one)
 
     def let_go(self) -> None:
         """Answer those whose slow work is not going to be done: they have left, or it takes too long."""

@@ -8,12 +8,14 @@ name their roots, and slow work may be under way for them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from .config.settings import Config
 from .engine import Engine, Miss
-from .inline import opener
+from .inline import on_one_mount, opener
+from .model import Answer
 from .presence import Asker, gone
 from .privileges import seen_from_within
 from .site.errands import CLOSE_S, Errands
@@ -28,8 +30,8 @@ class Generation:
 
     def __init__(self, number: int, config: Config, errand_threads: int, knock: Callable[[], None]) -> None:
         self.number, self.config = number, config
-        self.errands: Errands[Asker] = Errands(errand_threads, knock, gone)
-        self.sites = Sites(seen_from_within(config).sites, opener, self.errands)
+        self.errands: Errands[Asker] = Errands(errand_threads, knock, gone, _close)
+        self.sites = Sites(seen_from_within(config).sites, opener, self.errands, on_one_mount)
         self.looks = Looks(self.sites.looked_at, knock)
 
     def close(self, wait_s: float = 0.0) -> None:
@@ -37,6 +39,11 @@ class Generation:
         self.errands.close(wait_s)
         self.looks.close()
         self.sites.close()
+
+
+def _close(answer: Answer) -> None:
+    if answer.file >= 0:
+        os.close(answer.file)
 
 
 class Generations:

@@ -21,7 +21,7 @@ from .site.opening import OPEN_FLAGS, OpenBeneath, open_anywhere, walk_beneath
 log = logging.getLogger("tuxpy")
 
 _NO_CELL: Final = 0xFFFF
-_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08  # openat2(2): RESOLVE_...
+_NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x01, 0x02, 0x04, 0x08  # openat2(2): RESOLVE_...
 _RESOLVE: Final[dict[Links, int]] = {
     "inside": _BENEATH | _NO_MAGICLINKS,
     "none": _BENEATH | _NO_MAGICLINKS | _NO_SYMLINKS,
@@ -66,26 +66,28 @@ def _held(cell: Cell, value: int, buffers: Any, numbers: Any) -> int | bytes:
 # Opening a file: the smallest chain there is.
 
 
-def open_chain(path: bytes, links: Links = "inside") -> Frozen:
+def open_chain(path: bytes, links: Links = "inside", one_mount: bool = False) -> Frozen:
     """One openat2 atom: `path` beneath the directory that is given as a param."""
     c = Chain("open")
-    how = c.data(pack("=QQQ", OPEN_FLAGS, 0, _RESOLVE[links]), "how")
+    how = c.data(pack("=QQQ", OPEN_FLAGS, 0, _RESOLVE[links] | _NO_XDEV * one_mount), "how")
     root, name, file = c.param("root"), c.data(path + b"\0", "path"), c.fd("file")
     c.openat2(root, name, how, how.size, ret=file)
     return c.freeze()
 
 
 @lru_cache(maxsize=1024)
-def _open_template(length: int, links: Links) -> tuple[bytes, int]:
+def _open_template(length: int, links: Links, one_mount: bool) -> tuple[bytes, int]:
     """The encoded chain for any path of this length, up to where the path begins; and the cell of the file."""
-    frozen = open_chain(b"x" * length, links)
+    frozen = open_chain(b"x" * length, links, one_mount)
     file = next(cell.number for cell in frozen.cells if cell.kind is Kind.FD)
     return frozen.encode()[: -length - 1], file
 
 
-def open_beneath(root_fd: int, path: bytes, links: Links = "inside") -> int:
-    """A descriptor of `path` beneath root_fd, by the chain above. Raises OSError as open(2) does."""
-    template, file = _open_template(len(path), links)
+def open_beneath(root_fd: int, path: bytes, links: Links = "inside", one_mount: bool = False) -> int:
+    """A descriptor of `path` beneath root_fd, by the chain above. Raises OSError as open(2) does.
+
+    one_mount: EXDEV when the way leads to another mount than that of root_fd."""
+    template, file = _open_template(len(path), links, one_mount)
     chain = load_bytes("open", template + path + b"\0", http=False)
     try:
         root, out = ffi.new("struct tux_param *", (0, 0)), ffi.new("struct tux_completion *")
@@ -119,3 +121,9 @@ def opener(links: Links = "inside") -> OpenBeneath:
     finally:
         os.close(root)
     return partial(open_beneath, links=links)
+
+
+def on_one_mount(beneath: OpenBeneath) -> OpenBeneath | None:
+    """The same opener, but EXDEV when the way leads to another mount; None: this one does not know mounts."""
+    known = isinstance(beneath, partial) and beneath.func is open_beneath
+    return partial(beneath, one_mount=True) if known and isinstance(beneath, partial) else None

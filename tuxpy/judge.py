@@ -14,7 +14,7 @@ from .engine import HEAD_TIMEOUT, HEAD_TOO_LONG, LEAVING, Miss
 from .http.parse import parse, refuse_long_head, refuse_slow_head
 from .model import Answer, Decision, Refuse, Request, text
 from .seldom import Seldom
-from .site.errands import Later
+from .site.errands import Elsewhere, Later, on_worker
 from .site.made import Full
 from .site.resolve import resolve
 from .site.respond import respond
@@ -69,7 +69,7 @@ def judge_head(
 
 
 def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: Seldom | None = None) -> Answer:
-    """The answer to a miss. Raises nothing but Later, and MemoryError where there is none for an answer.
+    """The answer to a miss. Raises nothing but Later, Elsewhere, and MemoryError where there is none for an answer.
 
     said: what has been said of failures before; they are not said again for each request.
     """
@@ -80,7 +80,7 @@ def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: Seldom | None 
         if miss.flags & HEAD_TOO_LONG:
             return respond(refuse_long_head(miss.head), None, now)
         return judge_head(sites, miss.head, now, miss.class_number, bool(miss.flags & LEAVING))[2]
-    except (Later, MemoryError):
+    except (Elsewhere, Later, MemoryError):
         raise
     except Full:
         return _closing(_NO_MEMORY, miss, now)
@@ -97,6 +97,12 @@ def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: Seldom | None 
         failure=failure,
     )
     return failed(miss, now)
+
+
+def judge_elsewhere(sites: Sites | Site, miss: Miss, now: float, said: Seldom) -> Answer:
+    """The same on a worker, which waits for whatever there is to wait for."""
+    with on_worker():
+        return replace(judge_miss(sites, miss, now, said), far=True)
 
 
 def too_busy(miss: Miss, now: float) -> Answer:

@@ -226,6 +226,7 @@ class Answer:
     witnesses  at most WITNESSES_MAX
     ranged     the engine may answer every single range of the file by itself (csrc/ranged.h)
     lease      of the memory that the file lies in: the engine counts itself there
+    far        it is from a file system that may not answer
     """
 
     chain: Frozen
@@ -238,6 +239,7 @@ class Answer:
     why: tuple[str, ...]
     ranged: Ranged | None = None
     lease: Lease | None = None
+    far: bool = False
 
 
 def refuse(status: int, why: str, *, silent: bool = False) -> Refuse:

@@ -47,14 +47,16 @@ class Hanging:
         before = mountpoint.stat().st_dev
         argv = [sys.executable, "-m", "support.fuse", str(source), str(mountpoint)]
         here = Path(__file__).resolve().parents[1]
-        self._process = subprocess.Popen(argv, cwd=here, stderr=subprocess.PIPE, text=True)
+        said = mountpoint.with_name(mountpoint.name + ".stderr")
+        with said.open("wb") as errors:
+            self._process = subprocess.Popen(argv, cwd=here, stderr=errors)
 
         def mounted() -> bool:
             return self._process.poll() is not None or mountpoint.stat().st_dev != before
 
         assert until(mounted)
         if self._process.poll() is not None:
-            raise OSError((self._process.communicate()[1] or "no reason").strip().splitlines()[-1])
+            raise OSError((said.read_text().strip() or "no reason").splitlines()[-1])
 
     def hang(self) -> None:
         """Whoever asks it from now on waits."""
@@ -72,8 +74,6 @@ class Hanging:
         """Any number of times."""
         self.die()
         _LIBC.umount2(os.fsencode(self.path), _MNT_DETACH)
-        if self._process.stderr:
-            self._process.stderr.close()
 
 
 # The process that serves it.

@@ -20,6 +20,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from .queues import Errand, FairQueue
@@ -39,6 +40,10 @@ _PLACES: Final = 8  # file systems that have a worker each, whatever the others 
 CLOSE_S: Final = 1.0  # for work that is being done when all ends
 
 
+class Judgement:
+    """The key of an errand that is a whole judgement: there is no other like it."""
+
+
 class Later(Exception):
     """Judge again when `work` has been done. Work owns whatever it uses: the judgement's descriptors are closed.
 
@@ -47,6 +52,16 @@ class Later(Exception):
     def __init__(self, key: Hashable, work: Callable[[], object], kind: Kind = "judgement", place: Hashable = None):
         super().__init__("this needs work that is done elsewhere")
         self.key, self.work, self.kind, self.place = key, work, kind, place
+
+
+class Elsewhere(Exception):
+    """Not to be judged on the judge's thread: what has to be looked at is on a file system that may not answer.
+
+    place: that file system, by any name."""
+
+    def __init__(self, place: Hashable) -> None:
+        super().__init__("this is on a file system that may not answer")
+        self.place = place
 
 
 _HERE = threading.local()
@@ -70,12 +85,15 @@ class Errands(Generic[Who]):
         workers: int = 0,
         knock: Callable[[], None] = lambda: None,
         gone: Callable[[Sequence[Who], bool], Sequence[bool]] = lambda whos, _: [False] * len(whos),
+        unwanted: Callable[[Any], object] = lambda _: None,
     ) -> None:
         """workers: for one kind of work on one file system; a kind has twice as many, and always one for each further
         file system, up to a bound. knock: called from a worker when something has come back.
         gone: for each of these, whether nobody waits for the answer any more; and whether the work has begun.
+        unwanted: called from a worker with a judgement that nobody waits for any more.
         """
         self._each, self._knock, self._gone = workers, knock, gone
+        self._unwanted = unwanted
         self._workers = Workers("errand")
         self._queues: dict[str, FairQueue[Who]] = {}
         self._running: dict[Hashable, Errand[Who]] = {}
@@ -86,9 +104,14 @@ class Errands(Generic[Who]):
         self._at_hand: tuple[Hashable, Future[Any]] | None = None
         self.at_once_bytes = _AT_ONCE_BYTES  # of a file, which whoever judges reads himself
 
+    @property
+    def may_block(self) -> bool:
+        """Whether what is done now may wait for anything."""
+        return self._each == 0 or getattr(_HERE, "may_block", False)
+
     def fetch(self, kind: Kind, key: Hashable, work: Callable[[], T], place: Hashable = None) -> T:
         """What `work` returns or raises. Raises Later when it has to be done first."""
-        if self._each == 0 or getattr(_HERE, "may_block", False):
+        if self.may_block:
             return work()
         if self._at_hand is None or self._at_hand[0] != key:
             raise Later(key, work, kind, place)
@@ -97,6 +120,12 @@ class Errands(Generic[Who]):
             self._at_hand = None  # the next try is about what is there now
         result: T = done.result()
         return result
+
+    def judgement(self) -> Any:
+        """The result that is at hand, when it is a whole judgement; None: it is not."""
+        if self._at_hand is None or not isinstance(self._at_hand[0], Judgement):
+            return None
+        return self._at_hand[1].result()
 
     def put_off(self, later: Later, who: Who, address: int = 0) -> list[Who]:
         """Have the work done; `who` is in `returned` afterwards. Those who are turned away for it, `who` perhaps.
@@ -190,8 +219,15 @@ class Errands(Generic[Who]):
             running[errand.place] -= 1
             running += Counter()  # without those that are nothing now
             self._left += self._forsaken(errand, begun=True)
-            self._back.append((errand, future))
+            if errand.askers:
+                self._back.append((errand, future))
+            elif isinstance(errand.key, Judgement):
+                self._workers.begin(partial(self._throw_away, future), lambda _: None)
             self._go_on(errand.kind)
+
+    def _throw_away(self, judged: Future[Any]) -> None:
+        if judged.exception() is None:
+            self._unwanted(judged.result())
 
     def look(self, patience_s: float) -> None:
         """Let go those who are gone, and those whose judgement has taken longer: `left` has them. Not too often: it

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 
 OpenBeneath = Callable[[int, bytes], int]
+"""(descriptor of a directory, path beneath it) -> a descriptor for reading. Raises OSError as open does."""
 
 # O_NONBLOCK: opening a fifo or a device must not wait for its other side.
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY

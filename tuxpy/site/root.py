@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from ..errors import ConfigError
+from .mounts import is_far
 
 log = logging.getLogger("tuxpy")
 
@@ -46,6 +47,7 @@ class Root:
             remedy = _REMEDIES.get(error.errno or 0, _OTHER)
             raise ConfigError(remedy.format(root=path, error=error.strerror)) from error
         self._id = _identity(os.fstat(self.fd))
+        self.far = is_far(self.fd)
         self._lost = False
         self._lock = threading.Lock()
 
@@ -97,7 +99,7 @@ class Root:
                 return False
             os.dup2(glance, self.fd, inheritable=False)
         os.close(glance)
-        self._id, self._lost = _identity(os.fstat(self.fd)), False
+        self._id, self._lost, self.far = _identity(os.fstat(self.fd)), False, is_far(self.fd)
         log.info("%s is another directory now", self.path)
         return True
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, SIGNIFICANT, FileFact, Request, Witness
 from ..records import dataclass
 from ..rules.policy import Links, Policy
-from .errands import Errands, Kind
+from .errands import Elsewhere, Errands, Kind
 from .opening import PATH_BYTES_MAX, OpenBeneath, walk_beneath
 from .root import FileChanged, Glance, Root
 from .rulebook import Read, Rulebook
@@ -108,6 +108,7 @@ class Site:
         policy: Policy = _PLAIN,
         errands: Errands[Any] | None = None,
         passwords: Mapping[str, PasswordFile] | None = None,
+        on_one_mount: OpenBeneath | None = None,
     ) -> None:
         """Raises ConfigError, naming the remedy, when the root cannot be entered or a password file is no good.
 
@@ -116,6 +117,7 @@ class Site:
         self.policy = policy
         self.significant = significant_for(policy)
         self.open_beneath = open_beneath
+        self._on_one_mount = on_one_mount
         self.errands: Errands[Any] = errands or Errands()
         self.admitted: Mapping[int, tuple[bool, ...]] = {}
         self.rules = Rulebook(policy, passwords)
@@ -123,6 +125,11 @@ class Site:
         self._moved = False
         self._links = _LINKS[policy.links]
         self.rules.take(self, self.rules.look(self, self.root_fd))
+
+    def beneath(self, root: str) -> Site:
+        """The same for another root, with the password files of this one. Raises ConfigError."""
+        passwords = self.rules.passwords
+        return Site(root, self.open_beneath, self.policy, self.errands, passwords, self._on_one_mount)
 
     @property
     def root_fd(self) -> int:
@@ -139,9 +146,17 @@ class Site:
         return self._root.held()
 
     def find(self, request: Request) -> Site:
-        """The site that a request means: this one. So one site can stand for all sites of a server."""
+        """The site that a request means: this one. So one site can stand for all sites of a server.
+
+        Raises Elsewhere when its root is on a file system that may not answer, and nobody may wait for it here."""
         del request
+        self.stay_here()
         return self
+
+    def stay_here(self) -> None:
+        """Raises Elsewhere when nothing of it may be looked at on this thread."""
+        if self._root.far and not self.errands.may_block:
+            raise Elsewhere(self.device)
 
     def renew(self) -> bool:
         """Follow the root's name and read changed rules; whether anything is not as it was. May block."""
@@ -239,12 +254,23 @@ class Site:
         return Witness(self.root_fd, file.path, *facts, links=self._links)
 
     def _open(self, root_fd: int, path: bytes) -> int:
+        """Raises Elsewhere when the way leads to a mount that may not answer, and nobody may wait for it here."""
+        if self._on_one_mount is not None and not self.errands.may_block:
+            try:
+                return self._raced(self._on_one_mount, root_fd, path)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+            raise Elsewhere((self.device, self.root))
+        return self._raced(self.open_beneath, root_fd, path)
+
+    def _raced(self, beneath: OpenBeneath, root_fd: int, path: bytes) -> int:
         for _ in range(_RACES_MAX):
             try:
-                return self.open_beneath(root_fd, path)
+                return beneath(root_fd, path)
             except BlockingIOError:
                 continue
-        return self.open_beneath(root_fd, path)
+        return beneath(root_fd, path)
 
 
 def fact(fd: int, path: bytes) -> FileFact:

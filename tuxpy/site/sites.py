@@ -42,7 +42,15 @@ _AUTHORITY = re.compile(rb"(?i:https?)://([^/?]*)")
 class Sites:
     """Opens all sites. Raises ConfigError; close it, or use it in `with`."""
 
-    def __init__(self, configs: Sequence[SiteConfig], opener: Opener, errands: Errands[Any] | None = None) -> None:
+    def __init__(
+        self,
+        configs: Sequence[SiteConfig],
+        opener: Opener,
+        errands: Errands[Any] | None = None,
+        on_one_mount: Callable[[OpenBeneath], OpenBeneath | None] = lambda _: None,
+    ) -> None:
+        """on_one_mount: of an opener, one that stays on the mount of the root, for the judge's thread."""
+        self._on_one_mount = on_one_mount
         self.errands: Errands[Any] = errands or Errands()
         self.significant = _united(significant_for(config.policy) for config in configs)
         rules = [gate.addresses for config in configs for gate in config.policy.gates if gate.addresses is not None]
@@ -66,7 +74,8 @@ class Sites:
 
     def _open(self, config: SiteConfig, opener: Opener) -> Site | _Mass:
         open_beneath = opener(config.policy.links)
-        site = Site(config.root, open_beneath, config.policy, self.errands)
+        near = self._on_one_mount(open_beneath)
+        site = Site(config.root, open_beneath, config.policy, self.errands, on_one_mount=near)
         return site if config.mass is None else _Mass(site, config.mass)
 
     @property
@@ -83,10 +92,13 @@ class Sites:
     def find(self, request: Request) -> Site | Refuse:
         """The site that the request means."""
         if self._alone is not None:
+            self._alone.stay_here()
             return self._alone
         absolute = _AUTHORITY.match(request.target)
         host = absolute[1] if absolute else request.get(b"host")
         found = self._table.find(host)
+        if isinstance(found, Site):
+            found.stay_here()
         if isinstance(found, _Mass):
             return found.find(host) or replace(_MISDIRECTED, cacheable=False)  # it may get a directory
         return found or _MISDIRECTED
@@ -135,6 +147,7 @@ class _Mass:
         name = directory_of(host, self._how.strip_www, self._how.hash_level)
         if name is None:
             return None
+        self._above.stay_here()
         with self._lock:  # a worker may look for a host, too
             return self._found(name)
 
@@ -150,7 +163,7 @@ class _Mass:
             self._crowded = True
         try:
             above = self._above
-            site = Site(root, above.open_beneath, above.policy, above.errands, above.rules.passwords)
+            site = above.beneath(root)
         except ConfigError as error:
             if not os.path.isdir(root):  # noqa: PTH112 (it has gone meanwhile)
                 return None
