@@ -133,6 +133,7 @@ struct tux_response_options {
                                  * the response lives; its bytes count in each cache that keeps the response */
     uint16_t status;
     uint8_t keep, cacheable;
+    uint8_t far;                /* it is from a file system that may not answer */
     uint8_t ranged;             /* answers any single range of its file, once two texts of its head are replaced: */
     int32_t range_at, length_at; /* offsets of "first-last" in Content-Range and of the value of Content-Length */
     int32_t date_at;            /* offset of the Date value in the chain's data; -1 none */

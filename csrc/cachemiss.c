@@ -1,5 +1,5 @@
-/* cachemiss.c: bounded workers with two queues in and one list out. What is light goes first, and has a thread of its
- * own besides, so that no number of slow reads keeps it waiting.
+/* cachemiss.c: bounded workers with queues in and one list out. What is light goes first, and has a thread of its own
+ * besides, so that no number of slow reads keeps it waiting. What is far has threads of its own, too: they may hang.
  *
  * A mutex and a condition, nothing cleverer: only work that is about to wait for a disk comes here, and that costs ten
  * to ten thousand times what the lock does. */
@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 struct job_list {
@@ -15,14 +16,16 @@ struct job_list {
 
 struct tux_cachemiss {
     pthread_mutex_t lock;
-    pthread_cond_t more, more_light;
-    struct job_list queued, light, done;
+    pthread_cond_t more, more_light, more_far;
+    struct job_list queued, light, far, done;
     u32 queue_length, busy;
-    bool stop;
+    bool stop, hangs;
     bool light_is_idle; /* the thread for what is light waits, and nobody has woken it */
     int knock_fd;
     void *context;
-    unsigned threads;
+    unsigned threads, far_begun, far_threads; /* far_threads: those that have found their place */
+    pthread_t far_thread[TUX_FAR_WORKERS];
+    u64 far_at[TUX_FAR_WORKERS]; /* the places where they are; 0: at none */
     pthread_t thread[]; /* the first one is for what is light */
 };
 
@@ -48,9 +51,11 @@ static void perform(struct tux_cachemiss *pool, struct tux_job *job)
 {
     pool->queue_length--;
     pool->busy++;
+    job->begun = true;
     pthread_mutex_unlock(&pool->lock);
     job->perform(job, pool->context);
     pthread_mutex_lock(&pool->lock);
+    job->begun = false;
     pool->busy--;
     bool first = !pool->done.head;
     push(&pool->done, job);
@@ -89,6 +94,54 @@ static void *light_worker(void *argument)
     return NULL;
 }
 
+/* The oldest job of a place where fewer than half of the workers are. */
+static struct tux_job *pop_far(struct tux_cachemiss *pool)
+{
+    for (struct tux_job **link = &pool->far.head; *link; link = &(*link)->next) {
+        struct tux_job *job = *link;
+        unsigned there = 0;
+        for (unsigned i = 0; i < TUX_FAR_WORKERS; i++) there += pool->far_at[i] == job->place;
+        if (there >= TUX_FAR_WORKERS / 2) continue;
+        *link = job->next;
+        if (!*link) pool->far.tail = link;
+        return job;
+    }
+    return NULL;
+}
+
+static void *far_worker(void *argument)
+{
+    struct tux_cachemiss *pool = argument;
+    pthread_mutex_lock(&pool->lock);
+    unsigned number = pool->far_threads++;
+    while (!pool->stop) {
+        struct tux_job *job = pop_far(pool);
+        if (!job) {
+            pthread_cond_wait(&pool->more_far, &pool->lock);
+            continue;
+        }
+        pool->far_at[number] = job->place;
+        perform(pool, job);
+        pool->far_at[number] = 0;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* The lock is held. All of them or none, so that there are always some for another place. */
+static bool begin_far(struct tux_cachemiss *pool)
+{
+    if (pool->far_begun == TUX_FAR_WORKERS) return true;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (pool->far_begun < TUX_FAR_WORKERS &&
+           pthread_create(&pool->far_thread[pool->far_begun], NULL, far_worker, pool) == 0)
+        pool->far_begun++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pool->far_begun > 0;
+}
+
 int tux_cachemiss_open(struct tux_cachemiss **out, unsigned threads, int knock_fd, void *context)
 {
     struct tux_cachemiss *pool = calloc(1, sizeof *pool + (threads + 1) * sizeof pool->thread[0]);
@@ -96,8 +149,10 @@ int tux_cachemiss_open(struct tux_cachemiss **out, unsigned threads, int knock_f
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->more, NULL);
     pthread_cond_init(&pool->more_light, NULL);
+    pthread_cond_init(&pool->more_far, NULL);
     pool->queued.tail = &pool->queued.head;
     pool->light.tail = &pool->light.head;
+    pool->far.tail = &pool->far.head;
     pool->done.tail = &pool->done.head;
     pool->knock_fd = knock_fd;
     pool->context = context;
@@ -119,24 +174,25 @@ int tux_cachemiss_open(struct tux_cachemiss **out, unsigned threads, int knock_f
     return 0;
 }
 
-void tux_cachemiss_post(struct tux_cachemiss *pool, struct tux_job *job)
+static void post(struct tux_cachemiss *pool, struct tux_job *job, bool light)
 {
     pthread_mutex_lock(&pool->lock);
-    push(&pool->queued, job);
+    bool far = job->place != 0 && begin_far(pool);
+    push(far ? &pool->far : light ? &pool->light : &pool->queued, job);
     pool->queue_length++;
-    pthread_cond_signal(&pool->more);
+    if (far) {
+        pthread_cond_broadcast(&pool->more_far); /* whoever is woken may be one too many for this place */
+    } else if (light) {
+        pthread_cond_signal(pool->light_is_idle ? &pool->more_light : &pool->more);
+        pool->light_is_idle = false;
+    } else {
+        pthread_cond_signal(&pool->more);
+    }
     pthread_mutex_unlock(&pool->lock);
 }
 
-void tux_cachemiss_post_light(struct tux_cachemiss *pool, struct tux_job *job)
-{
-    pthread_mutex_lock(&pool->lock);
-    push(&pool->light, job);
-    pool->queue_length++;
-    pthread_cond_signal(pool->light_is_idle ? &pool->more_light : &pool->more);
-    pool->light_is_idle = false;
-    pthread_mutex_unlock(&pool->lock);
-}
+void tux_cachemiss_post(struct tux_cachemiss *pool, struct tux_job *job) { post(pool, job, false); }
+void tux_cachemiss_post_light(struct tux_cachemiss *pool, struct tux_job *job) { post(pool, job, true); }
 
 struct tux_job *tux_cachemiss_take(struct tux_cachemiss *pool)
 {
@@ -164,23 +220,44 @@ u32 tux_cachemiss_busy(struct tux_cachemiss *pool)
     return busy;
 }
 
-void tux_cachemiss_stop(struct tux_cachemiss *pool)
+/* False: it hangs. Then it is nobody's any more, and ends with the process. */
+static bool join(pthread_t thread, const struct timespec *until)
 {
+    if (pthread_timedjoin_np(thread, NULL, until) == 0) return true;
+    (void)pthread_detach(thread);
+    return false;
+}
+
+bool tux_cachemiss_stop(struct tux_cachemiss *pool)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += TUX_STOP_S;
     pthread_mutex_lock(&pool->lock);
     pool->stop = true;
     pthread_cond_broadcast(&pool->more);
     pthread_cond_broadcast(&pool->more_light);
+    pthread_cond_broadcast(&pool->more_far);
     pthread_mutex_unlock(&pool->lock);
-    while (pool->threads > 0) pthread_join(pool->thread[--pool->threads], NULL);
+    while (pool->threads > 0) pool->hangs |= !join(pool->thread[--pool->threads], &until);
+    while (pool->far_begun > 0) pool->hangs |= !join(pool->far_thread[--pool->far_begun], &until);
+    pthread_mutex_lock(&pool->lock);
     for (struct tux_job *job; (job = pop(&pool->light)) != NULL;) push(&pool->done, job);
     for (struct tux_job *job; (job = pop(&pool->queued)) != NULL;) push(&pool->done, job);
+    for (struct tux_job *job; (job = pop(&pool->far)) != NULL;) push(&pool->done, job);
     pool->queue_length = 0;
+    pthread_mutex_unlock(&pool->lock);
+    return !pool->hangs;
 }
+
+bool tux_cachemiss_is_over(const struct tux_cachemiss *pool) { return pool->stop; }
+bool tux_cachemiss_hangs(const struct tux_cachemiss *pool) { return pool->hangs; }
 
 void tux_cachemiss_close(struct tux_cachemiss *pool)
 {
     if (!pool) return;
-    tux_cachemiss_stop(pool);
+    if (!tux_cachemiss_stop(pool)) return;
+    pthread_cond_destroy(&pool->more_far);
     pthread_cond_destroy(&pool->more_light);
     pthread_cond_destroy(&pool->more);
     pthread_mutex_destroy(&pool->lock);

@@ -256,6 +256,7 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     if (r) {
         tux_metric_add(&e->metrics.responses, 1);
         tux_metric_add(&e->metrics.blobs, 1);
+        if (r->far) r->pool = e->pool;
         const struct asked asked = asked_by(e, conn);
         if (holds && r->cacheable && !conn->miss_flags) keep_answer(e, &asked, r);
     }
@@ -272,6 +273,7 @@ void tux_decide_preload(struct tux_engine *e, struct tux_preload *p)
     struct tux_response *r = p->response;
     struct asked asked = {.line = p->line, .class_number = p->class_number};
     p->response = NULL; /* ours */
+    if (r->far) r->pool = e->pool;
     tux_metric_add(&e->metrics.responses, 1);
     tux_metric_add(&e->metrics.blobs, 1);
     bool keep = p->rules == e->rules_number && r->cacheable;

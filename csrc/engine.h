@@ -113,6 +113,7 @@ struct tux_engine {
     i64 wall_s;
     bool notify; /* the caller has something to take: misses or completions */
     bool stop;
+    bool hangs; /* a worker did not come back when all ended: what it works in is never given back */
     u64 swept_ms; /* when time limits were looked at last */
     u64 listened_ms; /* ... and whether somebody has knocked unheard */
     u64 turn_ns;   /* when this turn began */

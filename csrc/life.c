@@ -120,6 +120,8 @@ void tux_life_to_worker(struct tux_engine *e, struct tux_run *run)
         fetch->waiters_last = waiters.last;
         return;
     }
+    const struct tux_response *r = e->conns[run->slot].chosen;
+    e->cold[run->slot].place = r ? r->job.place : 0;
     e->cold[run->slot].perform = tux_life_cold;
     e->cold[run->slot].result = -ECANCELED; /* if it is never performed */
     tux_cachemiss_post(e->pool, &e->cold[run->slot]);

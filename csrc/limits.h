@@ -102,6 +102,9 @@
 #define TUX_LOG_PATIENCE_MS 1000  /* at the end: for a reader that takes nothing */
 #define TUX_LOG_END_MS 3000       /* ... and for one that takes a little now and then */
 
+#define TUX_FAR_WORKERS 4         /* of an engine, for file systems that may not answer */
+#define TUX_STOP_S 1              /* so long a worker may be at its last job when an engine ends */
+
 #define TUX_TRACE_MAX 65536
 #define TUX_TRACED_MAX 1024       /* atoms that the trace of one run remembers: its first ones */
 #define TUX_IDLE_BYTES_MAX (8u << 20) /* memory of ended runs that a chain keeps for the next ones */

@@ -120,7 +120,7 @@ static void take_jobs(struct tux_engine *e)
         struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
         if (fetch) fetched(e, fetch);
         else if (job->perform == tux_life_cold) worked(e, &e->runs[job - e->cold], job->result);
-        else tux_serve_checked(e, (struct tux_response *)(void *)job);
+        else if (!tux_response_is_shut(job)) tux_serve_checked(e, (struct tux_response *)(void *)job);
     }
 }
 
@@ -281,13 +281,13 @@ static int last_events(struct tux_engine *e, int timeout_ms)
 /* End what lives. Bytes that the kernel still sends from must stay until it says so; the wait for that is bounded. */
 static void end_all(struct tux_engine *e)
 {
-    tux_cachemiss_stop(e->pool); /* jobs still queued will not be performed, but they come back */
+    e->hangs = !tux_cachemiss_stop(e->pool); /* jobs still queued will not be performed, but they come back */
     for (struct tux_job *job = tux_cachemiss_take(e->pool), *next; job; job = next) {
         next = job->next;
         struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
         if (fetch) tux_window_done(&e->windows, fetch, e->stage.now_ms);
         else if (job->perform == tux_life_cold) tux_life_unclaimed(&e->runs[job - e->cold], job->result);
-        else tux_response_drop((struct tux_response *)(void *)job, &e->metrics);
+        else if (!tux_response_is_shut(job)) tux_response_drop((struct tux_response *)(void *)job, &e->metrics);
     }
     tux_accept_stop(e);
     for (u32 i = 0; i < e->options.slots; i++) {
@@ -305,7 +305,7 @@ static void end_all(struct tux_engine *e)
     }
     for (u32 i = 0; i < e->options.slots; i++) {
         struct tux_run *run = &e->runs[i];
-        if (!run->frame.chain) continue;
+        if (!run->frame.chain || e->cold[i].begun) continue; /* one that hangs stays, as does what it works in */
         e->conns[i].asked = false; /* the judge is gone */
         tux_life_end(e, run, TUX_REASON_CANCELLED, -ECANCELED);
     }

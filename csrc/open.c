@@ -166,5 +166,5 @@ void tux_close(struct tux_engine *e)
     stop->kind = TUX_COMMAND_STOP;
     tux_control_post(e, stop);
     pthread_join(e->thread, NULL);
-    give_back(e);
+    if (!e->hangs) give_back(e); /* else a worker still works in there, and it is left until the process ends */
 }

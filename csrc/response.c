@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static const bool calls_of_a_response[TUX_CALLS_MAX] = {
@@ -66,12 +67,33 @@ static struct tux_version version_of(const struct stat *st)
     return (struct tux_version){.mtime_ns = ns_of(&st->st_mtim), .ctime_ns = ns_of(&st->st_ctim)};
 }
 
+static struct timespec time_of(const struct statx_timestamp *t)
+{
+    return (struct timespec){.tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec};
+}
+
+/* fstat(2) as far as it is known here: no server of a network file system is asked, which may never answer. */
+static int look_at(int fd, struct stat *st)
+{
+    struct statx s;
+    const unsigned wanted = STATX_INO | STATX_SIZE | STATX_MTIME | STATX_CTIME;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, wanted, &s) < 0)
+        return errno == ENOSYS || errno == EPERM ? fstat(fd, st) : -1; /* an old kernel, or one that refuses it */
+    *st = (struct stat){.st_dev = makedev(s.stx_dev_major, s.stx_dev_minor), .st_ino = s.stx_ino,
+                        .st_size = (off_t)s.stx_size,
+                        .st_mtim = time_of(&s.stx_mtime), .st_ctim = time_of(&s.stx_ctime)};
+    return 0;
+}
+
 /* The head speaks of what the judge saw, so its facts count, and not what fstat(2) says by now. */
 static int learn_file(struct tux_response *r)
 {
     struct stat st;
+    for (unsigned i = 0; r->far && i < r->witness_count && r->job.place == 0; i++)
+        r->job.place = r->witness[i].facts.dev;
     if (r->file < 0) return 0;
-    if (fstat(r->file, &st) < 0) return -errno;
+    if (look_at(r->file, &st) < 0) return -errno;
+    if (r->far) r->job.place = st.st_dev;
     r->file_size = (u64)st.st_size;
     r->version = version_of(&st);
     if (r->users) r->bytes += r->file_size;
@@ -132,6 +154,7 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     r->file = options->file;
     r->date_at = options->date_at;
     r->users = options->users;
+    r->far = options->far;
     if (r->users) __atomic_add_fetch(r->users, 1, __ATOMIC_RELAXED);
     r->waiters = r->waiters_last = TUX_NONE32;
     r->chain = chain;
@@ -171,6 +194,22 @@ void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics)
     free(blob);
 }
 
+/* The job of a worker: a file is closed that may have to tell a server so. */
+static void shut(struct tux_job *job, void *context)
+{
+    (void)context;
+    struct tux_response *r = (struct tux_response *)(void *)job;
+    close(r->file);
+    r->file = -1;
+}
+
+bool tux_response_is_shut(struct tux_job *job)
+{
+    if (job->perform != shut) return false;
+    tux_response_free((struct tux_response *)(void *)job); /* closes it now, if no worker has */
+    return true;
+}
+
 void tux_response_drop(struct tux_response *r, struct tux_metrics *metrics)
 {
     TUX_ASSERT(r->refs > 0);
@@ -178,6 +217,12 @@ void tux_response_drop(struct tux_response *r, struct tux_metrics *metrics)
     tux_blob_drop(r->blob, metrics);
     r->blob = NULL;
     tux_metric_add(&metrics->responses, -1);
+    if (r->file >= 0 && r->pool && !tux_cachemiss_is_over(r->pool)) {
+        r->job.perform = shut;
+        tux_cachemiss_post(r->pool, &r->job);
+        return;
+    }
+    if (r->pool && tux_cachemiss_hangs(r->pool)) r->file = -1; /* the end of the process closes it */
     tux_response_free(r);
 }
 
@@ -206,7 +251,7 @@ bool tux_response_file_holds(const struct tux_response *r)
 {
     struct stat st;
     if (r->file < 0) return true;
-    return fstat(r->file, &st) == 0 && (u64)st.st_size == r->file_size && ns_of(&st.st_mtim) == r->version.mtime_ns;
+    return look_at(r->file, &st) == 0 && (u64)st.st_size == r->file_size && ns_of(&st.st_mtim) == r->version.mtime_ns;
 }
 
 /* A write sets the times first and its bytes then, one after the other, so what stands just after a change is asked
@@ -215,7 +260,7 @@ bool tux_response_file_stands(struct tux_response *r, i64 wall_ns, bool last)
 {
     struct stat st;
     if (r->file < 0) return true;
-    if (fstat(r->file, &st) < 0 || (u64)st.st_size < r->file_size) return false;
+    if (look_at(r->file, &st) < 0 || (u64)st.st_size < r->file_size) return false;
     struct tux_version now = version_of(&st);
     bool known = now.mtime_ns == r->stands.mtime_ns && now.ctime_ns == r->stands.ctime_ns;
     bool over = !last || wall_ns - now.ctime_ns > TUX_WRITE_NS; /* no write that had begun before is still at it */
@@ -234,7 +279,7 @@ bool tux_response_file_stands(struct tux_response *r, i64 wall_ns, bool last)
 /* They are of the promised version only if it is there behind them, too. */
 void tux_response_file_watch(struct tux_response *r)
 {
-    if (r->file < 0 || (r->samples && r->samples->taken == r->samples->count)) return;
+    if (r->file < 0 || r->far || (r->samples && r->samples->taken == r->samples->count)) return;
     if (!r->samples) r->samples = tux_samples_open(r->file_size, (u64)(uintptr_t)r ^ (u64)r->version.mtime_ns);
     if (!r->samples) return;
     u32 count = tux_samples_read(r->samples, r->file);

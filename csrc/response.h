@@ -38,6 +38,8 @@ struct tux_response {
     u16 status, connection_cell, file_cell, witness_count;
     bool keep, cacheable, dead, checking, unchanged;
     bool reads_on; /* its chain reads from the connection, whose input may then be gone, the head with it */
+    bool far; /* from a file system that may not answer: job.place, where only what is known already is looked at */
+    struct tux_cachemiss *pool; /* ... and whose workers close its file; NULL: nobody has to */
     int file;
     u32 *users; /* of the memory that the file lies in: how many responses hold it; NULL: it lies on a disk */
     u64 file_size; /* of the version that the head announces */
@@ -64,6 +66,8 @@ void tux_response_free(struct tux_response *response);
 
 /* The engine's thread only, from here on. */
 void tux_response_drop(struct tux_response *response, struct tux_metrics *metrics);
+/* If a worker has closed the file of a response with this job: it is freed, and true. */
+bool tux_response_is_shut(struct tux_job *job);
 /* The response's bytes with the Date of this second, with a reference for the caller. NULL when out of memory. */
 struct tux_blob *tux_response_blob(struct tux_response *response, i64 wall_s, const char *date,
                                    struct tux_metrics *metrics);

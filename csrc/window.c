@@ -117,8 +117,9 @@ static u32 begin(struct tux_windows *w, const struct tux_file *file, int fd, u64
     if (i == TUX_FETCHES_MAX) return 0;
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (own < 0) return 0;
-    w->fetch[i] = (struct tux_fetch){.job = {.perform = perform, .result = -ECANCELED}, .taken = true, .fd = own,
-                                     .file = *file, .from = from, .to = to,
+    u64 place = major(file->dev) == 0 ? file->dev : 0; /* of no block device: it may have to ask a server */
+    w->fetch[i] = (struct tux_fetch){.job = {.perform = perform, .result = -ECANCELED, .place = place},
+                                     .taken = true, .fd = own, .file = *file, .from = from, .to = to,
                                      .waiters = TUX_NONE32, .waiters_last = TUX_NONE32};
     w->taken++;
     tux_metric_add(&w->metrics->fetches, 1);

@@ -38,7 +38,7 @@ def _options_of(answer: Answer) -> tuple[Any, object]:
     options.file, options.status, options.date_at = answer.file, answer.status, answer.date_at
     if answer.lease is not None:
         options.users = answer.lease.counter
-    options.keep, options.cacheable = answer.keep, answer.cacheable
+    options.keep, options.cacheable, options.far = answer.keep, answer.cacheable, answer.far
     if answer.ranged is not None:
         options.ranged = True
         options.range_at, options.length_at = answer.ranged.range_at, answer.ranged.length_at
