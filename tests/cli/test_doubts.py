@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tuxpy.config import doubts as looking
 from tuxpy.config.file import source_of
 from tuxpy.config.identity import Identity, denied_to
 from tuxpy.config.loading import assemble
@@ -152,6 +154,22 @@ def test_rules_that_leave_something_over(www: Path) -> None:
     assert doubts(rules("/x/a", 'query = { id = "1" }', ""), www) == []
     assert doubts(rules("/x/*", "", "force = true"), www) == []
     assert len(doubts(rules("/x/*", "force = true", "force = true"), www)) == 1
+
+
+def test_thousands_of_rules_are_compared_in_bounded_time(www: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It happens before a start and in a reload, so it counts comparisons, not rules."""
+    asked = 0
+    takes = looking._takes_all_of
+
+    def counted(*args: Any) -> bool:
+        nonlocal asked
+        asked += 1
+        return takes(*args)
+
+    monkeypatch.setattr(looking, "_takes_all_of", counted)
+    rules = "".join(f'[[site.redirects]]\nfrom = "/a{n}/*"\nto = "/b"\n' for n in range(1000))
+    assert doubts(rules, www) == []
+    assert 40_000 < asked <= looking._COMPARED_MAX
 
 
 def test_a_redirect_behind_a_file(www: Path) -> None:
