@@ -130,25 +130,42 @@ static void post_plain(struct tux_engine *e, enum tux_command_kind kind)
     tux_control_post(e, command);
 }
 
-void tux_engine_drain(struct tux_engine *e, uint64_t line, int shut, uint32_t idle_ms)
+/* A command of numbers alone. */
+static int post(struct tux_engine *e, struct tux_command said)
 {
-    struct tux_command *command = command_of(TUX_COMMAND_DRAIN, 0);
-    TUX_ASSERT(command != NULL);
-    command->cookie = line;
-    command->shut = shut != 0;
-    command->deadline_ms = idle_ms;
+    struct tux_command *command = command_of(said.kind, 0);
+    if (!command) return -ENOMEM;
+    *command = said;
     tux_control_post(e, command);
+    return 0;
 }
 
-void tux_engine_shed(struct tux_engine *e, uint64_t line, uint32_t count, uint32_t idle_ms)
+int tux_engine_drain(struct tux_engine *e, uint64_t line, int shut, uint32_t idle_ms)
 {
-    struct tux_command *command = command_of(TUX_COMMAND_SHED, 0);
-    TUX_ASSERT(command != NULL);
-    command->cookie = line;
-    command->copies = count;
-    command->deadline_ms = idle_ms;
-    tux_control_post(e, command);
+    return post(e, (struct tux_command){
+                       .kind = TUX_COMMAND_DRAIN, .cookie = line, .shut = shut != 0, .deadline_ms = idle_ms});
 }
+
+int tux_engine_shed(struct tux_engine *e, uint64_t line, uint32_t count, uint32_t idle_ms)
+{
+    return post(e, (struct tux_command){
+                       .kind = TUX_COMMAND_SHED, .cookie = line, .copies = count, .deadline_ms = idle_ms});
+}
+
+int tux_engine_share(struct tux_engine *e, uint32_t index, int64_t value)
+{
+    if (index >= TUX_SHARED_MAX) return -EINVAL;
+    return post(e, (struct tux_command){.kind = TUX_COMMAND_SHARE, .copies = index, .cookie = (u64)value});
+}
+
+void tux_engine_hold(struct tux_engine *e) { tux_control_hold(e); }
+
+void tux_engines_release(struct tux_engine **engines, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) tux_control_release(engines[i]);
+}
+
+void tux_engine_drop(struct tux_engine *e) { tux_control_drop(e); }
 
 int tux_engine_rules(struct tux_engine *e, const struct tux_rules *rules)
 {

@@ -235,10 +235,18 @@ int64_t tux_engine_shared_add(struct tux_engine *engine, uint32_t index, int64_t
  * `idle_ms` for one more request, whose miss is marked LEAVING; then idle ones close. What the
  * backlog holds is still served as far as runs are parked. `shut`: then the socket is shut down, for all who hold it.
  * Otherwise it is left as it is for whoever else accepts there. */
-void tux_engine_drain(struct tux_engine *engine, uint64_t line, int shut, uint32_t idle_ms);
+int tux_engine_drain(struct tux_engine *engine, uint64_t line, int shut, uint32_t idle_ms);
 /* So many runs end instead of accepting at the listener of this line again: those parked now, then those that come
  * next. As many connections as are missing have `idle_ms` for one more request, as in a drain. */
-void tux_engine_shed(struct tux_engine *engine, uint64_t line, uint32_t count, uint32_t idle_ms);
+int tux_engine_shed(struct tux_engine *engine, uint64_t line, uint32_t count, uint32_t idle_ms);
+/* Give shared number `index` another value, in the order of the other commands. */
+int tux_engine_share(struct tux_engine *engine, uint32_t index, int64_t value);
+
+/* What is asked of an engine from now on (submissions, rules, ready answers, draining) is kept back by it. Then all
+ * that several engines keep back takes effect, which cannot fail; or nothing of it. */
+void tux_engine_hold(struct tux_engine *engine);
+void tux_engines_release(struct tux_engine **engines, uint32_t count);
+void tux_engine_drop(struct tux_engine *engine);
 
 /* prctl(2): this thread, and all that begin later, gain no rights by what they execute. */
 int tux_no_new_privileges(void);

@@ -14,10 +14,52 @@ void tux_control_post(struct tux_engine *e, struct tux_command *command)
 {
     command->next = NULL;
     pthread_mutex_lock(&e->lock);
-    *e->commands_tail = command;
-    e->commands_tail = &command->next;
+    bool held = e->holding;
+    struct tux_command ***tail = held ? &e->held_tail : &e->commands_tail;
+    **tail = command;
+    *tail = &command->next;
+    pthread_mutex_unlock(&e->lock);
+    if (!held) tux_control_knock(e);
+}
+
+static void hold(struct tux_engine *e, bool holding)
+{
+    e->holding = holding;
+    e->held = NULL;
+    e->held_tail = &e->held;
+}
+
+void tux_control_hold(struct tux_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    TUX_ASSERT(!e->holding);
+    hold(e, true);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void tux_control_release(struct tux_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    if (e->held) {
+        *e->commands_tail = e->held;
+        e->commands_tail = e->held_tail;
+    }
+    hold(e, false);
     pthread_mutex_unlock(&e->lock);
     tux_control_knock(e);
+}
+
+void tux_control_drop(struct tux_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    struct tux_command *dropped = e->held;
+    hold(e, false);
+    pthread_mutex_unlock(&e->lock);
+    for (struct tux_command *next; dropped; dropped = next) {
+        next = dropped->next;
+        if (dropped->kind == TUX_COMMAND_SUBMIT) tux_completions_release(&e->completions, dropped->copies);
+        tux_control_free(dropped);
+    }
 }
 
 struct tux_command *tux_control_take(struct tux_engine *e)

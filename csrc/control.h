@@ -9,6 +9,7 @@ enum tux_command_kind {
     TUX_COMMAND_CANCEL,
     TUX_COMMAND_DRAIN,
     TUX_COMMAND_SHED,
+    TUX_COMMAND_SHARE,
     TUX_COMMAND_FORGET,
     TUX_COMMAND_FORGET_MADE,
     TUX_COMMAND_PRELOAD,
@@ -33,7 +34,7 @@ struct tux_command {
     enum tux_command_kind kind;
     struct tux_chain *chain;
     u64 cookie; /* SHED, DRAIN: the line; copies say how many runs, deadline_ms how long idle connections may stay */
-    u32 copies, deadline_ms, param_count;
+    u32 copies, deadline_ms, param_count; /* SHARE: copies is the index, cookie the value */
     bool shut;
     struct tux_rules_change *rules; /* the command's own, as are the next two */
     struct tux_preload *preload;
@@ -45,6 +46,10 @@ struct tux_command {
 /* Any thread. */
 void tux_control_post(struct tux_engine *e, struct tux_command *command);
 void tux_control_knock(struct tux_engine *e);
+/* What is posted from now on is kept back, until all of it is posted at once (which cannot fail) or dropped. */
+void tux_control_hold(struct tux_engine *e);
+void tux_control_release(struct tux_engine *e);
+void tux_control_drop(struct tux_engine *e);
 /* The engine's thread: the oldest command, which the caller frees; NULL when there is none. */
 struct tux_command *tux_control_take(struct tux_engine *e);
 void tux_control_free(struct tux_command *command);

@@ -139,6 +139,8 @@ struct tux_engine {
     pthread_mutex_t lock; /* guards the commands, the arrivals, the batches, and the start */
     pthread_cond_t opened;
     struct tux_command *commands, **commands_tail;
+    struct tux_command *held, **held_tail; /* while `holding`: to be posted together */
+    bool holding;
     struct tux_record *arrivals, **arrivals_tail; /* runs for this engine that others have made or begun */
     struct tux_batch *batches, **batches_tail;
     int open_result; /* 1 while opening */

@@ -140,6 +140,7 @@ static void take_commands(struct tux_engine *e)
             break;
         case TUX_COMMAND_DRAIN: tux_accept_drain(e, command->cookie, command->shut, command->deadline_ms); break;
         case TUX_COMMAND_SHED: tux_accept_shed(e, command->cookie, command->copies, command->deadline_ms); break;
+        case TUX_COMMAND_SHARE: atomic_store(&e->shared[command->copies], (i64)command->cookie); break;
         case TUX_COMMAND_READY: tux_guard_ready(e, command); break;
         case TUX_COMMAND_RULES: tux_rules_apply(e, command->rules); break;
         case TUX_COMMAND_FORGET:

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "errors", "forked", "records", "model", "logformat", "seldom"),
     ("http.*", "atoms", "atoms.*"),
     ("rules.*", "compile", "native", "bounds", "clients", "lowering"),
-    ("config.*", "engine", "accesslog"),
+    ("config.*", "engine", "accesslog", "transaction"),
     (
         *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
         *("outcome", "refused", "startlines", "syslets", "syslets.*"),

@@ -229,12 +229,12 @@ class Engine:
         shut: serve what its backlog holds, then shut it down; else its backlog is left to others who accept there.
         idle_ms: so long a connection may ask once more, and is told that this was the last answer.
         """
-        lib.tux_engine_drain(self.handle, line, shut, idle_ms)
+        must(lib.tux_engine_drain(self.handle, line, shut, idle_ms), "a listener cannot be drained")
 
     def shed(self, line: int, count: int, idle_ms: int = 0) -> None:
         """Have `count` runs end in place of accepting at the listener of this line again. Connections that stand in the
         way may ask once more within idle_ms, and are told that this was the last answer."""
-        lib.tux_engine_shed(self.handle, line, count, idle_ms)
+        must(lib.tux_engine_shed(self.handle, line, count, idle_ms), "runs cannot be taken back")
 
     def forget(self, only_made: bool = False) -> None:
         """Drop every decision, or only those whose bodies take memory that is wanted for others (site/made.py)."""

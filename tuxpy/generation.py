@@ -60,9 +60,19 @@ class Generations:
     def next_number(self) -> int:
         return 0 if self.current is None else self.current.number + 1
 
+    def expect(self, generation: Generation) -> None:
+        """Engines may ask by its rules soon."""
+        self._kept[generation.number] = generation
+
     def adopt(self, generation: Generation) -> None:
         """It is in force from now on."""
-        self._kept[generation.number] = self.current = generation
+        self.expect(generation)
+        self.current = generation
+
+    def reject(self, generation: Generation) -> None:
+        """It does not come into force after all."""
+        self._kept.pop(generation.number, None)
+        generation.close()
 
     def of(self, miss: Miss) -> Generation:
         """The one whose rules held when this was asked."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from .atoms import Completion, Frozen, lifecycle
 from .engine import LISTENERS_MAX, Engine
 from .errors import ConfigError, EngineError
 from .listen import Listener
+from .transaction import share
 
 log = logging.getLogger("tuxpy")
 
@@ -106,12 +108,31 @@ class Lines:
         if self._missing:
             raise ConfigError("there is not enough memory for so many connections: lower --max-connections")
 
+    @contextmanager
+    def restored_on_failure(self) -> Iterator[None]:
+        """For a change that happens wholly or not at all: after an exception all in here is as it was."""
+        places = [(place, place.alive, place.leaving) for line in self._lines for place in line.places]
+        draining = [(line, line.draining) for line in self._lines]
+        lines, by_line = list(self._lines), dict(self._places)
+        numbers = self._next_line, self._moving, self._missing, self._idle_ms
+        try:
+            yield
+        except BaseException:
+            self._lines, self._places = lines, by_line
+            self._next_line, self._moving, self._missing, self._idle_ms = numbers
+            for place, alive, leaving in places:
+                place.alive, place.leaving = alive, leaving
+            for line, was in draining:
+                line.draining = was
+            raise
+
     def change(self, listeners: Sequence[Listener], idle_ms: int) -> None:
-        """These from now on; the others are drained.
+        """These from now on; the others are drained. Raises EngineError when there is not enough memory for that.
 
         idle_ms: so long connections that must go may ask once more, also those whose runs another listener shall have.
         """
         self._idle_ms = idle_ms
+        missed, self._missing = self._missing, False
         wanted = set(map(id, listeners))
         for line in self._lines:
             if not line.draining and id(line.listener) not in wanted:
@@ -121,6 +142,9 @@ class Lines:
             if id(listener) not in known:
                 self._add(listener)
         self._share()
+        if self._missing:
+            raise EngineError("there is not enough memory for the connections of all listeners", errno.ENOMEM)
+        self._missing = missed
 
     def pace(self, bandwidth: int) -> None:
         """So many bytes a second for each connection that comes from now on; 0: as many as may be."""
@@ -185,11 +209,11 @@ class Lines:
         return self._chains[kind]
 
     def _drain(self, line: Line, shut: bool, idle_ms: int) -> None:
-        line.draining = True
         for engine in self._engines:
-            engine.set_shared(line.counter, 0)
+            share(engine, line.counter, 0)
         for place in line.places:
             self._engines[place.engine].drain(place.line, shut, idle_ms)
+        line.draining = True
 
     def _remove(self, line: Line) -> None:
         self._lines.remove(line)

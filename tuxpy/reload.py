@@ -136,6 +136,10 @@ class Reloads:
         except ConfigError as error:
             fault = "; ".join(str(error).splitlines())
             log.error("the configuration is not reloaded, the one before stays in force: %s", fault)
+        except (MemoryError, OSError) as shortage:
+            why = getattr(shortage, "strerror", None) or "no memory is left"
+            fault = f"{why}: raise the limits of the server (LimitNOFILE=, MemoryMax=), or close what takes so much"
+            log.error("the configuration is not reloaded, the one before stays in force: %s", fault)
         except Exception as failure:
             fault = f"it failed: {failure!r}"
             log.exception("the configuration could not be reloaded, the one before stays in force")

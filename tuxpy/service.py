@@ -32,6 +32,7 @@ from .seldom import Seldom
 from .site.errands import CLOSE_S
 from .site.made import STORE
 from .site.ready import ready_answers
+from .transaction import Transaction
 
 if TYPE_CHECKING:
     from .inside import Inside
@@ -215,24 +216,33 @@ class Service:
             self.access_log.reopen()
 
     def change(self, config: Config, listeners: Sequence[Listener], idle_ms: int) -> None:
-        """Another configuration, and these listeners. Raises ConfigError, and then all is as it was."""
+        """Another configuration, and these listeners. Raises ConfigError, OSError, MemoryError: all is as it was, then.
+
+        Whatever can fail is done before anything takes effect, and the engines keep back what they are told until then.
+        """
         self.lines.check(listeners, len(self.engines), self.limits.slots)
         after = self.generation(config)
-        limits = with_times_of(self.limits, config)
         try:
+            limits = with_times_of(self.limits, config)
             sites, others = after.sites, (networks_of(config), bounds_of(config))
-            for engine in self.engines:
-                engine.set_rules(after.number, sites.significant, sites.classes, limits, *others)
-        except EngineError as error:  # none has taken them: what one refuses, the first does
-            after.close()
-            raise ConfigError(f"the engines refuse the rules: {error}") from error
+            self.generations.expect(after)
+            with self.lines.restored_on_failure(), Transaction(self.engines):
+                for engine in self.engines:
+                    engine.set_rules(after.number, sites.significant, sites.classes, limits, *others)
+                self._make_ready(config)
+                self.lines.change(listeners, idle_ms)
+        except BaseException as error:
+            self.generations.reject(after)
+            if isinstance(error, EngineError):
+                raise ConfigError(f"the engines refuse it: {error}") from error
+            raise
         self.limits = limits
         STORE.bytes_max = config.limits.made_bytes
-        self.generations.adopt(after)
-        self._make_ready(config)
-        self.lines.change(listeners, idle_ms)
-        self.lines.pace(config.limits.bandwidth)
-        self._begin_preload(config, after)
+        self.generations.current = after
+        with self.going_on("the bandwidth could not be changed"):
+            self.lines.pace(config.limits.bandwidth)
+        with self.going_on("nothing is preloaded"):
+            self._begin_preload(config, after)
 
     # Looking in, and the end.
 
