@@ -24,6 +24,7 @@ from .seldom import Seldom
 log = logging.getLogger("tuxpy")
 
 TURN_S: Final = 0.010  # after so long a turn ends; a judgement that has begun ends first
+COUNT_S: Final = 0.002  # for each engine's runs that have ended
 _KNOCK_EVERY: Final = 8  # answers
 _TRIES_MAX: Final = 100  # turns in which a question is tried that only raises
 
@@ -160,15 +161,20 @@ class JudgeLoop(Generic[E]):
         return desk.has_more
 
     def _count(self, engine: E) -> bool:
-        """Up to a batch of runs that have ended; whether there may be more."""
-        try:
-            done = engine.completions()
-            for one in done:
-                self._completed(one)
-        except Exception as failure:
-            self._failed(failure)
-            return True
-        return len(done) >= BATCH
+        """Count runs that have ended, for COUNT_S at most: a reload ends thousands. Whether there may be more."""
+        until = self._clock() + COUNT_S
+        while True:
+            try:
+                done = engine.completions()
+                for one in done:
+                    self._completed(one)
+            except Exception as failure:
+                self._failed(failure)
+                return True
+            if len(done) < BATCH:
+                return False
+            if self._clock() >= until:
+                return True
 
     def _failed(self, failure: Exception) -> None:
         self.ails = True

@@ -103,7 +103,7 @@ class Reloads:
         self, service: Service, load: Callable[[], Config] | None, inherited: Inherited, notifier: Notifier
     ) -> None:
         """load: the configuration as it is now; raises ConfigError."""
-        self._service, self._load, self._inherited, self._notifier = service, load, inherited, notifier
+        self._service, self.load, self._inherited, self._notifier = service, load, inherited, notifier
         self.outcomes = Outcomes()
 
     def open(self) -> None:
@@ -158,11 +158,11 @@ class Reloads:
 
     def _changed(self, now: Config, leave_ms: int) -> tuple[Config, list[str]]:
         """What is in force then, and the keys of what only a restart can change. ConfigError: all is as it was."""
-        if self._load is None:
+        if self.load is None:
             raise ConfigError("it has no place to be read from: restart with the new one")
         if now.chroot:
             raise ConfigError("it is out of reach for a server in a chroot: restart it")
-        config, kept = as_possible(now, self._load())
+        config, kept = as_possible(now, self.load())
         asked, fresh = listeners_for(config, self._service.lines, self._inherited)
         try:
             self._service.change(config, [one for one, _ in asked], leave_ms)

@@ -206,15 +206,19 @@ def test_there_are_never_more_connections_than_asked_for(start: Start, www: Path
     server.reload(f'{head}listen = ["127.0.0.1:0", "unix:{path}"]\n{SITE}')
     waiting = local(path)
     waiting.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    waiting.settimeout(0.3)
-    with pytest.raises(TimeoutError):
-        waiting.recv(1)
     taken.pop().close()
-    waiting.settimeout(10)
-    assert b"hello" in waiting.recv(65536)
+    assert b"hello" in waiting.recv(65536)  # once one of the others has made room
+    assert sum(is_open(one) for one in taken) <= 7
     for one in (*taken, waiting):
         one.close()
     assert server.running.stop() == 0
+
+
+def is_open(one: socket.socket) -> bool:
+    try:
+        return one.recv(1, socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
 
 
 def test_what_needs_a_restart_is_named(start: Start, www: Path, tmp_path: Path, other: Path) -> None:

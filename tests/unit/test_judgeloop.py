@@ -9,7 +9,7 @@ import pytest
 
 from tuxpy.atoms import Completion, Reason
 from tuxpy.engine import BATCH, Miss
-from tuxpy.judgeloop import TURN_S, JudgeLoop
+from tuxpy.judgeloop import COUNT_S, TURN_S, JudgeLoop
 
 
 class Pretended:
@@ -38,7 +38,7 @@ class Scene:
     """A loop, and a judge that takes `takes_s` of the clock for each question."""
 
     def __init__(self, *engines: Pretended, takes_s: float = 0.0) -> None:
-        self.now, self.takes_s = 100.0, takes_s
+        self.now, self.takes_s, self.count_s = 100.0, takes_s, 0.0
         self.answered: list[tuple[str, int]] = []
         self.completed: list[int] = []
         self.fails: dict[bytes, int] = {}  # heads, and how often judging them fails
@@ -56,6 +56,7 @@ class Scene:
 
     def ended(self, one: Completion) -> None:
         self.completed.append(one.cookie)
+        self.now += self.count_s
 
     def next_back(self) -> tuple[tuple[Pretended, Miss, int], AbstractContextManager[None]] | None:
         return (self.back.pop(0), nullcontext()) if self.back else None
@@ -115,12 +116,13 @@ def test_what_comes_back_is_answered_without_an_end_to_the_others() -> None:
     assert ("r0", 3) in scene.answered, "it was put off once more"
 
 
-def test_what_has_ended_is_counted_a_batch_in_a_turn() -> None:
+def test_what_has_ended_is_counted_for_a_time_in_a_turn() -> None:
     a = Pretended("a")
-    a.ended = list(range(BATCH + 1))
+    a.ended = list(range(2 * BATCH + 1))
     scene = Scene(a)
-    assert scene.turn() == ([], True) and len(scene.completed) == BATCH
-    assert scene.turn() == ([], False) and scene.completed == list(range(BATCH + 1))
+    scene.count_s = COUNT_S / BATCH * 0.6
+    assert scene.turn() == ([], True) and len(scene.completed) == 2 * BATCH
+    assert scene.turn() == ([], False) and scene.completed == list(range(2 * BATCH + 1))
 
 
 def test_a_question_that_fails_is_tried_again_and_others_have_their_turn(caplog: pytest.LogCaptureFixture) -> None:

@@ -327,7 +327,7 @@ def reload(running: Running, **changed: object) -> None:
     """Another configuration, in force when this returns."""
     server, done = running.server, threading.Event()
     config = replace(server.config, **changed)  # type: ignore[arg-type]
-    server._load = lambda: config
+    server._reloads.load = lambda: config
     server.reloaded = lambda _: done.set()
     server.ask(signal.SIGHUP)
     assert done.wait(10)

@@ -85,7 +85,7 @@ class Changing:
 
     def __init__(self, running: Running, config: Any) -> None:
         self.running, self.outcome, self.server = running, "", running.server
-        self.server._reloads._load = lambda: config
+        self.server._reloads.load = lambda: config
         self.server._reloads.outcomes.tell = self._tell  # type: ignore[method-assign]
 
     def _tell(self, **what: Any) -> None:

@@ -165,7 +165,7 @@ def reload_to(running: Running, policy: Policy) -> None:
     site = SiteConfig(server.config.sites[0].root, policy)
     config: Config = replace(server.config, sites=(site,))
     done = threading.Event()
-    server._load = lambda: config
+    server._reloads.load = lambda: config
     server.reloaded = lambda _: done.set()
     server.ask(signal.SIGHUP)
     assert done.wait(10)
