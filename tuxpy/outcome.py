@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -88,6 +87,8 @@ class Outcomes:
         """It is over. fault: why it was refused, "" when it is in force; kept: keys that only a restart can change."""
         self._hearing, hearing = [], self._hearing
         with suppress(Exception):
+            import json  # most servers never need it
+
             said = json.dumps(what).encode()[:_BYTES_MAX] + b"\n"
             for _, one in hearing:
                 with suppress(OSError):  # it has not waited
@@ -152,6 +153,8 @@ def _asked(pid: int, until: float) -> dict[str, Any]:
             raise TuxError(f"the process {pid} has not said in time what came of the reload: see its log") from None
         except ConnectionError:
             raise TuxError(f"the process {pid} has ended before it said what came of the reload: see its log") from None
+        import json
+
         found: dict[str, Any] = json.loads(said)
         return found
 

@@ -89,7 +89,7 @@ class Running:
         self._asked_to_stop = False
         self._thread = threading.Thread(target=self._judge, name="judge")
         self._thread.start()
-        host, _, port = self.server.urls[0].removeprefix("http://").rstrip("/").rpartition(":")
+        host, _, port = self.server.urls[0].removeprefix("http://").removeprefix("proxy:").rstrip("/").rpartition(":")
         self.address = (host, int(port))
 
     def _judge(self) -> None:
