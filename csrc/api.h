@@ -38,6 +38,7 @@ struct tux_options {
     uint64_t cache_bytes_max;
     uint32_t cache_files_max;   /* descriptors that the decision cache holds open, at most */
     uint32_t head_ms, idle_ms, send_ms, linger_ms;
+    uint32_t look_ms;           /* what is kept is looked up again when the last look is so old; 0 for each request */
     int notify_fd;              /* an eventfd of the caller: readable when misses or completions wait */
     const char *backend;        /* "auto", "uring" or "epoll" */
     const char *const *significant; /* lower-case field names of the key */
@@ -62,7 +63,7 @@ struct tux_rules {
     const struct tux_class *networks;
     uint32_t network_count;
     struct tux_bounds bounds;
-    uint32_t head_bytes_max, head_ms, idle_ms, send_ms;
+    uint32_t head_bytes_max, head_ms, idle_ms, send_ms, look_ms;
 };
 
 struct tux_record;

@@ -43,6 +43,7 @@ struct tux_conn {
     bool asked;       /* a miss is with the judge: the head must stay where it is */
     bool asked_leaving; /* ... and what held when it was asked; an answer to anything else is not kept */
     u32 asked_rules;
+    u64 asked_ms;     /* ... and when that was: the judge looks at files no sooner */
     bool closing;     /* the answer was the last: it is we who end the connection */
     bool discarding;  /* ... and what still comes is thrown away */
     bool lingering;   /* ... by close itself */

@@ -5,43 +5,13 @@
 #include "decide.h"
 
 #include "control.h"
+#include "freshness.h"
 #include "guard.h"
 #include "logplan.h"
 #include "measure.h"
 #include "ranged.h"
 #include "rules.h"
 #include "serve.h"
-
-/* May the response be used now? If it is old, a worker looks behind the scenes; if it is too old, the run waits. */
-static bool is_fresh(struct tux_engine *e, struct tux_run *run, struct tux_response *r)
-{
-    u64 age_ms = e->stage.now_ms - r->checked_ms;
-    if (__builtin_expect(age_ms < TUX_FRESH_MS || r->witness_count == 0, 1)) return true;
-    if (!r->checking) {
-        r->checking = true;
-        r->check_began_ms = e->stage.now_ms;
-        r->refs++;
-        tux_rules_check_begins(e, r);
-        tux_metric_add(&e->metrics.checks, 1);
-        tux_cachemiss_post_light(e->pool, &r->job);
-    }
-    if (age_ms < TUX_STALE_MS || tux_conn_pin_head(tux_conn_of(e, run)) != 0) return true;
-    run->wait = TUX_WAIT_FRESH;
-    struct tux_run_list waiters = {r->waiters, r->waiters_last};
-    tux_list_add(e, &waiters, run);
-    r->waiters = waiters.first;
-    r->waiters_last = waiters.last;
-    return false;
-}
-
-/* A file that is sent from where it lies must be the version of the head; what is in memory cannot be another. */
-static bool is_current(struct tux_engine *e, struct tux_response *r)
-{
-    if (tux_response_file_holds(r)) return true;
-    r->dead = true;
-    tux_metric_add(&e->metrics.stale, 1);
-    return false;
-}
 
 static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_response *r)
 {
@@ -111,6 +81,7 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
     conn->asked = true;
     conn->asked_leaving = tux_guard_is_last(e, conn);
     conn->asked_rules = e->rules_number;
+    conn->asked_ms = e->stage.now_ms;
     u32 flags = conn->miss_flags | (conn->asked_leaving ? TUX_MISS_LEAVING : 0u);
     struct tux_miss miss = {.class_number = conn->class_number, .rules = conn->asked_rules,
                             .slot = run->slot, .generation = run->generation, .line = conn->line,
@@ -126,10 +97,11 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
 static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn, struct tux_response *r,
                         const struct tux_slice *slice)
 {
-    if (!is_fresh(e, run, r)) return TUX_AGAIN;
+    enum tux_fresh fresh = tux_freshness(e, run, r);
+    if (fresh != TUX_FRESH_USE) return fresh == TUX_FRESH_WAIT ? TUX_AGAIN : 0;
     struct tux_blob *blob = tux_ranged_blob(r, slice, e->date, &e->metrics);
     if (!blob) return -ENOMEM;
-    if (!is_current(e, r)) {
+    if (!tux_freshness_current(e, r)) {
         tux_blob_drop(blob, &e->metrics);
         return 0;
     }
@@ -163,8 +135,9 @@ static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, struct tux_c
     }
     u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
     struct tux_response *r = tux_decision_find(&e->decisions, hash, e->key, key_bytes);
-    if (!r || !is_current(e, r)) return ask_judge(e, run, conn, any_hash ? any_hash : hash);
-    if (!is_fresh(e, run, r)) return TUX_AGAIN;
+    enum tux_fresh fresh = r ? tux_freshness(e, run, r) : TUX_FRESH_DEAD;
+    if (fresh == TUX_FRESH_WAIT) return TUX_AGAIN;
+    if (fresh == TUX_FRESH_DEAD) return ask_judge(e, run, conn, any_hash ? any_hash : hash);
     tux_conn_remember(conn, r, &e->metrics);
     return choose(e, conn, r);
 }
@@ -187,12 +160,15 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
     if (conn->miss_flags) return ask_judge(e, run, conn, 0);
     struct tux_response *r = conn->repeat;
     if (r && !r->dead && r->generation == e->decisions.generation && conn->repeat_bytes == conn->head_bytes &&
-        memcmp(conn->repeat_head, conn->head, conn->head_bytes) == 0 && is_current(e, r)) {
-        if (!is_fresh(e, run, r)) return TUX_AGAIN;
-        tux_metric_add(&e->metrics.repeats, 1);
-        i64 status = choose(e, conn, r);
-        conn->source = TUX_SOURCE_REPEAT;
-        return status;
+        memcmp(conn->repeat_head, conn->head, conn->head_bytes) == 0) {
+        enum tux_fresh fresh = tux_freshness(e, run, r);
+        if (fresh == TUX_FRESH_WAIT) return TUX_AGAIN;
+        if (fresh == TUX_FRESH_USE) {
+            tux_metric_add(&e->metrics.repeats, 1);
+            i64 status = choose(e, conn, r);
+            conn->source = TUX_SOURCE_REPEAT;
+            return status;
+        }
     }
     struct tux_spot place;
     if (conn->forwards) tux_guard_forwarded(e, conn);
@@ -201,21 +177,6 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
     if (key_bytes > 0) return decide_by_key(e, run, conn, key_bytes, place);
     tux_metric_add(&e->metrics.keyless, 1);
     return ask_judge(e, run, conn, 0);
-}
-
-void tux_serve_checked(struct tux_engine *e, struct tux_response *r)
-{
-    r->checking = false;
-    tux_rules_check_ends(e, r);
-    r->checked_ms = r->check_began_ms;
-    if (!r->unchanged && !r->dead) {
-        r->dead = true; /* whoever finds it next takes it out */
-        tux_metric_add(&e->metrics.stale, 1);
-    }
-    struct tux_run_list waiters = {r->waiters, r->waiters_last};
-    r->waiters = r->waiters_last = TUX_NONE32;
-    for (struct tux_run *run; (run = tux_list_take(e, &waiters)) != NULL;) tux_wake(e, run);
-    tux_response_drop(r, &e->metrics);
 }
 
 /* The runs that wait for the same judgement; they look for themselves: what was kept they find, else each asks. */
@@ -257,6 +218,7 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
         tux_metric_add(&e->metrics.responses, 1);
         tux_metric_add(&e->metrics.blobs, 1);
         if (r->far) r->pool = e->pool;
+        r->checked_ms = conn->asked_ms;
         const struct asked asked = asked_by(e, conn);
         if (holds && r->cacheable && !conn->miss_flags) keep_answer(e, &asked, r);
     }

@@ -68,6 +68,12 @@ struct tux_pending {
     struct tux_run_list joined;
 };
 
+/* What kind of file system a device is, as a worker has found. */
+struct tux_known_place {
+    u64 dev, until_ms;
+    u8 kind; /* enum tux_place_kind */
+};
+
 struct tux_command;
 struct tux_batch;
 struct tux_burst;
@@ -94,6 +100,7 @@ struct tux_engine {
     struct tux_room room;
     struct tux_decisions decisions;
     struct tux_windows windows;
+    struct tux_watches watches;
     struct tux_response *ready_answer[TUX_LIMITS][TUX_READY_FORMS]; /* NULL: none was given; not among the metrics */
     struct tux_run_list ready, unused;
     struct tux_run_list unlogged; /* they are answered when the access log has room for that */
@@ -107,6 +114,8 @@ struct tux_engine {
     bool accept_turns;   /* some listener has turns of draining before it */
     u32 rules_number;    /* of the rules in force; see rules.h */
     u32 rules_unsettled; /* questions and checks under older ones */
+    struct tux_known_place places[TUX_DEVICES_MAX];
+    u32 next_place;
     u32 checks_begun;    /* with a worker, or back from it and not yet looked at */
     u64 retry_ms;    /* accept again then (EMFILE and its kin); 0 = no pause */
     u64 room_ms;     /* some port is full: look then who may go; 0 = none is */

@@ -58,7 +58,8 @@
 /* Decisions. */
 #define TUX_WITNESSES_MAX 8
 #define TUX_PATH_BYTES_MAX 4096
-#define TUX_FRESH_MS 500          /* from this age a decision is checked behind the scenes */
+/* Those of a network's files, where a look may take long: */
+#define TUX_FRESH_MS 500          /* from this age they are checked behind the scenes */
 #define TUX_STALE_MS 900          /* from this age nobody is answered before the check is done: within one second */
 
 /* Files. One window is looked for in memory, read in and sent at a time. A window of 1 MiB has its first byte out after
@@ -84,6 +85,7 @@
                                    * sendfile(2) leaves in a socket change with the file until the client has them */
 #define TUX_COPY_BYTES 65536      /* ... so many at a time */
 #define TUX_WRITE_NS 1000000000   /* no write(2) takes longer from setting the times to its last byte */
+#define TUX_WATCHED_BYTES (256u << 10) /* smaller ones are on their way before anybody touches them */
 #define TUX_SAMPLES_GROWN 8       /* samples that are compared when a file has become longer, as logs do all the time */
 
 /* The access log. A record holds what the format names and no more, each value bounded, so that no client decides how

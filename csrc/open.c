@@ -52,6 +52,7 @@ static void give_back(struct tux_engine *e)
         struct tux_response *r = e->ready_answer[i / TUX_READY_FORMS][i % TUX_READY_FORMS];
         if (r) tux_response_free(r);
     }
+    tux_watches_close(&e->watches);
     free(e->runs);
     free(e->conns);
     free(e->cold);
@@ -128,6 +129,7 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
     if (!e) return -ENOMEM;
     e->options = *options;
     e->knock_fd = -1;
+    tux_watches_open(&e->watches);
     e->open_result = 1;
     e->commands_tail = &e->commands;
     e->arrivals_tail = &e->arrivals;

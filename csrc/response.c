@@ -60,20 +60,12 @@ static int copy_witnesses(struct tux_response *r, const struct tux_response_opti
     return 0;
 }
 
-static i64 ns_of(const struct timespec *t) { return (i64)t->tv_sec * 1000000000 + t->tv_nsec; }
-
-static struct tux_version version_of(const struct stat *st)
-{
-    return (struct tux_version){.mtime_ns = ns_of(&st->st_mtim), .ctime_ns = ns_of(&st->st_ctim)};
-}
-
 static struct timespec time_of(const struct statx_timestamp *t)
 {
     return (struct timespec){.tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec};
 }
 
-/* fstat(2) as far as it is known here: no server of a network file system is asked, which may never answer. */
-static int look_at(int fd, struct stat *st)
+int tux_file_look(int fd, struct stat *st)
 {
     struct statx s;
     const unsigned wanted = STATX_INO | STATX_SIZE | STATX_MTIME | STATX_CTIME;
@@ -92,16 +84,17 @@ static int learn_file(struct tux_response *r)
     for (unsigned i = 0; r->far && i < r->witness_count && r->job.place == 0; i++)
         r->job.place = r->witness[i].facts.dev;
     if (r->file < 0) return 0;
-    if (look_at(r->file, &st) < 0) return -errno;
+    if (tux_file_look(r->file, &st) < 0) return -errno;
     if (r->far) r->job.place = st.st_dev;
     r->file_size = (u64)st.st_size;
-    r->version = version_of(&st);
+    r->version = tux_version_of(&st);
     if (r->users) r->bytes += r->file_size;
     for (unsigned i = 0; i < r->witness_count; i++) {
         const struct tux_witness_facts *f = &r->witness[i].facts;
         if (f->ino != st.st_ino || f->dev != st.st_dev) continue;
         r->file_size = f->size;
         r->version = (struct tux_version){.mtime_ns = f->mtime_ns, .ctime_ns = f->ctime_ns};
+        r->file_is_watched = true;
     }
     r->stands = r->version;
     r->stands_size = r->file_size;
@@ -109,12 +102,29 @@ static int learn_file(struct tux_response *r)
     return 0;
 }
 
-/* The job of a worker, behind the scenes: is everything as it was? */
+/* What is absent is where its root is. */
+static void learn_place(struct tux_response *r)
+{
+    for (unsigned i = 0; i < r->witness_count; i++) {
+        const struct tux_witness *w = &r->witness[i];
+        u64 dev = w->facts.ino ? w->facts.dev : tux_witness_root_dev(w);
+        r->one_device = i == 0 || (r->one_device && dev == r->dev);
+        r->dev = dev;
+    }
+}
+
+/* The job of a worker, behind the scenes: is everything as it was? And, once, where is it? */
 static void check(struct tux_job *job, void *context)
 {
     (void)context;
     struct tux_response *r = (struct tux_response *)(void *)job;
     r->unchanged = tux_response_holds(r);
+    u8 place = r->place;
+    for (unsigned i = 0; r->place == TUX_PLACE_UNKNOWN && i < r->witness_count && place != TUX_PLACE_FAR; i++) {
+        u8 here = (u8)tux_witness_place(&r->witness[i]);
+        if (i == 0 || here != TUX_PLACE_MEMORY) place = here; /* several: a network, else a disk, else memory */
+    }
+    r->found_place = place;
 }
 
 int tux_response_make(const struct tux_response_options *options, struct tux_response **out,
@@ -161,9 +171,9 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     r->blob = blob;
     r->bytes = sizeof *r + sizeof *blob + blob->bytes + sizeof *chain + chain->atoms * sizeof(struct tux_atom) +
                chain->cells * sizeof(struct tux_cell);
-    r->checked_ms = tux_now_ms();
     failed = copy_witnesses(r, options);
     if (!failed) failed = learn_file(r);
+    if (!failed) learn_place(r);
     if (failed) snprintf(error, TUX_ERROR_BYTES, "a response cannot be made: %s", strerror(-failed));
     else if (options->ranged) failed = tux_ranged_learn(r, options, error);
     if (failed) {
@@ -179,6 +189,7 @@ void tux_response_free(struct tux_response *r)
     if (r->file >= 0) close(r->file);
     if (r->users) __atomic_sub_fetch(r->users, 1, __ATOMIC_RELEASE); /* the judge may free the counter from here on */
     for (unsigned i = 0; i < r->witness_count; i++) free(r->witness[i].path);
+    if (r->watch) tux_watch_end(r->watches, r->watch);
     free(r->samples);
     free(r->blob);
     tux_chain_free(r->chain);
@@ -246,50 +257,12 @@ struct tux_blob *tux_response_blob(struct tux_response *r, i64 wall_s, const cha
     return blob;
 }
 
-/* Not by ctime: that changes too when the name is taken away, as every deploy by rename does. */
-bool tux_response_file_holds(const struct tux_response *r)
+enum tux_sight tux_response_look(const struct tux_response *r, bool in_memory)
 {
-    struct stat st;
-    if (r->file < 0) return true;
-    return look_at(r->file, &st) == 0 && (u64)st.st_size == r->file_size && ns_of(&st.st_mtim) == r->version.mtime_ns;
-}
-
-/* A write sets the times first and its bytes then, one after the other, so what stands just after a change is asked
- * again until no write(2) can still be at it. */
-bool tux_response_file_stands(struct tux_response *r, i64 wall_ns, bool last)
-{
-    struct stat st;
-    if (r->file < 0) return true;
-    if (look_at(r->file, &st) < 0 || (u64)st.st_size < r->file_size) return false;
-    struct tux_version now = version_of(&st);
-    bool known = now.mtime_ns == r->stands.mtime_ns && now.ctime_ns == r->stands.ctime_ns;
-    bool over = !last || wall_ns - now.ctime_ns > TUX_WRITE_NS; /* no write that had begun before is still at it */
-    if (known && over && (u64)st.st_size == r->stands_size) return true;
-    bool grown = (u64)st.st_size > r->file_size, as_promised = now.mtime_ns == r->version.mtime_ns && !grown;
-    bool asked = r->samples && r->samples->taken > 0;
-    if (!asked && !grown && !as_promised) return false; /* written to or touched: nothing tells which */
-    if (asked && !tux_samples_hold(r->samples, r->file, grown ? TUX_SAMPLES_GROWN : TUX_SAMPLES_MAX)) return false;
-    if (wall_ns - now.ctime_ns > TUX_WRITE_NS) {
-        r->stands = now;
-        r->stands_size = (u64)st.st_size;
-    }
-    return true;
-}
-
-/* They are of the promised version only if it is there behind them, too. */
-void tux_response_file_watch(struct tux_response *r)
-{
-    if (r->file < 0 || r->far || (r->samples && r->samples->taken == r->samples->count)) return;
-    if (!r->samples) r->samples = tux_samples_open(r->file_size, (u64)(uintptr_t)r ^ (u64)r->version.mtime_ns);
-    if (!r->samples) return;
-    u32 count = tux_samples_read(r->samples, r->file);
-    if (tux_response_file_holds(r)) r->samples->taken += count;
-}
-
-bool tux_response_file_is_young(const struct tux_response *r, i64 wall_ns)
-{
-    i64 age_ns = wall_ns - r->version.mtime_ns; /* below none: a date of the future says nothing */
-    return r->file >= 0 && age_ns < TUX_YOUNG_NS && age_ns > -TUX_YOUNG_NS;
+    enum tux_sight sight = TUX_SAME;
+    for (unsigned i = 0; i < r->witness_count && sight == TUX_SAME; i++)
+        sight = tux_witness_look(&r->witness[i], in_memory);
+    return sight;
 }
 
 bool tux_response_holds(const struct tux_response *r)

@@ -3,12 +3,15 @@
 #ifndef TUX_RESPONSE_H
 #define TUX_RESPONSE_H
 
+#include <sys/stat.h>
+
 #include "cachemiss.h"
 #include "chain.h"
 #include "clock.h"
 #include "metrics.h"
 #include "range.h"
 #include "samples.h"
+#include "watch.h"
 #include "witness.h"
 
 /* The bytes of a response. Whoever sends from them holds a reference; bytes with two holders never change. */
@@ -31,6 +34,12 @@ struct tux_version {
     i64 mtime_ns, ctime_ns;
 };
 
+static inline struct tux_version tux_version_of(const struct stat *st)
+{
+    return (struct tux_version){.mtime_ns = (i64)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+                                .ctime_ns = (i64)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec};
+}
+
 struct tux_response {
     struct tux_job job; /* first: a check behind the scenes */
     u32 refs, keys; /* keys: entries of the cache that it is in */
@@ -47,8 +56,15 @@ struct tux_response {
     struct tux_version stands;  /* ... and what was found to hold it since, though longer or touched */
     u64 stands_size;
     struct tux_samples *samples; /* NULL: none were needed yet */
+    struct tux_watches *watches; /* NULL: it was never sent, or is small */
+    struct tux_watch *watch;     /* NULL: it cannot be watched */
+    u32 written, touched;        /* of the watch, when it was found to stand */
     i64 date_at;
-    u64 checked_ms, check_began_ms;
+    bool file_is_watched; /* one of the witnesses is the file's */
+    bool one_device;      /* all that it rests on is at `dev` */
+    u8 place, found_place; /* enum tux_place_kind; the other one is what a check has found */
+    u64 dev;
+    u64 checked_ms, check_began_ms; /* checked: no later than all of it was looked at */
     u32 check_rules; /* the number of the rules when it began */
     u32 waiters, waiters_last; /* the runs that wait for the check: first and last of a list */
     struct tux_chain *chain;
@@ -72,18 +88,22 @@ bool tux_response_is_shut(struct tux_job *job);
 struct tux_blob *tux_response_blob(struct tux_response *response, i64 wall_s, const char *date,
                                    struct tux_metrics *metrics);
 void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics);
+/* fstat(2) as far as it is known here: no server of a network file system is asked, which may never answer. */
+int tux_file_look(int fd, struct stat *st);
 /* Is the open file still the version that the head announces? True where there is none. One fstat(2). */
 bool tux_response_file_holds(const struct tux_response *response);
 /* May what the head has promised still be sent from the file? Also when it is longer by now, or was only touched, as
- * far as one can tell: see samples.h. `wall_ns` is the time of day; `last`: all of it has been read. Mostly one
+ * far as one can tell: see stands.c. `wall_ns` is the time of day; `last`: all of it has been read. Mostly one
  * fstat(2). */
 bool tux_response_file_stands(struct tux_response *response, i64 wall_ns, bool last);
 /* It is about to be sent, or in the middle: take what will tell whether it stands. Once for a response, unless some of
  * the file is not in memory yet. */
-void tux_response_file_watch(struct tux_response *response);
+void tux_response_file_watch(struct tux_response *response, struct tux_watches *watches);
 /* Has the file changed so lately that it may well change again? Then it is sent as copies (call.c). */
 bool tux_response_file_is_young(const struct tux_response *response, i64 wall_ns);
-/* For a worker: is everything it rests on as it was? */
+/* Is everything it rests on as it was? Without waiting for a disk. */
+enum tux_sight tux_response_look(const struct tux_response *response, bool in_memory);
+/* For a worker: the same, waiting for it. */
 bool tux_response_holds(const struct tux_response *response);
 
 #endif

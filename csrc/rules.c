@@ -33,6 +33,7 @@ int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out)
     change->head_ms = rules->head_ms;
     change->idle_ms = rules->idle_ms;
     change->send_ms = rules->send_ms;
+    change->look_ms = rules->look_ms;
     if (rules->class_count > 0)
         memcpy(change->classes, rules->classes, rules->class_count * sizeof change->classes[0]);
     if (rules->network_count > 0)
@@ -75,6 +76,7 @@ void tux_rules_apply(struct tux_engine *e, const struct tux_rules_change *change
     e->options.head_ms = change->head_ms;
     e->options.idle_ms = change->idle_ms;
     e->options.send_ms = change->send_ms;
+    e->options.look_ms = change->look_ms;
     e->rules_number = change->number;
     e->rules_unsettled = e->checks_begun;
     tux_decisions_forget(&e->decisions);

@@ -11,7 +11,7 @@
 
 struct tux_rules_change {
     u32 number, class_count, network_count;
-    u32 head_bytes_max, head_ms, idle_ms, send_ms;
+    u32 head_bytes_max, head_ms, idle_ms, send_ms, look_ms;
     struct tux_bounds bounds;
     struct tux_significant significant;
     struct tux_class classes[]; /* networks behind them */

@@ -8,6 +8,7 @@
  * while it answers a hit. */
 #include "serve.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "accept.h"
@@ -277,6 +278,13 @@ bool tux_serve_stands(struct tux_stage *stage, struct tux_run *run, bool last)
     return tux_response_file_stands(tux_conn_of(e, run)->chosen, wall_ns(e), last);
 }
 
+/* Does the client's side have all that was sent? Then it may have acted on it, and a reset would come too late. */
+static bool has_all(const struct tux_conn *conn)
+{
+    int waiting = 0;
+    return ioctl(conn->fd, TIOCOUTQ, &waiting) == 0 && waiting == 0;
+}
+
 /* What was sent is not what was promised: the client must see that, also when all of it is on its way already. */
 static i64 break_off(struct tux_conn *conn)
 {
@@ -295,13 +303,15 @@ static i64 serve_sendfile(struct tux_stage *stage, struct tux_run *run, const st
     u64 before = run->progress;
     bool sends = run->outer.chain && tux_arg(run, atom, 3) != 0; /* of a slice that was copied nothing is left */
     if (sends && !tux_serve_stands(stage, run, false)) return break_off(conn);
-    if (sends && before == 0) tux_response_file_watch(conn->chosen);
-    run->copies = sends && tux_response_file_is_young(conn->chosen, wall_ns(e));
+    if (sends && before == 0) tux_response_file_watch(conn->chosen, &e->watches);
+    bool small = tux_arg(run, atom, 3) <= TUX_COPY_BYTES;
+    run->copies = sends && (small || tux_response_file_is_young(conn->chosen, wall_ns(e)));
     i64 result = tux_plain_calls[TUX_CALL_sendfile](stage, run, atom);
     if (!run->outer.chain) return result;
     tux_measure_sent(e, run, before, result);
-    if (sends && result == TUX_AGAIN) tux_response_file_watch(conn->chosen);
-    bool broken = result == -ESTALE || (sends && result > 0 && !run->copies && !tux_serve_stands(stage, run, true));
+    if (sends && result == TUX_AGAIN) tux_response_file_watch(conn->chosen, &e->watches);
+    bool broken = result == -ESTALE;
+    if (sends && result > 0 && !run->copies) broken = !tux_serve_stands(stage, run, true) && !has_all(conn);
     run->copies = false;
     i64 done = counted(conn, run, result);
     return broken ? break_off(conn) : done;

@@ -28,6 +28,7 @@ class Limits:
     idle_ms: int = 75_000
     send_ms: int = 30_000
     linger_ms: int = 2_000
+    look_ms: int = 20  # what is kept is looked up again when the last look is so old
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,13 +250,12 @@ class Engine:
         bounds: Bounds = Bounds(),  # noqa: B008
     ) -> None:
         """Change what keys hold, the classes of addresses and the limits at once, and drop every decision.
-
-        number: larger than before; misses tell by it which of the rules they were asked under.
-        """
+        number: larger than before; misses tell by it which of the rules they were asked under."""
         rules = ffi.new("struct tux_rules *")
         kept = fill(rules, significant, classes, networks, bounds)
-        rules.number, rules.head_bytes_max = number, limits.head_bytes_max
-        rules.head_ms, rules.idle_ms, rules.send_ms = limits.head_ms, limits.idle_ms, limits.send_ms
+        rules.number = number
+        for name in ("head_bytes_max", "head_ms", "idle_ms", "send_ms", "look_ms"):
+            setattr(rules, name, getattr(limits, name))
         must(lib.tux_engine_rules(self.handle, rules), "the rules cannot be changed")
         del kept
 

@@ -39,6 +39,7 @@ def limits_of(config: Config) -> Limits:
         head_ms=int(config.head_timeout_s * 1000),
         idle_ms=int(config.idle_timeout_s * 1000),
         send_ms=int(config.send_timeout_s * 1000),
+        look_ms=int(config.look_after_s * 1000),
     )
 
 
@@ -50,6 +51,7 @@ def with_times_of(limits: Limits, config: Config) -> Limits:
         head_ms=int(config.head_timeout_s * 1000),
         idle_ms=int(config.idle_timeout_s * 1000),
         send_ms=int(config.send_timeout_s * 1000),
+        look_ms=int(config.look_after_s * 1000),
     )
 
 

@@ -8,15 +8,13 @@ import socket
 import pytest
 
 from tuxpy.config.interfaces import local_addresses
+from tuxpy.config.processors import parse_workers, quota_cpus, workers_auto
 from tuxpy.config.settings import (
     Address,
     Config,
     addresses,
     parse_bind,
     parse_port,
-    parse_workers,
-    quota_cpus,
-    workers_auto,
 )
 from tuxpy.errors import ConfigError
 
@@ -118,7 +116,7 @@ def test_workers_follow_affinity_and_every_quota_above(monkeypatch: pytest.Monke
         "/proc/self/cgroup": "1:cpu:/old\n0::/system.slice/tuxpy.service\n",
         "/sys/fs/cgroup/system.slice/cpu.max": "300000 100000\n",
     }
-    monkeypatch.setattr("tuxpy.config.settings._content", lambda path: files.get(path, ""))
+    monkeypatch.setattr("tuxpy.config.processors._content", lambda path: files.get(path, ""))
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     assert workers_auto() == 3
     files["/sys/fs/cgroup/system.slice/tuxpy.service/cpu.max"] = "20000 100000\n"
@@ -154,7 +152,10 @@ def test_config_is_frozen_and_has_the_documented_defaults() -> None:
     assert (config.sites[0].root, config.binds) == (".", (Address(),))
     assert (config.backend, config.max_connections) == ("auto", 4096)
     assert (config.head_timeout_s, config.idle_timeout_s, config.send_timeout_s, config.drain_timeout_s) == (
-        10.0, 75.0, 30.0, 8.0,
+        10.0,
+        75.0,
+        30.0,
+        8.0,
     )
     Config(workers=1, binds=(Address(port=0), Address(port=0)))  # two free ports are two addresses
 

@@ -47,6 +47,8 @@ def test_it_loads_and_changes_nothing() -> None:
 def test_it_is_what_holds_without_any_file() -> None:
     with_file = loaded(TEXT).config
     without = assemble(None, {}, {}).config
+    assert without.look_after_s == 0, "at once, where web developers look at their own files"
+    without = dataclasses.replace(without, look_after_s=with_file.look_after_s)
     sites = (dataclasses.replace(without.sites[0], root=with_file.sites[0].root),)
     assert dataclasses.replace(without, sites=sites) == with_file
 

@@ -58,12 +58,6 @@ def _rename(file: Path) -> None:
     file.rename(file.with_name("another-name"))
 
 
-def _same_again(file: Path) -> None:
-    """What rsync --inplace and cp do to a file that has not changed."""
-    with open(file, "r+b", buffering=0) as there:
-        there.write(CONTENT)
-
-
 HARMLESS: list[Callable[[Path], None]] = [
     _append,
     _append_twice,
@@ -73,7 +67,6 @@ HARMLESS: list[Callable[[Path], None]] = [
     _chmod,
     _link,
     _rename,
-    _same_again,
 ]
 
 

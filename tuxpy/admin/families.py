@@ -90,9 +90,8 @@ def _cache(snap: Snapshot) -> Iterator[Family]:
     yield Family(
         "tuxpy_cache_preloaded", "counter", "Keys answered before anybody asked.", _one(total("preloaded"))
     )
-    yield Family(
-        "tuxpy_cache_checks", "counter", "Decisions held against the file system.", _one(total("checks"))
-    )
+    looked = _one(total("checks") + total("looks"))
+    yield Family("tuxpy_cache_checks", "counter", "Decisions held against the file system.", looked)
     yield Family("tuxpy_cache_stale", "counter", "Decisions dropped as a file had changed.", _one(total("stale")))
 
 

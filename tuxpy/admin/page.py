@@ -164,7 +164,7 @@ def _figures(snap: Snapshot) -> str:
             ("at work now", f"{total('cachemiss_busy')} of {workers}"),
             ("waiting now", _number(total("cachemiss_queue"))),
             ("cold reads", _number(total("cold"))),
-            ("checks of files", _number(total("checks"))),
+            ("checks of files", _number(total("checks") + total("looks"))),
         )),
         ("Trouble", (
             ("heads not complete in time", _number(total("head_timeouts"))),

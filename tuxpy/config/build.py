@@ -12,6 +12,7 @@ from ..rules.networks import networks
 from .bounds import ClientLimits, Proxies
 from .build_policy import policy_of
 from .problems import Trouble
+from .processors import parse_workers
 from .settings import (
     ADMIN_PORT,
     CONNECTIONS_MAX,
@@ -21,7 +22,6 @@ from .settings import (
     parse_bind,
     parse_host,
     parse_port,
-    parse_workers,
 )
 from .sites import MassHosting, SiteConfig
 from .tree import DEFAULT, Given, Origin, Section, Tree
@@ -42,6 +42,7 @@ def build(tree: Tree, trouble: Trouble) -> Config:
     take(tree.server, "max_connections", max_connections=tree.server["max_connections"])
     take(tree.server, "backend", backend=tree.server["backend"])
     take(tree.server, "preload", preload=tree.server["preload"])
+    take(tree.server, "look_after", look_after_s=_look_after_s(tree, values.get("binds", ())))
     for name in ("head", "idle", "send", "drain"):
         take(tree.timeouts, name, **{f"{name}_timeout_s": tree.timeouts[name]})
     take(tree.limits, "head_size", limits=_limits(tree.limits, trouble))
@@ -59,6 +60,14 @@ def build(tree: Tree, trouble: Trouble) -> Config:
     sites = tuple(_site(site, trouble) for site in tree.sites)
     _check_hosts(tree.sites, trouble)
     return Config(**{**values, "sites": sites, "places": _places(tree)})
+
+
+def _look_after_s(tree: Tree, binds: tuple[Address, ...]) -> float:
+    """As it was said; at once for who serves their own files to themselves, as web developers do."""
+    at_home = tree.source is None and all(bind.loopback for bind in binds)
+    if at_home and "look_after" not in tree.server.given:
+        return 0.0
+    return float(tree.server["look_after"])
 
 
 def _places(tree: Tree) -> dict[str, str]:

@@ -85,6 +85,10 @@ _SERVER = (
         "By io_uring, by epoll, or as the kernel allows."),
     Key("max_connections", k.WHOLE, 4096, "Of the whole server.",
         "Up to 1048576. Those beyond take the place of idle ones; see limits.when_full."),
+    Key("look_after", k.DURATION, "20ms", "Look at a file again when the last look is older than this.",
+        "The next request looks, so a change is seen so soon. 0s looks for every request; without a configuration file"
+        " that is the default on loopback. Up to 60s. Files on a network (NFS, SMB, FUSE) are looked at in the"
+        " background: there a change is seen within a second."),
     Key("preload", k.BOOL, False, "Judge the whole site at start, before anybody asks.",
         "For browsers, by the hosts of each site, and for what the cache has room for; again after a reload. Real"
         " requests go first."),

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from ..errors import ConfigError
 from ..records import dataclass
-from .settings import BACKENDS, COLORS, LOG_LEVELS, WORKERS_MAX, parse_workers
+from .processors import WORKERS_MAX, parse_workers
+from .settings import BACKENDS, COLORS, LOG_LEVELS
 from .words import parse_duration, parse_rate, parse_size
 
 Schema = Mapping[str, object]

@@ -1,8 +1,7 @@
 """What the operator asked for, checked once and then never changed.
 
 A Config holds numbers and addresses, no text that still has to be understood: the functions here turn the words of a
-command line into them, and refuse in one sentence that names the remedy. All are pure but `workers_auto`, which asks
-the machine for its processors.
+command line into them, and refuse in one sentence that names the remedy. All are pure.
 
 Units stand in the names. `binds` come in the order in which they were asked for.
 """
@@ -12,12 +11,13 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from ..errors import ConfigError
 from .bounds import ClientLimits, Proxies
+from .processors import WORKERS_MAX, workers_auto
 
 if TYPE_CHECKING:
     from .sites import SiteConfig
@@ -33,12 +33,12 @@ COLORS: Final[tuple[Color, ...]] = get_args(Color)
 HOST: Final = "127.0.0.1"  # nobody else's business until the operator says so
 PORT: Final = 8000
 ADMIN_PORT: Final = 8001
-WORKERS_MAX: Final = 1024
 BINDS_MAX: Final = 8  # half of what an engine can have, so that a reload can change them all
 CONNECTIONS_MAX: Final = 1 << 20  # csrc/limits.h: TUX_SLOTS_MAX
 TIMEOUT_S_MIN, TIMEOUT_S_MAX = 0.001, 86400.0  # the engine counts milliseconds, in 32 bits
 
 UNIX_BYTES_MAX: Final = 107
+LOOK_S_MAX: Final = 60.0
 _FD_NAME = re.compile(r"[!-9;-~]{1,255}")  # sd_listen_fds_with_names(3)
 _HOST_NAME = re.compile(r"(?!-)[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\.?")
 
@@ -63,6 +63,11 @@ class Address:
     def wildcard(self) -> bool:
         """It means every address of the machine."""
         return self.host in ("0.0.0.0", "::", "::ffff:0.0.0.0")
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach it, by TCP."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     def __str__(self) -> str:
         return f"proxy:{self.place}" if self.proxy else self.place
@@ -94,10 +99,11 @@ class Config:
 
     sites: tuple[SiteConfig, ...] = field(default_factory=lambda: (_here(),))
     binds: tuple[Address, ...] = (Address(),)
-    workers: int = field(default_factory=lambda: workers_auto())
+    workers: int = field(default_factory=workers_auto)
     backend: Backend = "auto"
     max_connections: int = 4096  # of the whole server
     preload: bool = False  # the whole site is judged at start
+    look_after_s: float = 0.02  # what was looked at longer ago is looked at again before it is used
     head_timeout_s: float = 10.0  # from the first byte of a head to its end
     idle_timeout_s: float = 75.0  # between two requests
     send_timeout_s: float = 30.0  # without a byte taken by the peer
@@ -145,6 +151,8 @@ class Config:
         for name in ("head", "idle", "send", "drain"):
             if not TIMEOUT_S_MIN <= getattr(self, f"{name}_timeout_s") <= TIMEOUT_S_MAX:
                 raise ConfigError(f"the {name} timeout cannot be: give a millisecond to a day")
+        if not 0 <= self.look_after_s <= LOOK_S_MAX:
+            raise ConfigError(f"looking after {self.look_after_s:g} s cannot be: give 0s to {LOOK_S_MAX:g}s")
         if self.backend not in BACKENDS:
             raise ConfigError(f"there is no back-end {self.backend!r}: choose from {', '.join(BACKENDS)}")
         if self.log_level not in LOG_LEVELS:
@@ -244,53 +252,3 @@ def parse_port(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
     raise ConfigError(f"{text!r} is no port: give a number from 0 (any free one) to 65535")
-
-
-# Processors.
-
-
-def parse_workers(text: str) -> int:
-    """A number, or auto."""
-    if text == "auto":
-        return workers_auto()
-    if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= WORKERS_MAX:
-        return int(text)
-    raise ConfigError(f"{text!r} is no number of engines: give 1 to {WORKERS_MAX}, or auto for one a processor")
-
-
-def workers_auto() -> int:
-    """As many engines as there are processors for this process, at least one.
-
-    The affinity says which processors it may use, the control group how much of them. A fraction is rounded down: the
-    judge lives on it, and engines beyond the quota would only be stopped in the middle of their turn.
-    """
-    quotas = (quota_cpus(_content(f"/sys/fs/cgroup{group}/cpu.max")) for group in _groups())
-    return max(1, min([len(os.sched_getaffinity(0)), *(cpus for cpus in quotas if cpus is not None)]))
-
-
-def quota_cpus(cpu_max: str) -> int | None:
-    """Whole processors that a cpu.max of control groups v2 grants ("QUOTA PERIOD"); None when it sets no limit."""
-    words = cpu_max.split()
-    if len(words) != 2 or not (words[0].isdecimal() and words[1].isdecimal() and int(words[1])):
-        return None
-    return int(words[0]) // int(words[1])
-
-
-def _groups() -> Iterator[str]:
-    """The control group of this process and all above it; "" is the topmost we see."""
-    yield ""
-    for line in _content("/proc/self/cgroup").splitlines():
-        if line.startswith("0::/") and "/.." not in line:
-            path = line[len("0::") :].rstrip("/")
-            while path:
-                yield path
-                path = path.rpartition("/")[0]
-
-
-def _content(path: str) -> str:
-    """The first page of a small file; nothing when it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(4096)
-    except OSError:
-        return ""

@@ -1,0 +1,131 @@
+/* freshness.c: a response is believed for as long as the configuration says (look_ms), counted from when its names were
+ * looked at, and then looked up again before it is used.
+ *
+ * openat2(2) with RESOLVE_CACHED never waits for a disk, and what it has found is in memory; what is not costs a worker
+ * and the request waits. One look at a name takes 1.5 µs, so a hot file pays for fifty of them a second at 20 ms.
+ *
+ * Where a look may have to ask a network (witness.h) it is as before: a worker looks behind the scenes, and a second at
+ * most passes until a change is seen. */
+#include "freshness.h"
+
+#include <sys/sysmacros.h>
+
+#include "rules.h"
+#include "serve.h"
+
+/* --- where its names are ------------------------------------------------------------------------------------------ */
+
+static enum tux_place_kind place_of(struct tux_engine *e, u64 dev)
+{
+    if (major(dev) != 0) return TUX_PLACE_DISK; /* a block device: the common case, and never a network */
+    for (unsigned i = 0; i < TUX_DEVICES_MAX; i++)
+        if (e->places[i].dev == dev && e->stage.now_ms < e->places[i].until_ms)
+            return (enum tux_place_kind)e->places[i].kind;
+    return TUX_PLACE_UNKNOWN;
+}
+
+static void remember_place(struct tux_engine *e, u64 dev, u8 kind)
+{
+    unsigned i = 0;
+    while (i < TUX_DEVICES_MAX && e->places[i].dev != dev) i++;
+    if (i == TUX_DEVICES_MAX) i = e->next_place++ % TUX_DEVICES_MAX;
+    e->places[i] = (struct tux_known_place){.dev = dev, .until_ms = e->stage.now_ms + TUX_DEVICE_MS, .kind = kind};
+}
+
+static enum tux_place_kind place_of_response(struct tux_engine *e, struct tux_response *r)
+{
+    if (r->far) return TUX_PLACE_FAR; /* the judge knows */
+    if (r->place == TUX_PLACE_UNKNOWN && r->one_device && !r->checking) r->place = (u8)place_of(e, r->dev);
+    return (enum tux_place_kind)r->place;
+}
+
+/* --- a worker's look ---------------------------------------------------------------------------------------------- */
+
+static void begin_check(struct tux_engine *e, struct tux_response *r)
+{
+    if (r->checking) return;
+    r->checking = true;
+    r->check_began_ms = e->stage.now_ms;
+    r->refs++;
+    tux_rules_check_begins(e, r);
+    tux_metric_add(&e->metrics.checks, 1);
+    tux_cachemiss_post_light(e->pool, &r->job);
+}
+
+/* False: there is no memory to wait with. */
+static bool wait_for_check(struct tux_engine *e, struct tux_run *run, struct tux_response *r)
+{
+    if (tux_conn_pin_head(tux_conn_of(e, run)) != 0) return false;
+    run->wait = TUX_WAIT_FRESH;
+    struct tux_run_list waiters = {r->waiters, r->waiters_last};
+    tux_list_add(e, &waiters, run);
+    r->waiters = waiters.first;
+    r->waiters_last = waiters.last;
+    return true;
+}
+
+void tux_serve_checked(struct tux_engine *e, struct tux_response *r)
+{
+    r->checking = false;
+    tux_rules_check_ends(e, r);
+    r->checked_ms = r->check_began_ms;
+    r->place = r->found_place;
+    if (r->one_device) remember_place(e, r->dev, r->place);
+    if (!r->unchanged && !r->dead) {
+        r->dead = true; /* whoever finds it next takes it out */
+        tux_metric_add(&e->metrics.stale, 1);
+    }
+    struct tux_run_list waiters = {r->waiters, r->waiters_last};
+    r->waiters = r->waiters_last = TUX_NONE32;
+    for (struct tux_run *run; (run = tux_list_take(e, &waiters)) != NULL;) tux_wake(e, run);
+    tux_response_drop(r, &e->metrics);
+}
+
+/* --- may it be used? ---------------------------------------------------------------------------------------------- */
+
+static enum tux_fresh dead(struct tux_engine *e, struct tux_response *r)
+{
+    r->dead = true;
+    tux_metric_add(&e->metrics.stale, 1);
+    return TUX_FRESH_DEAD;
+}
+
+bool tux_freshness_current(struct tux_engine *e, struct tux_response *r)
+{
+    if (tux_response_file_holds(r)) return true;
+    (void)dead(e, r);
+    return false;
+}
+
+/* Behind the scenes from half a second of age on; from nearly a second on nobody is answered before it is done. */
+static enum tux_fresh ask_network(struct tux_engine *e, struct tux_run *run, struct tux_response *r, u64 age_ms)
+{
+    if (age_ms >= TUX_FRESH_MS) begin_check(e, r);
+    if (age_ms >= TUX_STALE_MS && wait_for_check(e, run, r)) return TUX_FRESH_WAIT;
+    return tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;
+}
+
+static enum tux_fresh look(struct tux_engine *e, struct tux_run *run, struct tux_response *r, u64 age_ms)
+{
+    const struct tux_conn *conn = tux_conn_of(e, run);
+    enum tux_place_kind place = place_of_response(e, r);
+    bool waited = run->woken == TUX_WAIT_FRESH && r->checked_ms >= conn->began_ms; /* it was looked at for this one */
+    if (place == TUX_PLACE_FAR) return ask_network(e, run, r, age_ms);
+    if (waited) return tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;
+    enum tux_sight sight = place == TUX_PLACE_UNKNOWN ? TUX_UNSEEN : tux_response_look(r, place == TUX_PLACE_MEMORY);
+    if (sight != TUX_UNSEEN) tux_metric_add(&e->metrics.looks, 1);
+    if (sight == TUX_OTHER) return dead(e, r);
+    if (sight == TUX_SAME) {
+        r->checked_ms = e->stage.now_ms;
+        return r->file_is_watched || tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;
+    }
+    begin_check(e, r);
+    return wait_for_check(e, run, r) ? TUX_FRESH_WAIT : dead(e, r);
+}
+
+enum tux_fresh tux_freshness(struct tux_engine *e, struct tux_run *run, struct tux_response *r)
+{
+    u64 age_ms = e->stage.now_ms - r->checked_ms;
+    if (__builtin_expect(age_ms >= e->options.look_ms && r->witness_count > 0, 0)) return look(e, run, r, age_ms);
+    return tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;
+}

@@ -1,0 +1,15 @@
+/* floor 5 · freshness.h: may a kept response still be used? Its names are looked up again as part of the request, by
+ * the engine itself where nothing can block, else by a worker. */
+#ifndef TUX_FRESHNESS_H
+#define TUX_FRESHNESS_H
+
+#include "engine.h"
+
+/* USE: it holds. DEAD: it does not, and is taken out. WAIT: the run is parked until a worker has looked. */
+enum tux_fresh { TUX_FRESH_USE, TUX_FRESH_DEAD, TUX_FRESH_WAIT };
+
+enum tux_fresh tux_freshness(struct tux_engine *e, struct tux_run *run, struct tux_response *r);
+/* Just before it is used, behind a copy of the file's bytes: is the open file still the version of the head? */
+bool tux_freshness_current(struct tux_engine *e, struct tux_response *r);
+
+#endif

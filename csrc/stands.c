@@ -1,0 +1,103 @@
+/* stands.c: is the open file still what the head has promised?
+ *
+ * Before an answer begins that is a question of size and time. Once it has begun, the client has been told a length,
+ * and a file that only became longer, or was touched, still has those bytes:
+ *
+ *   shorter                                   no
+ *   as it was, or linked, renamed, removed    yes
+ *   touched, and not written to               yes: inotify(7) tells of the one and not of the other
+ *   written through a mapping                 no: the times change and no event comes
+ *   written to, and its date restored         no
+ *   written to, longer or of the same size    if the samples of its bytes are the same
+ *   no watch and no samples                   if it became longer; who touches it ends the download
+ */
+#include "response.h"
+
+#include <sched.h>
+
+#define EVENT_LOOKS 4
+
+/* Not by ctime: that changes too when the name is taken away, as every deploy by rename does. */
+bool tux_response_file_holds(const struct tux_response *r)
+{
+    struct stat st;
+    if (r->file < 0) return true;
+    return tux_file_look(r->file, &st) == 0 && (u64)st.st_size == r->file_size &&
+           tux_version_of(&st).mtime_ns == r->version.mtime_ns;
+}
+
+/* Has an event come? It does so just behind the change of the times, so those who write get a moment to finish. */
+static bool has_event(struct tux_response *r)
+{
+    for (int i = 0; i < EVENT_LOOKS; i++) {
+        tux_watches_read(r->watches);
+        if (r->watch->written != r->written || r->watch->touched != r->touched) return true;
+        (void)sched_yield();
+    }
+    return false;
+}
+
+/* The times or the size have changed, but it is not shorter. */
+static bool still_good(struct tux_response *r, const struct tux_version *now, u64 size)
+{
+    bool grown = size > r->file_size, as_promised = now->mtime_ns == r->version.mtime_ns && !grown;
+    bool sampled = r->samples && r->samples->taken > 0;
+    bool same = sampled && tux_samples_hold(r->samples, r->file, grown ? TUX_SAMPLES_GROWN : TUX_SAMPLES_MAX);
+    if (sampled && !same) return false;
+    if (grown) return true;
+    if (as_promised) return !r->watch || (tux_watches_read(r->watches), r->watch->written == r->written);
+    if (!r->watch || r->watch->wd < 0) return false;
+    return has_event(r) && (sampled || r->watch->written == r->written);
+}
+
+/* A write sets the times first and its bytes then, one after the other, so what stands just after a change is asked
+ * again until no write(2) can still be at it. */
+bool tux_response_file_stands(struct tux_response *r, i64 wall_ns, bool last)
+{
+    struct stat st;
+    if (r->file < 0) return true;
+    if (tux_file_look(r->file, &st) < 0 || (u64)st.st_size < r->file_size) return false;
+    struct tux_version now = tux_version_of(&st);
+    bool known = now.mtime_ns == r->stands.mtime_ns && now.ctime_ns == r->stands.ctime_ns;
+    bool settled = wall_ns - now.ctime_ns > TUX_WRITE_NS;
+    if (known && (u64)st.st_size == r->stands_size && (settled || !last)) return true;
+    if (!still_good(r, &now, (u64)st.st_size)) return false;
+    if (!settled) return true;
+    r->stands = now;
+    r->stands_size = (u64)st.st_size;
+    if (r->watch) {
+        tux_watches_read(r->watches);
+        r->written = r->watch->written;
+        r->touched = r->watch->touched;
+    }
+    return true;
+}
+
+/* Both are of the promised version only if it is there behind them, too. */
+void tux_response_file_watch(struct tux_response *r, struct tux_watches *watches)
+{
+    if (r->file < 0 || r->far || (r->samples && r->samples->taken == r->samples->count)) return;
+    if (!r->watches && r->file_size >= TUX_WATCHED_BYTES) {
+        r->watches = watches;
+        r->watch = tux_watch_begin(watches, r->file);
+        tux_watches_read(watches);
+        if (r->watch) {
+            r->written = r->watch->written;
+            r->touched = r->watch->touched;
+        }
+        if (r->watch && !tux_response_file_holds(r)) {
+            tux_watch_end(watches, r->watch);
+            r->watch = NULL;
+        }
+    }
+    if (!r->samples) r->samples = tux_samples_open(r->file_size, (u64)(uintptr_t)r ^ (u64)r->version.mtime_ns);
+    if (!r->samples) return;
+    u32 count = tux_samples_read(r->samples, r->file);
+    if (tux_response_file_holds(r)) r->samples->taken += count;
+}
+
+bool tux_response_file_is_young(const struct tux_response *r, i64 wall_ns)
+{
+    i64 age_ns = wall_ns - r->version.mtime_ns; /* below none: a date of the future says nothing */
+    return r->file >= 0 && age_ns < TUX_YOUNG_NS && age_ns > -TUX_YOUNG_NS;
+}
