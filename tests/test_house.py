@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("config.*", "engine", "accesslog", "transaction"),
     (
         *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
-        *("outcome", "refused", "startlines", "syslets", "syslets.*"),
+        *("outcome", "outlet", "refused", "startlines", "syslets", "syslets.*"),
     ),
     ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines", "presence"),
     ("answering", "handover", "reload", "inside", "preload", "service", "lookedinto", "server"),

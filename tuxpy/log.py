@@ -13,6 +13,8 @@ import sys
 import traceback
 from typing import Final, TextIO
 
+from .outlet import Outlet
+
 _COLORS: Final = {
     logging.DEBUG: "2",  # faint
     logging.INFO: "32",  # green
@@ -38,9 +40,17 @@ def colors_at(choice: str, terminal: bool) -> bool:
 
 def set_up(level: str, color: bool) -> None:
     """Send every record from `level` up to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    try:
+        fd = sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):  # it is no file
+        fd = -1
+    same = [one for one in logging.getLogger().handlers if isinstance(one, Outlet) and one.fd == fd]
+    handler: logging.Handler = same[0] if same else Outlet(fd) if fd >= 0 else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Line(color))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    if same:  # after a reload: the lines that wait stay in their order
+        logging.getLogger().setLevel(level.upper())
+    else:
+        logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.raiseExceptions = False  # a standard error that is gone must not stop a server
 
 
