@@ -31,3 +31,10 @@ class EngineError(TuxError):
     def __init__(self, message: str, errno: int = 0) -> None:
         super().__init__(f"{message}: {os.strerror(errno)} (errno {errno})" if errno else message)
         self.errno = errno
+
+
+def one_line(said: str) -> str:
+    """Control characters as escapes."""
+    if said.isprintable():
+        return said
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in said)

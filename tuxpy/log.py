@@ -13,6 +13,7 @@ import sys
 import traceback
 from typing import Final, TextIO
 
+from .errors import one_line
 from .outlet import Outlet
 
 _COLORS: Final = {
@@ -79,10 +80,3 @@ def failure(error: BaseException | None) -> str:
         parts.append(f"{type(error).__name__}: {error} ({where})")
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "; caused by ".join(parts)
-
-
-def one_line(said: str) -> str:
-    """Control characters as escapes."""
-    if said.isprintable():
-        return said
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in said)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from . import __version__
 from .config.interfaces import local_addresses
 from .config.settings import Address
-from .log import one_line
+from .errors import one_line
 
 if TYPE_CHECKING:
     from .listen import Listener

@@ -31,6 +31,7 @@ from .options import (
     directories,
     files,
     loaded,
+    not_said,
     server_options,
 )
 from .telling import drop_unwritable, fail, say, tell, warn
@@ -134,7 +135,8 @@ def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> in
     warn(found.doubts(rules_files=False) if found.config.log_level != "error" else ())
     from .serving import serve  # it brings the engine along
 
-    return serve(found.config, config is not None, lambda: loaded(ctx, config, machine=False), say)
+    shows = config is None and not_said(ctx, "access_log")
+    return serve(found.config, config is not None, lambda: loaded(ctx, config, machine=False), say, shows)
 
 
 @cli.command(

@@ -179,6 +179,11 @@ class _Lines(click.types.StringParamType):
 # What was asked for.
 
 
+def not_said(ctx: click.Context, name: str) -> bool:
+    """Whether neither an option nor a variable says this."""
+    return ctx.get_parameter_source(name) in (None, ParameterSource.DEFAULT)
+
+
 def loaded(ctx: click.Context, config: str | None, machine: bool = True) -> Loaded:
     """The configuration that the file, the environment and the command line make together.
 

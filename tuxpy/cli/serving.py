@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from .. import log, privileges, startlines
 from ..config.loading import Loaded
-from ..config.settings import Config
+from ..config.settings import Config, LogConfig
 from ..inherit import Inherited
 from ..notify import Notifier
 from ..server import Server
@@ -19,19 +20,25 @@ from ..server import Server
 _log = logging.getLogger("tuxpy")
 
 
-def serve(config: Config, has_file: bool, load: Callable[[], Loaded], say: Callable[[str, bool], None]) -> int:
+def serve(
+    config: Config, has_file: bool, load: Callable[[], Loaded], say: Callable[[str, bool], None],
+    shows: bool = False,
+) -> int:
     """Until it is told to stop; the exit code.
 
     load  the configuration as it is at that time, with what is doubtful about it
     say   lines for whoever has started it, and whether they are coloured
+    shows whether requests are to be seen on standard output, should it be a terminal
     """
+    shown = LogConfig("-") if shows and sys.stdout.isatty() else None
+    config = replace(config, access_log=config.access_log or shown)
     colored = _set_up_log(config)
     privileges.gain_no_more()
     with suppress(OSError):  # also as a successor, which the interpreter's own name would be given
         Path("/proc/self/comm").write_bytes(b"tuxpy")
     # When a terminal goes it says SIGHUP, too; who has given no file there means that as the end.
     at_a_terminal = sys.stdin is not None and sys.stdin.isatty()
-    reload = (lambda: _reloaded(load())) if has_file or not at_a_terminal else None
+    reload = (lambda: _reloaded(load(), shown)) if has_file or not at_a_terminal else None
     server = Server(config, reload, Inherited.take(os.environ), Notifier(os.environ))
     server.reloaded = _set_up_log
     if config.preload and sys.stderr.isatty():
@@ -46,11 +53,11 @@ def serve(config: Config, has_file: bool, load: Callable[[], Loaded], say: Calla
         return server.loop()
 
 
-def _reloaded(found: Loaded) -> Config:
+def _reloaded(found: Loaded, shown: LogConfig | None) -> Config:
     """What a reload puts in force; its doubts are told in the log."""
     for doubt in found.doubts(rules_files=False):
         _log.warning("%s", doubt)
-    return found.config
+    return replace(found.config, access_log=found.config.access_log or shown)
 
 
 def _set_up_log(config: Config) -> bool:

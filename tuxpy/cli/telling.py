@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ..config.problems import Problem
+from ..errors import one_line
 
 
 def drop_unwritable() -> None:
@@ -27,7 +28,7 @@ def say(lines: str, colored: bool = False) -> None:
 
 
 def fail(sentence: str, status: int) -> int:
-    say(f"tuxpy: {' '.join(sentence.split())}")
+    say(f"tuxpy: {one_line(' '.join(sentence.split()))}")
     return status
 
 
@@ -45,5 +46,5 @@ def warn(doubts: Sequence[Problem]) -> None:
 
 
 def _line(problem: Problem) -> str:
-    said = " ".join(str(problem).split())
+    said = one_line(" ".join(str(problem).split()))
     return said if problem.line else f"tuxpy: {said}"

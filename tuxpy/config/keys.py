@@ -133,14 +133,12 @@ _LOG = (
         "Above info, the line at the start is left out too."),
     Key("color", k.COLOR, "auto", "When there are colours.", "auto is on a terminal, unless NO_COLOR is set."),
     Key("access", k.TEXT, "off", "A line for every request, into this file; - is standard output.",
-        "off is none. It is opened before rights are given up, and again when it was rotated and by SIGUSR1. Lines are"
-        " written within a second, within 50 ms to a terminal or a pipe."),
+        "off is none. It is opened again when it was rotated, and by SIGUSR1. Lines are written within a second."),
     Key("access_format", k.TEXT, "auto", "What a line of it says.",
         "common, combined, json, terminal, or a template such as '{client} {status} {field:user-agent}'; auto is"
         " terminal on a terminal, else combined. Of a value 4 KiB are written at most, and a mark."),
     Key("access_when_full", k.choice("drop", "wait"), "drop", "When it cannot be written fast enough.",
-        "drop loses lines and counts them. wait keeps requests waiting until there is room, and signals never; a write"
-        " that fails, as on a full disk, loses its lines all the same."),
+        "drop loses lines, counted; wait keeps requests waiting. A write that fails (a full disk) always loses some."),
 )
 
 _ADMIN = (
