@@ -19,12 +19,13 @@ from .http import httpdate
 from .http.target import Target, read_target
 from .inline import opener
 from .judge import judge_head
-from .model import Answer, Decision, NotModified, Request, Serve, Witness, text
+from .model import Answer, Decision, FileFact, NotModified, Request, Serve, Witness, text
 from .records import dataclass
 from .rules.fields import FieldRule
+from .rules.hidden import hidden_by
 from .site.lasting import rules_for
 from .site.respond import announces_body
-from .site.site import Site
+from .site.site import Site, release
 from .site.sites import Sites
 
 _URL = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
@@ -103,7 +104,22 @@ def tell(sites: Sites | Site, head: bytes, now: float, client: int = 0) -> Story
     site = None if request is None else sites.find(request)
     if request is None or not isinstance(site, Site):
         return Story(head, request, None, decision, answer, answer.why, ())
-    return Story(head, request, site.root, decision, answer, answer.why, tuple(_rules(request, decision, site)))
+    reasons = (*answer.why, *_would_be_found(request, decision, site))
+    return Story(head, request, site.root, decision, answer, reasons, tuple(_rules(request, decision, site)))
+
+
+def _would_be_found(request: Request, decision: Decision, site: Site) -> Iterator[str]:
+    """What the policy says no to, and another one would not."""
+    target = read_target(request.target)
+    if decision.status != 404 or not isinstance(target, Target):
+        return
+    if any("symbolic link" in reason for reason in decision.why) and site.policy.links != "all":
+        yield "with symlinks = \"all\" (--symlinks all) that link would be followed"
+    if not site.policy.clean and not target.directory and not hidden_by(target.segments, site.policy.hidden):
+        page = site.open(target.path + b".html")
+        if isinstance(page, FileFact):
+            release(page)
+            yield f"{text(target.path)}.html is there: clean_urls (--clean-urls) would find it"
 
 
 def _rules(request: Request, decision: Decision, site: Site) -> Iterator[tuple[str, str]]:

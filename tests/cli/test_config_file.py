@@ -148,6 +148,14 @@ def test_the_policy(text: str, changed: dict[str, Any]) -> None:
     assert policy_of(text) == Policy(**changed)
 
 
+def test_the_type_that_an_extension_has_anyway_is_said_without_charset() -> None:
+    """So the page's own <meta charset> counts."""
+    types = policy_of('types = { html = "text/html", htm = "text/html; charset=koi8-r", md = "text/plain" }').types
+    assert {extension: kind.value for extension, kind in types.items()} == {
+        b"html": b"text/html", b"htm": b"text/html; charset=koi8-r", b"md": b"text/plain; charset=utf-8"
+    }  # fmt: skip
+
+
 def test_types_say_their_charset_when_nothing_else_is_written() -> None:
     types = policy_of('types = { md = "text/plain", ".GLB" = "model/x", txt = "text/plain; charset=latin1" }').types
     assert {extension: kind.value for extension, kind in types.items()} == {

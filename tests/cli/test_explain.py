@@ -222,3 +222,11 @@ def test_the_verb_writes_json_and_asks_from_an_address(run: Run, www: Path) -> N
     nowhere = run("explain", "/", "--root", str(www), "--from", "somewhere")
     assert (nowhere.status, nowhere.out) == (2, "")
     assert "'somewhere' is no address: give one, as in 192.0.2.1 or 2001:db8::1" in nowhere.err
+
+
+def test_it_says_what_another_policy_would_find(site: Site, www: Path) -> None:
+    (www / "about-us.html").write_text("x")
+    (www / "away").symlink_to("/etc/hostname")
+    assert any("clean_urls" in line for line in story(site, "/about-us")["Reasons"])
+    assert any("symlinks" in line for line in story(site, "/away")["Reasons"])
+    assert not any("clean_urls" in line or "symlinks" in line for line in story(site, "/nothing")["Reasons"])

@@ -276,3 +276,9 @@ def test_8_4_a_coding_is_told_of_files_and_is_no_field_of_other_answers() -> Non
     assert declared_coding(rules, b"/build/a.br") == b"br"
     assert declared_coding(rules, b"/a.gz") is None
     assert after(*rules, path=b"/build/a.gz", status=404) == []
+
+
+def test_a_value_that_the_request_makes_too_long_is_left_out() -> None:
+    mine = rule({"X-A": ":splat" * 1000}, "/a/*")
+    assert after(mine, path=b"/a/b") == [(b"X-A", b"b" * 1000)]
+    assert after(mine, path=b"/a/" + b"b" * 100) == []

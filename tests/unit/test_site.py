@@ -13,6 +13,8 @@ import pytest
 
 from tuxpy.errors import ConfigError
 from tuxpy.model import FileFact
+from tuxpy.rules.policy import Policy
+from tuxpy.site.opening import open_anywhere
 from tuxpy.site.site import (
     Absent,
     Denied,
@@ -301,3 +303,11 @@ def test_a_file_that_changes_while_it_is_read_is_given_up(small: Path, monkeypat
         assert isinstance(file, FileFact)
         with pytest.raises(FileChanged):
             read_slices(file, [(0, file.size)])
+
+
+def test_files_of_the_kernel_are_refused_in_so_many_words(tmp_path: Path) -> None:
+    """Their sizes are not those of what is in them, so no Content-Length would be right (RFC 9110 8.6)."""
+    (tmp_path / "version").symlink_to("/proc/version")
+    with Site(str(tmp_path), open_anywhere, Policy(links="all")) as site:
+        found = site.open(b"version")
+    assert isinstance(found, Denied) and "kernel" in found.why

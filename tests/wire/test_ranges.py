@@ -8,7 +8,8 @@ import re
 import pytest
 from support.client import Response, get
 from support.fixtures import Ask, Connect
-from support.running import Running
+from support.poll import until
+from support.running import Running, taken
 from support.webroot import CONTENT
 
 FILES = ("in-memory.bin", "from-file.bin", "large.bin")
@@ -138,3 +139,15 @@ def test_9110_14_random_ranges_piece_the_file_together(server: Running, connect:
         answer = client.ask(_range(name, f"bytes={first}-{last}"))
         assert answer.status == 206
         assert answer.body == content[first : last + 1]
+
+
+def test_several_long_ranges_hold_no_file_open(server: Running, connect: Connect) -> None:
+    """RFC 9110 14.2: any of them may be asked for, so a flood of them must not keep a descriptor each."""
+    content = CONTENT["large.bin"]
+    with connect(server) as client:
+        client.ask(_range("large.bin", "bytes=0-9"))
+        before = taken()
+        for first in range(5):
+            answer = client.ask(_range("large.bin", f"bytes={first}-70000, 80000-"))
+            assert answer.status == 206 and content[80000:] in answer.body
+        assert until(lambda: len(taken()) <= len(before))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from ..errors import ConfigError
-from ..http.mediatypes import MediaType, value_of
+from ..http.mediatypes import MediaType, media_type, value_of
 from ..rules.circles import circle
 from ..rules.cors import CorsRule
 from ..rules.defaults import SECURITY_RULE
@@ -121,8 +121,11 @@ def _types(site: Section, trouble: Trouble) -> MappingProxyType[bytes, MediaType
                 raise ConfigError(f"{name!r} is no media type: give two names with a slash, as in text/plain")
             if not name.isascii() or "/" in extension or "." in extension.removeprefix("."):
                 raise ConfigError(f"{extension!r} is no extension: give what stands behind the last dot of a name")
-            value = name.encode() if ";" in name else value_of(name)
-            types[os.fsencode(extension.removeprefix(".").lower())] = MediaType(value, "the configuration says so")
+            key = os.fsencode(extension.removeprefix(".").lower())
+            # To say what the type is anyway means to say it without charset: the page's own <meta charset> counts then.
+            same = media_type(b"a." + key).value == value_of(name)
+            value = name.encode() if ";" in name or same else value_of(name)
+            types[key] = MediaType(value, "the configuration says so")
     return MappingProxyType(types)
 
 

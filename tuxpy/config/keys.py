@@ -183,7 +183,7 @@ _SITE = (
         " dot but those that hold secrets."),
     Key("types", k.TYPES, {}, "Media types by extension.",
         'Before our own table; the extension without its dot, "" for names that have none. Text says charset=utf-8 if'
-        " nothing else is written."),
+        " nothing else is written; the type that an extension has anyway is sent as written, without one."),
     Key("compress", k.BOOL, True, "Compress what shrinks, or send the file that lies beside it.",
         "gzip always, brotli and zstd where their libraries are installed; .br, .zst and .gz files beside a file."),
     Key("compress_max", k.SIZE, "32MiB", "The largest file that is compressed here.",

@@ -171,6 +171,8 @@ def merged(own: tuple[Field, ...], rules: Iterable[FieldRule], path: bytes, stat
                 continue
             if values and b":" in line[1]:
                 line = line[0], fill(line[1], values, _plain)
+                if len(line[1]) > VALUE_BYTES_MAX:  # the request may be in it several times
+                    continue
             if appended or key in _COMBINED or (rule.joins and key in joined):
                 _add(lines, key, line)
             else:

@@ -24,7 +24,8 @@ from ..model import Decision, Field, FileFact, NoContent, NotModified, Redirect,
 from ..rules import cors
 from ..rules.fields import for_not_modified, merged
 from .locate import locate, page_fields
-from .site import ASKED_HEADERS, ASKED_METHOD, Site, release
+from .significant import ASKED_HEADERS, ASKED_METHOD
+from .site import Site, release
 from .trail import Trail
 
 SERVED_METHODS = (b"GET", b"HEAD", b"OPTIONS")

@@ -131,6 +131,8 @@ def _serve(serve: Serve, request: Request | None, now: float, head_only: bool) -
         if _is_unsettled(serve, parts is not None, now):
             serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
         if parts is None:
+            if len(serve.parts) > 1:
+                serve = replace(serve, cacheable=False, why=(*serve.why, _SEVERAL))
             answer = _finish(serve, course, int(now), own, wanted, serve.file)
             moved = True
             return answer
@@ -176,6 +178,8 @@ def _behind(head: bytes, opening: bytes) -> int:
 
 
 _ANY_RANGE = "the engine answers every other single range of this file by itself"
+# Each that is kept would hold the file open once more.
+_SEVERAL = "several ranges are hardly ever asked for twice, so the answer is not kept"
 _UNSETTLED = "the file was written just now, so its copy is not kept"
 
 

@@ -23,13 +23,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, SIGNIFICANT, FileFact, Request, Witness
+from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, FileFact, Request, Witness
 from ..records import dataclass
 from ..rules.policy import Links, Policy
 from .errands import Elsewhere, Errands, Kind
-from .opening import PATH_BYTES_MAX, OpenBeneath, walk_beneath
+from .opening import KERNELS, PATH_BYTES_MAX, OpenBeneath, walk_beneath
 from .root import FileChanged, Glance, Root
 from .rulebook import Read, Rulebook
+from .significant import significant_for
 
 if TYPE_CHECKING:
     from ..rules.password_file import PasswordFile
@@ -80,19 +81,6 @@ _OUTCOMES: dict[int, Absent | Denied] = {
     errno.EACCES: Denied("this process has no right to read it"),
     errno.EPERM: Denied("this process has no right to read it"),
 }
-
-
-ASKED_METHOD, ASKED_HEADERS = b"access-control-request-method", b"access-control-request-headers"
-
-
-def significant_for(policy: Policy) -> tuple[bytes, ...]:
-    """The fields on which a decision may depend: the engine's key holds them, and nothing else reaches the judge."""
-    names = SIGNIFICANT
-    if policy.listing:
-        names += (b"accept",)  # a listing comes as a page and as JSON
-    if policy.cors:
-        names += (ASKED_METHOD, ASKED_HEADERS)
-    return names
 
 
 class Site:
@@ -223,6 +211,9 @@ class Site:
         finally:
             if not keep:
                 os.close(fd)
+        if keep and file.dev in KERNELS:
+            release(file)
+            return Denied("it is a file of the kernel, of which no size is known")
         if keep:
             return file
         if stat.S_ISDIR(file.mode):

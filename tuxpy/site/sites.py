@@ -26,7 +26,8 @@ from .errands import Errands
 from .looking import Looked
 from .opening import OpenBeneath
 from .root import FileChanged
-from .site import Seen, Site, significant_for
+from .significant import significant_for
+from .site import Seen, Site
 
 log = logging.getLogger("tuxpy")
 
