@@ -79,9 +79,14 @@ $(OUT)/engine.a: $(OBJECTS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+# Functions that a program puts in the place of the C library's, by the linker.
+comma := ,
+WRAPPED := malloc calloc realloc mmap eventfd pthread_create epoll_wait syscall
+WRAP_test_memory := $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
+
 $(OUT)/bin/%: tests/c/%.c $(OUT)/engine.a $(HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(FLAGS) -iquotecsrc $< $(OUT)/engine.a -o $@
+	@$(CC) $(FLAGS) -iquotecsrc $< $(OUT)/engine.a $(WRAP_$*) -o $@
 
 # With many random address bits the thread sanitizer of older compilers cannot start.
 RUN_tsan := setarch -R

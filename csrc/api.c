@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "clock.h"
 #include "exec.h"
 #include "open.h"
 #include "rules.h"
@@ -82,13 +83,6 @@ const char *tux_engine_backend(struct tux_engine *e) { return e->backend->ops->n
 
 void tux_engine_close(struct tux_engine *e) { tux_close(e); }
 
-static struct tux_command *command_of(enum tux_command_kind kind, uint32_t param_count)
-{
-    struct tux_command *command = calloc(1, sizeof *command + param_count * sizeof(struct tux_param));
-    if (command) command->kind = kind;
-    return command;
-}
-
 int tux_engine_submit(struct tux_engine *e, struct tux_chain *chain, const struct tux_param *params,
                       uint32_t param_count, uint64_t cookie, uint32_t copies, uint32_t deadline_ms)
 {
@@ -97,43 +91,49 @@ int tux_engine_submit(struct tux_engine *e, struct tux_chain *chain, const struc
         if (params[i].cell >= chain->cells || !(chain->cell[params[i].cell].mode & TUX_CELL_PARAM) ||
             (chain->cell[params[i].cell].kind == TUX_FD && copies > 1)) /* one descriptor has one owner */
             return -EINVAL;
-    struct tux_command *command = command_of(TUX_COMMAND_SUBMIT, param_count);
+    struct tux_command *command = tux_control_new(e, TUX_COMMAND_SUBMIT);
     if (!command) return -ENOMEM;
+    command->copies = copies;
+    for (uint32_t n = 0; n < copies; n++) {
+        struct tux_record *record = tux_record_open(chain, false);
+        if (!record) {
+            tux_control_free(e, command);
+            return -ENOMEM;
+        }
+        for (uint32_t i = 0; i < param_count; i++) record->cells[params[i].cell] = params[i].value;
+        record->cookie = cookie;
+        record->deadline_ms = deadline_ms ? tux_now_ms() + deadline_ms : 0;
+        record->next = command->records;
+        command->records = record;
+    }
     if (tux_completions_promise(&e->completions, copies) != 0) {
         atomic_fetch_add(&e->metrics.refused, copies);
-        free(command);
+        tux_control_free(e, command);
         return -ENOBUFS;
     }
-    command->chain = chain;
-    command->cookie = cookie;
-    command->copies = copies;
-    command->deadline_ms = deadline_ms;
-    command->param_count = param_count;
-    for (uint32_t i = 0; i < param_count; i++) command->param[i] = params[i];
     tux_control_post(e, command);
     return 0;
 }
 
 int tux_engine_cancel(struct tux_engine *e, uint64_t cookie)
 {
-    struct tux_command *command = command_of(TUX_COMMAND_CANCEL, 0);
+    struct tux_command *command = tux_control_new(e, TUX_COMMAND_CANCEL);
     if (!command) return -ENOMEM;
     command->cookie = cookie;
     tux_control_post(e, command);
     return 0;
 }
 
-static void post_plain(struct tux_engine *e, enum tux_command_kind kind)
+static void owe(struct tux_engine *e, enum tux_owed what)
 {
-    struct tux_command *command = command_of(kind, 0);
-    TUX_ASSERT(command != NULL);
-    tux_control_post(e, command);
+    atomic_fetch_or(&e->owed, what);
+    tux_control_knock(e);
 }
 
 /* A command of numbers alone. */
 static int post(struct tux_engine *e, struct tux_command said)
 {
-    struct tux_command *command = command_of(said.kind, 0);
+    struct tux_command *command = tux_control_new(e, said.kind);
     if (!command) return -ENOMEM;
     *command = said;
     tux_control_post(e, command);
@@ -169,11 +169,11 @@ void tux_engine_drop(struct tux_engine *e) { tux_control_drop(e); }
 
 int tux_engine_rules(struct tux_engine *e, const struct tux_rules *rules)
 {
-    struct tux_command *command = command_of(TUX_COMMAND_RULES, 0);
+    struct tux_command *command = tux_control_new(e, TUX_COMMAND_RULES);
     if (!command) return -ENOMEM;
     int failed = tux_rules_make(rules, &command->rules);
     if (failed) {
-        free(command);
+        tux_control_free(e, command);
         return failed;
     }
     tux_control_post(e, command);
@@ -183,7 +183,7 @@ int tux_engine_rules(struct tux_engine *e, const struct tux_rules *rules)
 int tux_engine_ready(struct tux_engine *e, uint32_t limit, uint32_t form, struct tux_response *response)
 {
     bool there_is = limit < TUX_LIMITS && form < TUX_READY_FORMS;
-    struct tux_command *command = there_is ? command_of(TUX_COMMAND_READY, 0) : NULL;
+    struct tux_command *command = there_is ? tux_control_new(e, TUX_COMMAND_READY) : NULL;
     if (!command) {
         tux_response_free(response);
         return there_is ? -ENOMEM : -EINVAL;
@@ -197,9 +197,9 @@ int tux_engine_ready(struct tux_engine *e, uint32_t limit, uint32_t form, struct
 
 uint32_t tux_engine_rules_settled(struct tux_engine *e) { return atomic_load(&e->rules_settled); }
 
-void tux_engine_forget(struct tux_engine *e) { post_plain(e, TUX_COMMAND_FORGET); }
+void tux_engine_forget(struct tux_engine *e) { owe(e, TUX_OWES_FORGET); }
 
-void tux_engine_forget_made(struct tux_engine *e) { post_plain(e, TUX_COMMAND_FORGET_MADE); }
+void tux_engine_forget_made(struct tux_engine *e) { owe(e, TUX_OWES_FORGET_MADE); }
 
 int tux_engine_completions(struct tux_engine *e, struct tux_completion *out, uint32_t max)
 {
@@ -256,17 +256,15 @@ int tux_engine_preload(struct tux_engine *e, uint64_t line, uint32_t class_numbe
                        size_t heads_bytes, struct tux_response *response)
 {
     if (heads_bytes > TUX_HEAD_BYTES_MAX) return -EINVAL; /* so each of them fits, too */
-    struct tux_command *command = calloc(1, sizeof *command);
     struct tux_preload *preload = calloc(1, sizeof *preload + heads_bytes);
-    if (!command || !preload) {
-        free(command);
+    struct tux_command *command = preload ? tux_control_new(e, TUX_COMMAND_PRELOAD) : NULL;
+    if (!command) {
         free(preload);
         return -ENOMEM;
     }
     *preload = (struct tux_preload){.response = response, .line = line, .class_number = class_number,
                                     .rules = rules, .heads_bytes = heads_bytes};
     memcpy(preload->heads, heads, heads_bytes);
-    command->kind = TUX_COMMAND_PRELOAD;
     command->preload = preload;
     tux_control_post(e, command);
     return 0;

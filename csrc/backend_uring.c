@@ -242,13 +242,37 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
     return 1;
 }
 
+/* Completions were lost: whatever is armed for good may have ended with one of them, and a stream may have a hole. */
+static void arm_all(struct tux_uring *u)
+{
+    arm_knock(u);
+    for (u32 slot = 0; slot < u->slots; slot++) {
+        struct stream *stream = &u->streams.stream[slot];
+        if (!stream->armed) continue;
+        cancel(u, tux_event_word(WORD_RECV, slot, stream->generation));
+        stream->ended = true;
+        stream->result = -EIO;
+    }
+    for (u32 port = 0; port < TUX_PORTS_MAX; port++) {
+        struct uring_port *p = &u->port[port];
+        if (!p->armed) continue;
+        cancel(u, tux_event_word(p->multishot ? WORD_ACCEPT : WORD_ACCEPT_POLL, port, p->generation));
+        p->generation = (p->generation + 1) & TUX_GENERATION_MASK;
+        p->armed = false;
+        arm_accept(u, port);
+    }
+}
+
 static int uring_take(struct tux_backend *b, struct tux_event *events, int max, int timeout_ms)
 {
     struct tux_uring *u = self(b);
     struct uring *ring = &u->ring;
     streams_settle(&u->streams);
     int failed = uring_submit_and_wait(ring, timeout_ms);
-    if (failed < 0) return failed;
+    if (failed < 0) {
+        if (failed == -EBADR) arm_all(u);
+        return failed;
+    }
     u32 head = *ring->cq_head, tail = atomic_load_explicit((_Atomic u32 *)(void *)ring->cq_tail, memory_order_acquire);
     int count = 0;
     for (; head != tail && count < max - 64; head++)

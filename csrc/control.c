@@ -3,11 +3,26 @@
 
 #include <unistd.h>
 
+#include "rules.h"
+
 void tux_control_knock(struct tux_engine *e)
 {
     if (atomic_exchange(&e->knocked, true)) return; /* somebody has knocked and the engine has not looked yet */
     u64 one = 1;
     if (write(e->knock_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN || errno == EINTR);
+}
+
+struct tux_command *tux_control_new(struct tux_engine *e, enum tux_command_kind kind)
+{
+    struct tux_command *command = calloc(1, sizeof *command);
+    if (!command) {
+        pthread_mutex_lock(&e->lock);
+        command = e->reserve;
+        if (command) e->reserve = command->next;
+        pthread_mutex_unlock(&e->lock);
+    }
+    if (command) *command = (struct tux_command){.kind = kind};
+    return command;
 }
 
 void tux_control_post(struct tux_engine *e, struct tux_command *command)
@@ -58,7 +73,7 @@ void tux_control_drop(struct tux_engine *e)
     for (struct tux_command *next; dropped; dropped = next) {
         next = dropped->next;
         if (dropped->kind == TUX_COMMAND_SUBMIT) tux_completions_release(&e->completions, dropped->copies);
-        tux_control_free(dropped);
+        tux_control_free(e, dropped);
     }
 }
 
@@ -74,11 +89,22 @@ struct tux_command *tux_control_take(struct tux_engine *e)
     return command;
 }
 
-void tux_control_free(struct tux_command *command)
+void tux_control_free(struct tux_engine *e, struct tux_command *command)
 {
-    free(command->rules);
+    for (struct tux_record *record = command->records, *next; record; record = next) {
+        next = record->next;
+        tux_record_free(record);
+    }
+    tux_rules_drop(command->rules);
     if (command->ready) tux_response_free(command->ready);
     if (command->preload && command->preload->response) tux_response_free(command->preload->response);
     free(command->preload);
-    free(command);
+    if (command < e->reserved || command >= e->reserved + TUX_RESERVED_COMMANDS) {
+        free(command);
+        return;
+    }
+    pthread_mutex_lock(&e->lock);
+    command->next = e->reserve;
+    e->reserve = command;
+    pthread_mutex_unlock(&e->lock);
 }

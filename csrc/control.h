@@ -10,12 +10,9 @@ enum tux_command_kind {
     TUX_COMMAND_DRAIN,
     TUX_COMMAND_SHED,
     TUX_COMMAND_SHARE,
-    TUX_COMMAND_FORGET,
-    TUX_COMMAND_FORGET_MADE,
     TUX_COMMAND_PRELOAD,
     TUX_COMMAND_RULES,
-    TUX_COMMAND_READY,
-    TUX_COMMAND_STOP
+    TUX_COMMAND_READY
 };
 
 struct tux_rules_change;
@@ -32,18 +29,19 @@ struct tux_preload {
 struct tux_command {
     struct tux_command *next;
     enum tux_command_kind kind;
-    struct tux_chain *chain;
+    struct tux_record *records; /* SUBMIT: one for each run */
     u64 cookie; /* SHED, DRAIN: the line; copies say how many runs, deadline_ms how long idle connections may stay */
-    u32 copies, deadline_ms, param_count; /* SHARE: copies is the index, cookie the value */
+    u32 copies, deadline_ms; /* SHARE: copies is the index, cookie the value */
     bool shut;
     struct tux_rules_change *rules; /* the command's own, as are the next two */
     struct tux_preload *preload;
     struct tux_response *ready; /* READY */
     u32 limit, form;
-    struct tux_param param[];
 };
 
-/* Any thread. */
+/* Any thread. A command without contents; the engine has a few in reserve for when there is no memory. NULL when they
+ * are all under way. */
+struct tux_command *tux_control_new(struct tux_engine *e, enum tux_command_kind kind);
 void tux_control_post(struct tux_engine *e, struct tux_command *command);
 void tux_control_knock(struct tux_engine *e);
 /* What is posted from now on is kept back, until all of it is posted at once (which cannot fail) or dropped. */
@@ -52,6 +50,6 @@ void tux_control_release(struct tux_engine *e);
 void tux_control_drop(struct tux_engine *e);
 /* The engine's thread: the oldest command, which the caller frees; NULL when there is none. */
 struct tux_command *tux_control_take(struct tux_engine *e);
-void tux_control_free(struct tux_command *command);
+void tux_control_free(struct tux_engine *e, struct tux_command *command);
 
 #endif

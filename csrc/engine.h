@@ -74,6 +74,9 @@ struct tux_known_place {
     u8 kind; /* enum tux_place_kind */
 };
 
+/* What the engine shall do without a command: for these there must always be memory. */
+enum tux_owed { TUX_OWES_STOP = 1, TUX_OWES_FORGET = 2, TUX_OWES_FORGET_MADE = 4 };
+
 struct tux_command;
 struct tux_batch;
 struct tux_burst;
@@ -150,6 +153,8 @@ struct tux_engine {
     struct tux_command *commands, **commands_tail;
     struct tux_command *held, **held_tail; /* while `holding`: to be posted together */
     bool holding;
+    struct tux_command *reserved, *reserve; /* all of them, and those that are free */
+    _Atomic u8 owed;      /* enum tux_owed */
     struct tux_record *arrivals, **arrivals_tail; /* runs for this engine that others have made or begun */
     struct tux_batch *batches, **batches_tail;
     int open_result; /* 1 while opening */

@@ -25,19 +25,13 @@ struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record)
     return run;
 }
 
-void tux_life_start(struct tux_engine *e, const struct tux_command *command)
+struct tux_run *tux_life_start(struct tux_engine *e, struct tux_command *command)
 {
-    struct tux_record *record = tux_record_open(command->chain, false);
-    TUX_ASSERT(record != NULL);
-    record->cookie = command->cookie;
-    record->deadline_ms = command->deadline_ms ? e->stage.now_ms + command->deadline_ms : 0;
-    struct tux_run *run = tux_life_begin(e, record);
-    for (u32 i = 0; i < command->param_count; i++) {
-        int failed = tux_frame_param(&run->frame, command->param[i].cell, command->param[i].value);
-        TUX_ASSERT(!failed); /* checked at submit */
-    }
-    tux_accept_join(e, run);
-    tux_list_add(e, &e->ready, run);
+    struct tux_record *record = command->records;
+    if (!record) return NULL;
+    command->records = record->next;
+    record->next = NULL;
+    return tux_life_begin(e, record);
 }
 
 void tux_life_arrivals(struct tux_engine *e)

@@ -8,8 +8,8 @@ struct tux_command;
 
 /* A run in this record, from where it stands. Whoever asks for it sees to it that it goes on. */
 struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record);
-/* One run of a chain that was submitted; it goes on when its turn comes. */
-void tux_life_start(struct tux_engine *e, const struct tux_command *command);
+/* The next of the runs that were submitted; NULL when they are all there. */
+struct tux_run *tux_life_start(struct tux_engine *e, struct tux_command *command);
 /* Those that others have begun, or have left to us, see exec.h. */
 void tux_life_arrivals(struct tux_engine *e);
 /* Its record goes up with the completion, or is freed. */

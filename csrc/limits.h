@@ -116,4 +116,7 @@
 #define TUX_BURST_TAKE 32         /* of a batch that is shared, so that both are done at about the same time */
 #define TUX_BURST_WORTH 4         /* with fewer runs, system calls are as quick */
 
+/* Commands that an engine has in reserve, for when there is no memory for one. */
+#define TUX_RESERVED_COMMANDS 16
+
 #endif

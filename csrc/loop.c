@@ -5,6 +5,7 @@
  * one event is met by the next as a stranger of another generation. */
 #include "loop.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "accept.h"
@@ -68,6 +69,23 @@ static void go(struct tux_engine *e, struct tux_run *run)
     if (run->frame.chain) tux_measure_stand(e, run, run->wait);
 }
 
+/* Events were lost, and with them perhaps bytes: of those who wait for one, none can be told how far it is. Connections
+ * end, and what is being sent from memory has its time limit. */
+static void end_the_lost(struct tux_engine *e)
+{
+    for (u32 i = 0; i < e->options.slots; i++) {
+        struct tux_run *run = &e->runs[i];
+        bool waits = run->wait == TUX_WAIT_INPUT || run->wait == TUX_WAIT_WRITABLE || run->wait == TUX_WAIT_READY;
+        if (!run->frame.chain || (!waits && run->wait != TUX_WAIT_SENT)) continue;
+        if (e->conns[i].fd < 0) {
+            end_early(e, run, TUX_REASON_CANCELLED);
+        } else if (waits) {
+            if (run->wait != TUX_WAIT_INPUT) tux_land(run, -EIO);
+            tux_wake(e, run);
+        }
+    }
+}
+
 /* --- events --------------------------------------------------------------------------------------------------- */
 
 static const u8 wait_of_event[] = {
@@ -126,12 +144,12 @@ static void take_jobs(struct tux_engine *e)
 
 static void take_commands(struct tux_engine *e)
 {
-    for (struct tux_command *command; (command = tux_control_take(e)) != NULL; tux_control_free(command)) {
+    for (struct tux_command *command; (command = tux_control_take(e)) != NULL; tux_control_free(e, command)) {
         tux_life_arrivals(e); /* what was submitted before this command, for it may be to cancel that */
         switch (command->kind) {
         case TUX_COMMAND_SUBMIT:
             tux_metric_add(&e->metrics.submitted, command->copies);
-            for (u32 i = 0; i < command->copies; i++) tux_life_start(e, command);
+            for (struct tux_run *run; (run = tux_life_start(e, command)) != NULL;) go(e, run); /* a drain may follow */
             break;
         case TUX_COMMAND_CANCEL:
             for (u32 i = 0; i < e->options.slots; i++)
@@ -143,13 +161,7 @@ static void take_commands(struct tux_engine *e)
         case TUX_COMMAND_SHARE: atomic_store(&e->shared[command->copies], (i64)command->cookie); break;
         case TUX_COMMAND_READY: tux_guard_ready(e, command); break;
         case TUX_COMMAND_RULES: tux_rules_apply(e, command->rules); break;
-        case TUX_COMMAND_FORGET:
-            tux_serve_answers(e); /* what was judged before this command is to be forgotten, too */
-            tux_decisions_forget(&e->decisions);
-            break;
-        case TUX_COMMAND_FORGET_MADE: tux_decisions_forget_made(&e->decisions); break;
         case TUX_COMMAND_PRELOAD: tux_decide_preload(e, command->preload); break;
-        case TUX_COMMAND_STOP: e->stop = true; break;
         }
     }
 }
@@ -161,8 +173,15 @@ static void answer_the_door(struct tux_engine *e)
     take_jobs(e);
     tux_serve_answers(e);
     tux_life_arrivals(e);
+    u8 owed = atomic_exchange(&e->owed, 0); /* of what was sent before, nothing shall stay undone, or unforgotten */
     take_commands(e);
     tux_note_room(e);
+    if (owed & TUX_OWES_FORGET) {
+        tux_serve_answers(e); /* what was judged before is to be forgotten, too */
+        tux_decisions_forget(&e->decisions);
+    }
+    if (owed & TUX_OWES_FORGET_MADE) tux_decisions_forget_made(&e->decisions);
+    if (owed & TUX_OWES_STOP) e->stop = true;
 }
 
 /* Runs of a batch that somebody else is at, too. They are new here, so they go on at once. */
@@ -230,10 +249,20 @@ static void look_at_the_clock(struct tux_engine *e)
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
 
+/* The kernel has not waited. What it has no memory for now may be there in a moment; what it has lost is lost. */
+static int weather(struct tux_engine *e, int failed)
+{
+    bool passes = failed == -ENOMEM || failed == -EINTR || failed == -EAGAIN || failed == -EBUSY || failed == -ENOBUFS;
+    TUX_ASSERT(passes || failed == -EBADR); /* the rest is our mistake */
+    if (failed == -EBADR) end_the_lost(e);
+    else (void)poll(NULL, 0, 1);
+    return 0;
+}
+
 static void turn(struct tux_engine *e, int timeout_ms)
 {
     int count = e->backend->ops->wait(e->backend, e->events, TUX_EVENTS_MAX, timeout_ms);
-    TUX_ASSERT(count >= 0); /* the back-end retries what may pass; the rest is our mistake */
+    if (__builtin_expect(count < 0, 0)) count = weather(e, count);
     look_at_the_clock(e);
     tux_metric_add(&e->metrics.turns, 1);
     bool knock = false;
@@ -294,7 +323,8 @@ static void end_all(struct tux_engine *e)
     for (u32 i = 0; i < e->options.slots; i++) {
         struct tux_run *run = &e->runs[i];
         if (!run->frame.chain) continue;
-        if (run->wait != TUX_WAIT_SENT) run->wait = TUX_WAIT_NOT;
+        bool free = e->backend->ops->cancel(e->backend, run);
+        if (free || run->wait != TUX_WAIT_SENT) run->wait = TUX_WAIT_NOT;
         else tux_timeout_expired(e, run);
     }
     bool sending = true;
@@ -306,7 +336,8 @@ static void end_all(struct tux_engine *e)
     }
     for (u32 i = 0; i < e->options.slots; i++) {
         struct tux_run *run = &e->runs[i];
-        if (!run->frame.chain || e->cold[i].begun) continue; /* one that hangs stays, as does what it works in */
+        /* Memory that the kernel still sends from is not freed; nor is a run that hangs at a worker, or its memory. */
+        if (!run->frame.chain || run->wait == TUX_WAIT_SENT || e->cold[i].begun) continue;
         e->conns[i].asked = false; /* the judge is gone */
         tux_life_end(e, run, TUX_REASON_CANCELLED, -ECANCELED);
     }

@@ -37,7 +37,7 @@ static void give_back(struct tux_engine *e)
     tux_decisions_close(&e->decisions);
     for (struct tux_answer answer; tux_ring_take(&e->answers, &answer, 1) == 1;)
         if (answer.response) tux_response_free(answer.response);
-    for (struct tux_command *command; (command = tux_control_take(e)) != NULL;) tux_control_free(command);
+    for (struct tux_command *command; (command = tux_control_take(e)) != NULL;) tux_control_free(e, command);
     tux_exec_close(e);
     tux_ring_close(&e->misses);
     tux_ring_close(&e->answers);
@@ -46,6 +46,7 @@ static void give_back(struct tux_engine *e)
     if (e->knock_fd >= 0) close(e->knock_fd);
     pthread_cond_destroy(&e->opened);
     pthread_mutex_destroy(&e->lock);
+    free(e->reserved);
     free(e->classes);
     free(e->networks);
     for (u32 i = 0; i < TUX_LIMITS * TUX_READY_FORMS; i++) {
@@ -62,13 +63,6 @@ static void give_back(struct tux_engine *e)
     free(e);
 }
 
-static struct tux_class *table_of(const struct tux_class *from, u32 count)
-{
-    struct tux_class *table = calloc(count + 1u, sizeof *table);
-    if (table && count > 0) memcpy(table, from, count * sizeof *table);
-    return table;
-}
-
 static int take_memory(struct tux_engine *e, const struct tux_options *o)
 {
     e->knock_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -76,16 +70,21 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     e->runs = calloc(o->slots, sizeof *e->runs);
     e->conns = calloc(o->slots, sizeof *e->conns);
     e->cold = calloc(o->slots, sizeof *e->cold);
+    e->reserved = calloc(TUX_RESERVED_COMMANDS, sizeof *e->reserved);
     e->deadlines =
         (struct tux_deadlines){.at_ms = calloc(o->slots, sizeof(u64)), .slots = o->slots, .next_ms = UINT64_MAX};
     e->room.stands = calloc(o->slots, 1);
-    if (!e->runs || !e->conns || !e->cold || !e->deadlines.at_ms || !e->room.stands) return -ENOMEM;
+    if (!e->runs || !e->conns || !e->cold || !e->reserved || !e->deadlines.at_ms || !e->room.stands) return -ENOMEM;
+    for (u32 i = 0; i < TUX_RESERVED_COMMANDS; i++) {
+        e->reserved[i].next = e->reserve;
+        e->reserve = &e->reserved[i];
+    }
     for (u32 i = o->slots; i-- > 0;) {
         e->runs[i].slot = i;
         tux_list_push(e, &e->unused, &e->runs[i]);
     }
-    e->classes = table_of(o->classes, o->class_count);
-    e->networks = table_of(o->networks, o->network_count);
+    e->classes = tux_rules_table(o->classes, o->class_count);
+    e->networks = tux_rules_table(o->networks, o->network_count);
     if (!e->classes || !e->networks) return -ENOMEM;
     e->clients = o->clients;
     if (o->log) {
@@ -121,12 +120,20 @@ static int start_thread(struct tux_engine *e)
     return e->open_result;
 }
 
+static void no_memory(char why[TUX_ERROR_BYTES], int failed)
+{
+    snprintf(why, TUX_ERROR_BYTES, "an engine cannot have its memory or threads: %s", strerror(-failed));
+}
+
 int tux_open(const struct tux_options *options, struct tux_engine **out, char why[TUX_ERROR_BYTES])
 {
     int failed = check_options(options, why);
     if (failed) return failed;
     struct tux_engine *e = calloc(1, sizeof *e);
-    if (!e) return -ENOMEM;
+    if (!e) {
+        no_memory(why, -ENOMEM);
+        return -ENOMEM;
+    }
     e->options = *options;
     e->knock_fd = -1;
     tux_watches_open(&e->watches);
@@ -148,11 +155,13 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
                                   .shared = e->shared,
                                   .trace_head = &e->trace_head};
     failed = take_memory(e, options);
-    if (failed) snprintf(why, TUX_ERROR_BYTES, "an engine cannot have its memory or threads: %s", strerror(-failed));
     if (!failed) {
         failed = start_thread(e);
         memcpy(why, e->why, TUX_ERROR_BYTES);
+    } else {
+        no_memory(why, failed);
     }
+    if (failed && why[0] == 0) no_memory(why, failed);
     if (failed) {
         give_back(e);
         return failed;
@@ -163,10 +172,8 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
 
 void tux_close(struct tux_engine *e)
 {
-    struct tux_command *stop = calloc(1, sizeof *stop);
-    TUX_ASSERT(stop != NULL);
-    stop->kind = TUX_COMMAND_STOP;
-    tux_control_post(e, stop);
+    atomic_fetch_or(&e->owed, TUX_OWES_STOP);
+    tux_control_knock(e);
     pthread_join(e->thread, NULL);
     if (!e->hangs) give_back(e); /* else a worker still works in there, and it is left until the process ends */
 }

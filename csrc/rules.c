@@ -11,18 +11,35 @@ bool tux_rules_bounds_are_sound(const struct tux_bounds *b)
     return rate && b->interval_ns <= TUX_INTERVAL_NS_MAX && b->forwarded <= TUX_FORWARDED_RFC7239;
 }
 
+struct tux_class *tux_rules_table(const struct tux_class *from, u32 count)
+{
+    struct tux_class *table = calloc(count + 1u, sizeof *table);
+    if (table && count > 0) memcpy(table, from, count * sizeof *table);
+    return table;
+}
+
+void tux_rules_drop(struct tux_rules_change *change)
+{
+    if (!change) return;
+    free(change->classes);
+    free(change->networks);
+    free(change);
+}
+
 int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out)
 {
     bool limits = rules->head_ms && rules->idle_ms && rules->send_ms && tux_rules_bounds_are_sound(&rules->bounds);
     bool head = rules->head_bytes_max >= TUX_HEAD_BYTES_LEAST && rules->head_bytes_max <= TUX_HEAD_BYTES_MAX;
     bool classes = rules->class_count <= TUX_CLASSES_MAX && rules->network_count <= TUX_CLASSES_MAX;
     if (!limits || !head || !classes) return -EINVAL;
-    size_t count = rules->class_count + rules->network_count;
-    struct tux_rules_change *change = calloc(1, sizeof *change + count * sizeof change->classes[0]);
+    struct tux_rules_change *change = calloc(1, sizeof *change);
     if (!change) return -ENOMEM;
     int failed = tux_significant_set(&change->significant, rules->significant, rules->significant_count);
+    change->classes = tux_rules_table(rules->classes, rules->class_count);
+    change->networks = tux_rules_table(rules->networks, rules->network_count);
+    if (!failed && (!change->classes || !change->networks)) failed = -ENOMEM;
     if (failed) {
-        free(change);
+        tux_rules_drop(change);
         return failed;
     }
     change->number = rules->number;
@@ -34,11 +51,6 @@ int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out)
     change->idle_ms = rules->idle_ms;
     change->send_ms = rules->send_ms;
     change->look_ms = rules->look_ms;
-    if (rules->class_count > 0)
-        memcpy(change->classes, rules->classes, rules->class_count * sizeof change->classes[0]);
-    if (rules->network_count > 0)
-        memcpy(change->classes + rules->class_count, rules->networks,
-               rules->network_count * sizeof change->classes[0]);
     *out = change;
     return 0;
 }
@@ -51,25 +63,19 @@ static void settle(struct tux_engine *e)
     e->notify = true;
 }
 
-static void replace_table(struct tux_class **table, u32 *count, const struct tux_class *from, u32 from_count)
+static void exchange(struct tux_class **table, u32 *count, struct tux_class **other, u32 other_count)
 {
-    struct tux_class *fresh = NULL;
-    if (from_count > 0) {
-        fresh = malloc(from_count * sizeof *fresh);
-        TUX_ASSERT(fresh != NULL); /* half a change would open gates */
-        memcpy(fresh, from, from_count * sizeof *fresh);
-    }
-    free(*table);
-    *table = fresh;
-    *count = from_count;
+    struct tux_class *before = *table;
+    *table = *other;
+    *other = before;
+    *count = other_count;
 }
 
-void tux_rules_apply(struct tux_engine *e, const struct tux_rules_change *change)
+void tux_rules_apply(struct tux_engine *e, struct tux_rules_change *change)
 {
     tux_serve_answers(e); /* what was judged before belongs to the older set */
-    replace_table(&e->classes, &e->options.class_count, change->classes, change->class_count);
-    replace_table(&e->networks, &e->options.network_count, change->classes + change->class_count,
-                  change->network_count);
+    exchange(&e->classes, &e->options.class_count, &change->classes, change->class_count);
+    exchange(&e->networks, &e->options.network_count, &change->networks, change->network_count);
     e->options.bounds = change->bounds;
     e->options.head_bytes_max = change->head_bytes_max;
     e->significant = change->significant;

@@ -4,6 +4,7 @@
  * they come in batches and never interrupt. A kernel without them serves us better through epoll, and we say so. */
 #include "uring.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -112,6 +113,12 @@ void uring_close(struct uring *ring)
     *ring = (struct uring){.fd = -1};
 }
 
+/* What says nothing of us: an interruption, or memory that the kernel has not got now. */
+static bool passes(int r)
+{
+    return r == -EINTR || r == -EAGAIN || r == -EBUSY || r == -ENOMEM || r == -EBADR;
+}
+
 static u32 publish(struct uring *ring)
 {
     atomic_store_explicit((_Atomic u32 *)(void *)ring->sq_tail, ring->queued_tail, memory_order_release);
@@ -125,7 +132,9 @@ struct uring_sqe *uring_sqe(struct uring *ring)
         int r = enter(ring, publish(ring), 0, 0, NULL, 0);
         /* EBUSY: completions must be taken first; asking for events moves the kernel's overflow list on. */
         if (r == -EBUSY) r = enter(ring, 0, 0, ENTER_GETEVENTS, NULL, 0);
-        TUX_ASSERT(r >= 0 || r == -EINTR || r == -EAGAIN || r == -EBUSY);
+        if (r == -EBADR) ring->lost = true;
+        TUX_ASSERT(r >= 0 || passes(r));
+        if (r == -ENOMEM || r == -EAGAIN) (void)poll(NULL, 0, 1);
     }
     struct uring_sqe *sqe = &ring->sqes[ring->queued_tail++ & ring->sq_mask];
     memset(sqe, 0, sizeof *sqe);
@@ -136,7 +145,9 @@ int uring_submit_and_wait(struct uring *ring, int timeout_ms)
 {
     struct { i64 s, ns; } limit = {timeout_ms / 1000, (i64)(timeout_ms % 1000) * 1000000};
     struct uring_getevents_arg arg = {.ts = timeout_ms > 0 ? (u64)(uintptr_t)&limit : 0};
-    int r = enter(ring, publish(ring), timeout_ms != 0, ENTER_GETEVENTS | ENTER_EXT_ARG, &arg, sizeof arg);
+    int r = ring->lost ? -EBADR : 0;
+    ring->lost = false;
+    if (r == 0) r = enter(ring, publish(ring), timeout_ms != 0, ENTER_GETEVENTS | ENTER_EXT_ARG, &arg, sizeof arg);
     return r == -ETIME || r == -EINTR || r == -EAGAIN || r == -EBUSY ? 0 : r;
 }
 
@@ -144,7 +155,8 @@ void uring_complete(struct uring *ring, u32 count, uring_reap reap, void *contex
 {
     while (count > 0) {
         int r = enter(ring, publish(ring), count, ENTER_GETEVENTS, NULL, 0);
-        TUX_ASSERT(r >= 0 || r == -EINTR || r == -EAGAIN || r == -EBUSY);
+        TUX_ASSERT(r >= 0 || passes(r));
+        if (r == -ENOMEM || r == -EAGAIN) (void)poll(NULL, 0, 1);
         u32 tail = atomic_load_explicit((_Atomic u32 *)(void *)ring->cq_tail, memory_order_acquire);
         u32 head = *ring->cq_head;
         for (; head != tail && count > 0; head++, count--) reap(context, &ring->cqes[head & ring->cq_mask]);

@@ -13,6 +13,7 @@ struct uring {
     struct uring_cqe *cqes;
     void *rings;
     size_t rings_bytes, sqes_bytes;
+    bool lost; /* the kernel has dropped completions (EBADR), and it was not said yet */
     u32 queued_tail; /* SQEs filled up to here, not yet shown to the kernel */
 };
 

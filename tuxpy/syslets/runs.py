@@ -18,7 +18,7 @@ from ..atoms import Frozen
 from ..engine import Engine as Lower
 from ..engine import Limits
 from ..forked import watch
-from ..native import ffi, lib
+from ..native import ffi, lib, must
 from .completion import Completion
 from .given import Given, single
 from .loaded import NO_HTTP, SEQUENCE_BITS, Chains, told
@@ -119,7 +119,7 @@ class Runs:
 
     def cancel(self, cookie: int) -> None:
         with self.waiting.inside():
-            lib.tux_engine_cancel(self.lower.handle, cookie)
+            must(lib.tux_engine_cancel(self.lower.handle, cookie), "cancel")
 
     def give_up(self, cookies: Sequence[int]) -> None:
         """Nobody wants these any more. A closed engine has none."""
