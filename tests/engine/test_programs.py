@@ -166,14 +166,14 @@ def accepted(c: Chain) -> Cell:
 
 
 def test_a_head_survives_a_nap_before_it_is_decided(served: Rig, listener: socket.socket) -> None:
-    """Meanwhile others are received, in the very same memory."""
+    """Meanwhile others are received, in the very same memory. One run more than clients: it is kept for newcomers."""
     c = Chain("naps")
     connection = accepted(c)
     c.recv_head(connection, label="read", stop_on="non_positive")
     c.nanosleep(30_000_000)
     c.decide(0, stop_on="non_positive")
     c.respond(connection, 0, stop_on="non_positive", next="read")
-    served.engine.submit(c.freeze(), {"listener": listener.fileno()}, copies=8)
+    served.engine.submit(c.freeze(), {"listener": listener.fileno()}, copies=9)
     with ExitStack() as ends:
         clients = [ends.enter_context(Client(listener.getsockname())) for _ in range(8)]
         for _ in range(3):

@@ -21,7 +21,7 @@ from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT, settle, write
 
-from tuxpy import service as service_module
+from tuxpy import answering
 from tuxpy.atoms import Kind
 from tuxpy.explain import as_text, tell
 from tuxpy.inline import open_beneath
@@ -279,13 +279,13 @@ def test_9110_7_4_many_who_ask_for_ranges_wait_for_one_judgement(
     ranges: Running, connect: Connect, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when each wants another one; who asks for what is not there is then judged for himself."""
-    leave, really = threading.Event(), service_module.judge_miss
+    leave, really = threading.Event(), answering.judge_miss
 
     def wait_and_judge(*args: object) -> object:
         leave.wait(5)
         return really(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(service_module, "judge_miss", wait_and_judge)
+    monkeypatch.setattr(answering, "judge_miss", wait_and_judge)
     content = (folder / "300000.bin").read_bytes()
     clients = [connect(ranges) for _ in range(100)]
     for number, client in enumerate(clients):
