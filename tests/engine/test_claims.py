@@ -220,7 +220,7 @@ def outcome(listener: socket.socket, patience_s: float = 2) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("inside", range(3))
 def test_a_crowd_at_the_door_while_draining_is_told_at_once(rig: Rig, listener: socket.socket, inside: int) -> None:
-    """More clients than slots: some are inside, some accepted early, some in the backlog. Of three none is kept free."""
+    """More clients than slots: some are inside, some accepted early, some in the backlog. No run is kept free."""
     rig.serve(listener, copies=3)
     crowd = [Client(listener.getsockname()) for _ in range(40)]
     for client in crowd[:inside]:
