@@ -4,6 +4,7 @@ never holds up a signal, a reload, another request or the end."""
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -100,8 +101,13 @@ def test_who_must_wait_is_answered_when_the_reader_goes_on(
     answers = threading.Thread(target=lambda: [client.read() for _ in range(count)])
     answers.start()
     server.wait_for("parked_10")
+    unknown = 1
     other.send(get("/nothing"))
-    server.wait_for("parked_10", 2)
+    while not until(lambda: server.metric("parked_10") == 2, within_s=0.2):
+        if select.select([other.socket], [], [], 0)[0]:  # there was room for a moment: the pipe was not full yet
+            assert other.read().status == 404
+            other.send(get("/nothing"))
+            unknown += 1
     assert server.metric("judged") >= 2  # the judge goes on
     server.server.ask(signal.SIGUSR1)
     assert until(lambda: reader.go_on() or not answers.is_alive(), within_s=120)
@@ -110,12 +116,12 @@ def test_who_must_wait_is_answered_when_the_reader_goes_on(
     assert other.read().status == 404
     client.close()
     other.close()
-    assert until(lambda: reader.go_on() or len(reader.targets) > count, within_s=20)
+    assert until(lambda: reader.go_on() or len(reader.targets) == count + unknown, within_s=20)
     server.check_at_rest()
     server.stop()
     server.close()
     reader.go_on()
-    assert sorted(reader.targets) == ["/notes.txt"] * count + ["/nothing"]
+    assert sorted(reader.targets) == ["/notes.txt"] * count + ["/nothing"] * unknown
     assert server.result == 0
 
 
