@@ -23,6 +23,7 @@ _BACKLOG: Final = 64
 _WAITING_MAX: Final = 64
 _FORGET_S: Final = 600.0  # who waits so long has not signalled
 _BYTES_MAX: Final = 1 << 16
+_REASON_MAX: Final = 8 << 10  # characters; with their escapes they fit into the buffer of a socket
 _PEER: Final = struct.Struct("3i")  # pid, uid, gid: struct ucred of SO_PEERCRED
 _MOVES_MAX: Final = 4
 
@@ -89,7 +90,8 @@ class Outcomes:
         with suppress(Exception):
             import json  # most servers never need it
 
-            said = json.dumps(what).encode()[:_BYTES_MAX] + b"\n"
+            what = {key: value[:_REASON_MAX] if isinstance(value, str) else value for key, value in what.items()}
+            said = json.dumps(what).encode() + b"\n"
             for _, one in hearing:
                 with suppress(OSError):  # it has not waited
                     one.send(said)

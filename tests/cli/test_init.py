@@ -59,6 +59,7 @@ def test_units_name_this_program(run: Run, folder: Path) -> None:
     assert "cp units/tuxpy.service units/tuxpy.socket /etc/systemd/system/" in done.err
     unit = (folder / "units" / "tuxpy.service").read_text()
     assert f"ExecStart={sys.executable} -m tuxpy serve -c /etc/tuxpy/tuxpy.toml\n" in unit
+    assert f"ExecReload={sys.executable} -m tuxpy reload --pid $MAINPID\n" in unit
     assert "/usr/bin/tuxpy" not in unit
     assert "ListenStream=80" in (folder / "units" / "tuxpy.socket").read_text()
 

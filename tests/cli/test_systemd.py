@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tuxpy.cli import init
 
 from .processes import DEADLINE_S, REPOSITORY, Running, command, environment
 
@@ -205,6 +208,24 @@ def test_a_reload_that_is_refused_is_over_too(begin: Starter, www: Path, tmp_pat
     assert server.stop() == 0
 
 
+def test_the_reload_of_the_unit_tells_the_manager(
+    begin: Starter, www: Path, tmp_path: Path, manager: Manager
+) -> None:
+    """systemd.service(5), ExecReload=: the command is to wait for the outcome, and its exit code tells it."""
+    line = re.search(r"(?m)^ExecReload=(.*)$", init.text_of("tuxpy.service"))
+    assert line
+    config = tmp_path / "c.toml"
+    config.write_text(good := '[server]\nlisten = ["127.0.0.1:0"]\n[site]\nroot = "www"\n')
+    server = begin("-c", str(config), NOTIFY_SOCKET=manager.path)
+    manager.wait_for("READY=1")
+    words = [word.replace("$MAINPID", str(server.process.pid)) for word in shlex.split(line[1])]
+    for text, status in (("[", 1), (good, 0)):
+        config.write_text(text)
+        done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S)
+        assert done.returncode == status and ("stays in force" in done.stderr) == bool(status), done.stderr
+    assert server.stop() == 0
+
+
 def test_a_name_without_a_path(begin: Starter, www: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
         one.bind(f"\0tuxpy-test-{os.getpid()}")
@@ -270,7 +291,7 @@ def test_the_units_are_sound(unit: str, tmp_path: Path) -> None:
         pytest.skip("systemd-analyze is not installed")
     for name in ("tuxpy.service", "tuxpy.socket"):
         text = (REPOSITORY / "conf" / name).read_text()
-        (tmp_path / name).write_text(re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={sys.executable}", text))
+        (tmp_path / name).write_text(re.sub(r"(?m)^Exec(Start|Reload)=\S+", rf"Exec\1={sys.executable}", text))
     done = subprocess.run(
         [analyze, "verify", "--man=no", str(tmp_path / unit)],
         capture_output=True, text=True, timeout=DEADLINE_S, env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
