@@ -13,6 +13,7 @@ void tux_conn_end_request(struct tux_conn *conn, struct tux_metrics *metrics)
     conn->head = NULL;
     conn->head_bytes = 0;
     conn->miss_flags = 0;
+    conn->anew = 0;
     conn->began_ms = conn->began_ns = conn->sent = 0;
 }
 

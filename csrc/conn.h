@@ -39,6 +39,7 @@ struct tux_conn {
     u64 began_ns;     /* the same for measure.h; 0 = not yet */
     u64 sent;         /* bytes of its answer, head and all */
     u8 source;        /* of its answer: enum tux_log_source */
+    u8 anew;          /* times that it was decided anew, since its file had changed before anything was sent */
     bool charged;     /* its token has been taken */
     bool asked;       /* a miss is with the judge: the head must stay where it is */
     bool asked_leaving; /* ... and what held when it was asked; an answer to anything else is not kept */

@@ -99,6 +99,7 @@ static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_co
 {
     enum tux_fresh fresh = tux_freshness(e, run, r);
     if (fresh != TUX_FRESH_USE) return fresh == TUX_FRESH_WAIT ? TUX_AGAIN : 0;
+    if (tux_freshness_settles(e, run, r)) return TUX_AGAIN;
     struct tux_blob *blob = tux_ranged_blob(r, slice, e->date, &e->metrics);
     if (!blob) return -ENOMEM;
     if (!tux_freshness_current(e, r)) {

@@ -42,6 +42,12 @@ static enum tux_place_kind place_of_response(struct tux_engine *e, struct tux_re
 
 /* --- a worker's look ---------------------------------------------------------------------------------------------- */
 
+/* May a write(2) still be in the middle of the version that was promised? */
+static bool must_settle(const struct tux_engine *e, const struct tux_response *r)
+{
+    return r->file >= 0 && !r->far && !r->settled && tux_response_file_is_young(r, e->wall_s * 1000000000);
+}
+
 static void begin_check(struct tux_engine *e, struct tux_response *r)
 {
     if (r->checking) return;
@@ -50,7 +56,14 @@ static void begin_check(struct tux_engine *e, struct tux_response *r)
     r->refs++;
     tux_rules_check_begins(e, r);
     tux_metric_add(&e->metrics.checks, 1);
-    tux_cachemiss_post_light(e->pool, &r->job);
+    r->settles = must_settle(e, r);
+    if (!r->settles) {
+        tux_cachemiss_post_light(e->pool, &r->job);
+        return;
+    }
+    r->job.place = r->dev ^ (u64)(uintptr_t)r; /* a long write holds up this one and no other work */
+    if (r->job.place == 0) r->job.place = 1;
+    tux_cachemiss_post(e->pool, &r->job);
 }
 
 /* False: there is no memory to wait with. */
@@ -68,6 +81,11 @@ static bool wait_for_check(struct tux_engine *e, struct tux_run *run, struct tux
 void tux_serve_checked(struct tux_engine *e, struct tux_response *r)
 {
     r->checking = false;
+    if (r->settles) { /* whatever is written from now on shows in the date */
+        r->settled = true;
+        r->settles = false;
+        r->job.place = 0;
+    }
     tux_rules_check_ends(e, r);
     r->checked_ms = r->check_began_ms;
     r->place = r->found_place;
@@ -122,6 +140,13 @@ static enum tux_fresh look(struct tux_engine *e, struct tux_run *run, struct tux
     }
     begin_check(e, r);
     return wait_for_check(e, run, r) ? TUX_FRESH_WAIT : dead(e, r);
+}
+
+bool tux_freshness_settles(struct tux_engine *e, struct tux_run *run, struct tux_response *r)
+{
+    if (__builtin_expect(!must_settle(e, r), 1)) return false;
+    begin_check(e, r);
+    return wait_for_check(e, run, r);
 }
 
 enum tux_fresh tux_freshness(struct tux_engine *e, struct tux_run *run, struct tux_response *r)

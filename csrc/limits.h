@@ -84,6 +84,7 @@
 #define TUX_YOUNG_NS 5000000000   /* changed within so long: sent as copies, at twice the CPU, since the pages that
                                    * sendfile(2) leaves in a socket change with the file until the client has them */
 #define TUX_COPY_BYTES 65536      /* ... so many at a time */
+#define TUX_ANEW_MAX 3 /* times that a request is decided anew, since its file was written to meanwhile */
 #define TUX_WRITE_NS 1000000000   /* no write(2) takes longer from setting the times to its last byte */
 #define TUX_WATCHED_BYTES (256u << 10) /* smaller ones are on their way before anybody touches them */
 #define TUX_SAMPLES_GROWN 8       /* samples that are compared when a file has become longer, as logs do all the time */

@@ -118,6 +118,7 @@ static void check(struct tux_job *job, void *context)
 {
     (void)context;
     struct tux_response *r = (struct tux_response *)(void *)job;
+    if (r->settles) tux_response_file_await_writer(r);
     r->unchanged = tux_response_holds(r);
     u8 place = r->place;
     for (unsigned i = 0; r->place == TUX_PLACE_UNKNOWN && i < r->witness_count && place != TUX_PLACE_FAR; i++) {

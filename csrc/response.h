@@ -60,6 +60,7 @@ struct tux_response {
     struct tux_watch *watch;     /* NULL: it cannot be watched */
     u32 written, touched;        /* of the watch, when it was found to stand */
     i64 date_at;
+    bool settled, settles; /* no write(2) is in the middle of this version any more; a check is finding that out */
     bool file_is_watched; /* one of the witnesses is the file's */
     bool one_device;      /* all that it rests on is at `dev` */
     u8 place, found_place; /* enum tux_place_kind; the other one is what a check has found */
@@ -101,6 +102,8 @@ bool tux_response_file_stands(struct tux_response *response, i64 wall_ns, bool l
 void tux_response_file_watch(struct tux_response *response, struct tux_watches *watches);
 /* Has the file changed so lately that it may well change again? Then it is sent as copies (call.c). */
 bool tux_response_file_is_young(const struct tux_response *response, i64 wall_ns);
+/* For a worker: wait until no write(2) to the file is under way. */
+void tux_response_file_await_writer(const struct tux_response *response);
 /* Is everything it rests on as it was? Without waiting for a disk. */
 enum tux_sight tux_response_look(const struct tux_response *response, bool in_memory);
 /* For a worker: the same, waiting for it. */

@@ -60,13 +60,15 @@ u32 tux_samples_read(struct tux_samples *s, int fd)
     return i - s->taken;
 }
 
-bool tux_samples_hold(const struct tux_samples *s, int fd, u32 most)
+bool tux_samples_hold(const struct tux_samples *s, int fd, u32 most, bool all)
 {
+    if (all && s->taken < s->count) return false;
     u32 count = s->taken < most ? s->taken : most;
     for (u32 k = 0; k < count; k++) {
         u32 i = count < s->taken ? (u32)((u64)k * s->taken / count) : k;
         u64 now;
-        if (sample(s, fd, i, &now) && now != s->value[i]) return false;
+        bool told = sample(s, fd, i, &now);
+        if (told ? now != s->value[i] : all) return false;
     }
     return true;
 }

@@ -26,8 +26,8 @@ struct tux_samples *tux_samples_open(u64 file_size, u64 salt);
 /* Read those that are not read yet, as far as the kernel has them in memory: it waits for no disk. How many; they count
  * only once `taken` is raised by that number. */
 u32 tux_samples_read(struct tux_samples *samples, int fd);
-/* Are at most `most` of them, spread over those that were taken, what they were? What is not in memory is passed over.
- */
-bool tux_samples_hold(const struct tux_samples *samples, int fd, u32 most);
+/* Are at most `most` of them, spread over those that were taken, what they were? What is not in memory is passed over,
+ * unless `all` of the file must be told: then each sample must have been taken, and must be in memory. */
+bool tux_samples_hold(const struct tux_samples *samples, int fd, u32 most, bool all);
 
 #endif

@@ -14,6 +14,7 @@
 #include "accept.h"
 #include "address.h"
 #include "decide.h"
+#include "freshness.h"
 #include "guard.h"
 #include "linger.h"
 #include "measure.h"
@@ -214,13 +215,31 @@ void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run)
 
 /* --- respond --------------------------------------------------------------------------------------------------- */
 
+/* Written to again while the run waited for a write(2) to end: nothing has been sent, so there is a better answer. Not
+ * for ever, if it is written to all the time. */
+static bool is_over_already(const struct tux_conn *conn)
+{
+    bool may = conn->head && !conn->ranged && conn->anew < TUX_ANEW_MAX;
+    return may && !tux_response_file_holds(conn->chosen);
+}
+
 static i64 serve_respond(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
     struct tux_conn *conn = tux_conn_of(e, run);
+    i64 status = __builtin_expect(conn->anew, 0) ? tux_decide(stage, run, atom) : 1; /* anew: decided here once more */
+    if (status <= 0) return status;
     struct tux_response *r = conn->chosen;
     if (!r || run->outer.chain || tux_arg(run, atom, 0) != conn->fd) return tux_fault(run);
     if (__builtin_expect(tux_note_must_wait(e), 0)) return tux_note_wait(e, run);
+    if (!conn->ranged && __builtin_expect(tux_freshness_settles(e, run, r), 0)) return TUX_AGAIN;
+    if (__builtin_expect(run->woken == TUX_WAIT_FRESH && is_over_already(conn), 0)) {
+        tux_response_drop(r, &e->metrics);
+        conn->chosen = NULL;
+        conn->anew++;
+        run->woken = TUX_WAIT_NOT;
+        return serve_respond(stage, run, atom);
+    }
     if (e->log && r->reads_on) tux_serve_hold_head(e, run); /* else it may be gone when it is logged */
     if (!conn->ranged) conn->blob = tux_response_blob(r, e->wall_s, e->date, &e->metrics);
     if (!conn->blob) return -ENOMEM;

@@ -130,6 +130,7 @@ def _serve(serve: Serve, request: Request | None, now: float, head_only: bool) -
         parts = _in_memory(serve, wanted)
         if _is_unsettled(serve, parts is not None, now):
             serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
+            parts = None if serve.file is not None else parts  # the engine waits for whoever is still writing
         if parts is None:
             if len(serve.parts) > 1:
                 serve = replace(serve, cacheable=False, why=(*serve.why, _SEVERAL))
