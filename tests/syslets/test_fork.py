@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tuxpy import Address, Config, Engine, EngineError, Server, SiteConfig
-from tuxpy.accesslog import AccessLog
+from tuxpy.accesslog import AccessLog, open_log
 from tuxpy.clients import Clients
 from tuxpy.config.settings import Backend, LogConfig
 
@@ -205,7 +205,7 @@ def test_a_server_in_the_child(tmp_path: Path, backend: Backend) -> None:
 
 
 def test_what_engines_share_in_the_child(tmp_path: Path) -> None:
-    log, clients = AccessLog(str(tmp_path / "log"), "common"), Clients(64)
+    log, clients = AccessLog(open_log(str(tmp_path / "log")), "common"), Clients(64)
     try:
         in_child(lambda: (log.close(), clients.close()))
         assert log.state()["error"] == 0

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, FileFact, Request, Witness
 from ..records import dataclass
 from ..rules.policy import Links, Policy
-from .errands import Elsewhere, Errands, Kind
+from .errands import Elsewhere, Errands, Kind, on_worker
 from .opening import KERNELS, PATH_BYTES_MAX, OpenBeneath, walk_beneath
 from .root import FileChanged, Glance, Root
 from .rulebook import Read, Rulebook
@@ -112,7 +112,9 @@ class Site:
         self._root = Root(root)
         self._moved = False
         self._links = _LINKS[policy.links]
-        self.rules.take(self, self.rules.look(self, self.root_fd))
+        with on_worker():  # at a start and a reload all of it is waited for
+            seen = self.rules.look(self, self.root_fd)
+        self.rules.take(self, seen)
 
     def beneath(self, root: str) -> Site:
         """The same for another root, with the password files of this one. Raises ConfigError."""
