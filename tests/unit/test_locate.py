@@ -12,6 +12,8 @@ import pytest
 from tuxpy.inline import opener
 from tuxpy.model import Decision, Redirect, Refuse, Request, Serve
 from tuxpy.rules.policy import Policy
+from tuxpy.rules.redirects import RedirectRule
+from tuxpy.rules.tries import TryRule
 from tuxpy.site.resolve import resolve
 from tuxpy.site.site import Site, release
 
@@ -50,13 +52,47 @@ def answer(root: Path, policy: Policy, target: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("target", "wanted"),
     [
-        *(("/about", (200, "about.html")), ("/about.html", (200, "about.html")), ("/both", (200, "both"))),
+        *(("/about", (200, "about.html")), ("/about.html", (301, "/about")), ("/both", (200, "both"))),
         *(("/app", (301, "/app/")), ("/about/", (404, "")), ("/nothing", (404, "")), ("/main", (404, ""))),
     ],
 )
 def test_clean_addresses(root: Path, target: str, wanted: tuple[int, str]) -> None:
     """What is there under its own name comes first."""
     assert answer(root, Policy(clean=True), target) == wanted
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        *(("/index.html", (301, "/")), ("/about.html?a=b&c", (301, "/about?a=b&c")), ("//about.html", (301, "/about"))),
+        *(("/both.html", (200, "both.html")), ("/404.html", (200, "404.html")), ("/oops.html", (200, "oops.html"))),
+        *(("/dir.html", (200, "dir.html")), ("/d/home.html", (301, "/d/")), ("/d/index.html", (200, "d/index.html"))),
+        *(("/%C3%A4.html", (301, "/%C3%A4")), ("/tried.html", (200, "tried.html")), ("/led.html", (200, "led.html"))),
+        *(("/%2F%2Fx.html", (301, "/x")), ("/about.txt", (200, "about.txt"))),
+        *(("/.html", (404, "404.html")), ("/rewritten", (200, "about.html"))),
+    ],
+)
+def test_9110_15_4_2_a_page_leads_to_its_clean_address(tmp_path: Path, target: str, wanted: tuple[int, str]) -> None:
+    """Only where that address is answered by the very page; one that has no other stays under its file's name."""
+    for name in ("index", "about", "both", "404", "oops", "dir", "\u00e4", "tried", "led", "x"):
+        (tmp_path / f"{name}.html").write_text(name)
+    for name in ("both", "about.txt"):
+        (tmp_path / name).write_text(name)
+    for name in ("dir", "d"):
+        (tmp_path / name).mkdir()
+    for name in ("home", "index"):
+        (tmp_path / "d" / f"{name}.html").write_text(name)
+    policy = Policy(
+        clean=True,
+        index=(b"home.html", b"index.html"),
+        error_pages={403: b"oops.html"},
+        tries=(TryRule.parse("/tried*", ["$uri", "/about.html"]),),
+        redirects=(
+            *(RedirectRule.parse("/led", "/about", 301, force=True),),
+            *(RedirectRule.parse("/rewritten", "/about.html", 200),),
+        ),
+    )
+    assert answer(tmp_path, policy, target) == wanted
 
 
 def test_clean_addresses_must_be_asked_for(root: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tuxpy.http.target import Target, directory_location, read_target, valid_authority
+from tuxpy.http.target import Target, location_of, read_target, valid_authority
 from tuxpy.model import Refuse
 
 
@@ -81,7 +81,7 @@ def test_10_2_2_a_redirect_is_a_sound_reference_and_stays_on_this_host(raw: byte
     target = read_target(raw)
     if isinstance(target, Refuse) or not target.segments:
         return
-    location = directory_location(target).decode("ascii")
+    location = location_of(target.as_directory()).decode("ascii")
     pchar = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
     assert re.fullmatch(rf"(?:/{pchar}+)+/(?:\?(?:{pchar}|[/?])*)?", location)
     assert urlsplit(urljoin("http://here.example/x/y", location)).netloc == "here.example"
@@ -95,7 +95,7 @@ def test_the_query_is_kept_as_it_came_and_never_decoded(query: bytes) -> None:
     target = read(b"/docs?" + query)
     assert target.query == query
     assert target.segments == (b"docs",)
-    assert directory_location(target) == b"/docs/?" + query
+    assert location_of(target.as_directory()) == b"/docs/?" + query
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_the_query_is_kept_as_it_came_and_never_decoded(query: bytes) -> None:
 )
 def test_rfc_3986_3_4_what_no_query_may_hold_is_escaped_in_a_redirect(raw: bytes, kept: bytes) -> None:
     """RFC 9110 2.2: a sender must not generate what does not match the grammar."""
-    assert directory_location(read(b"/docs?" + raw)) == b"/docs/?" + kept
+    assert location_of(read(b"/docs?" + raw).as_directory()) == b"/docs/?" + kept
 
 
 def test_no_query_is_not_an_empty_query() -> None:
     assert read(b"/docs").query is None
-    assert directory_location(read(b"/docs")) == b"/docs/"
+    assert location_of(read(b"/docs").as_directory()) == b"/docs/"
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,16 @@ def test_9110_11_5_what_stands_in_for_another_path_is_behind_its_own_gate(
     assert connect(running).ask(get(target, ANN)).body == b"secret"
 
 
+def test_9110_15_4_2_a_page_whose_clean_address_is_closed_keeps_its_name(
+    serve: Serve, connect: Connect, tree: Path, users: str
+) -> None:
+    """Who may see the page is not led to where it is refused; who may see both is."""
+    running = serve(tree, policy=Policy(clean=True, gates=(Gate.parse("/open/page", login=Login(users)),)))
+    assert connect(running).ask(get("/open/page.html")).body == b"open/page.html"
+    known = connect(running).ask(get("/open/page.html", ANN))
+    assert (known.status, known[b"location"]) == (301, b"/open/page")
+
+
 @pytest.mark.parametrize("tries", [(), (TryRule.parse("/*", ["$uri", "$uri/"]),)])
 @pytest.mark.parametrize("pattern", ["/**/secret.html", "secret.html", "*.html"])
 def test_a_slash_behind_a_name_is_no_way_around(

@@ -102,13 +102,13 @@ def read_target(raw: bytes) -> Target | Refuse:
     return Target(authority, segments, directory, query if mark else None, written)
 
 
-def directory_location(target: Target) -> bytes:
-    """The same place with a slash behind, the query kept: a sound reference, never to another host.
+def location_of(target: Target) -> bytes:
+    """The path and the query of a target as a sound reference, never to another host.
 
     It starts with exactly one slash, and no backslash is in it: in the path every byte outside the
     unreserved set is written as an escape, in the query every byte that RFC 3986 does not allow there.
     """
-    path = b"/" + quote_from_bytes(target.path, safe="/~").encode() + b"/"
+    path = quote_from_bytes(target.asked, safe="/~").encode()
     if target.query is None:
         return path
     return path + b"?" + _NOT_IN_QUERY.sub(lambda found: b"%%%02X" % ord(found[0]), target.query)

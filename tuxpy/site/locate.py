@@ -6,7 +6,8 @@ In this order, the first that has an answer gives it (RFC 9110 3.3):
   forced rules    redirects and rewrites that are written to win over files
   the name        a file as it is; a directory without its slash is redirected to it, with the query kept
   index names     of a directory, or its listing where the policy has one
-  name.html       for a name without a slash behind, where the policy has clean addresses
+  name.html       for a name without a slash behind, where the policy has clean addresses; a page that is asked for by
+                  its file's name is redirected to its clean address then (/about.html to /about, /index.html to /)
                   (a try list of the policy stands in the place of these three)
   other rules     redirects and rewrites
   the fallback    where the policy has one, and the name could be a page
@@ -20,11 +21,11 @@ Everything that was looked at is in the trail, what was absent too: a kept answe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..http.mediatypes import media_type
-from ..http.target import Target, directory_location, target_of
+from ..http.target import Target, location_of, target_of
 from ..model import NOSNIFF, Decision, Field, FileFact, Redirect, Refuse, Request, Serve, text
 from ..rules.hidden import hidden_by
 from ..rules.redirects import Match
@@ -32,7 +33,7 @@ from ..rules.tries import TryRule
 from ..rules.written import Written
 from .admit import admit
 from .represent import represent
-from .site import Denied, Found, IsDirectory, Site, release
+from .site import Absent, Denied, Found, IsDirectory, Site, release
 from .trail import Trail
 from .variants import coding_of, type_of
 
@@ -82,6 +83,10 @@ class _Search:
             if isinstance(found, Refuse):
                 return found
             if isinstance(found, FileFact):
+                plain = self.site.policy.clean and rule is None and name == target.path and not rewritten
+                clean = self._clean(target, found) if plain else None
+                if clean is not None:
+                    return self._to_clean(found, clean)
                 return represent(self.request, found, self.site, self.trail, self.now_s)
             if isinstance(found, IsDirectory) and name == takes_slash:
                 self.trail.witnesses.append(found.witness)
@@ -135,7 +140,53 @@ class _Search:
     def _to_slash(self, target: Target) -> Redirect:
         """Relative links in the index must resolve inside the directory (RFC 3986 5.2)."""
         self.trail.why.append("it is a directory, so its name takes a slash at the end")
-        return Redirect(location=directory_location(target), **self.trail.terms())
+        return Redirect(location=location_of(target.as_directory()), **self.trail.terms())
+
+    def _clean(self, target: Target, page: FileFact) -> Target | None:
+        """The clean address of a page that was asked for by its file's name; None where that would not lead to it."""
+        try:
+            return self._leads_to(target)
+        except BaseException:  # it may have to wait for a password, and opens the page anew then
+            release(page)
+            raise
+
+    def _leads_to(self, target: Target) -> Target | None:
+        policy, (*above, last) = self.site.policy, target.segments
+        if last in (policy.not_found, b".html") or target.path in policy.error_pages.values():
+            return None
+        if last in policy.index:
+            clean = replace(target, segments=tuple(above), directory=True)
+            before = tuple(b"/".join((*above, name)) for name in policy.index[: policy.index.index(last)])
+        elif last.endswith(b".html"):
+            clean = replace(target, segments=(*above, last.removesuffix(b".html")))
+            before = (clean.path,)
+        else:
+            return None
+        match = self.site.rules.redirects.find(clean.asked, clean.query, None)
+        if (match is not None and match.force) or any(rule.pattern.match(clean.asked) for rule in policy.tries):
+            return None
+        if self._is_hidden(clean) or (policy.gates and admit(self.request, clean.asked, self.site, self.trail)):
+            return None
+        return None if any(self._is_there(name) for name in before) else clean
+
+    def _is_there(self, name: bytes) -> bool:
+        """Whether something of that name would be found first. What is kept rests on it either way."""
+        if self._is_hidden(target_of(name)):
+            return False
+        found = self.site.open(name)
+        if isinstance(found, FileFact):
+            self.trail.witnesses.append(self.site.witness(found))
+            release(found)
+        else:
+            self.trail.passed_over(name, found)
+        return not isinstance(found, Absent)
+
+    def _to_clean(self, found: FileFact, clean: Target) -> Redirect:
+        """One page has one address, so caches and search engines know it once."""
+        self.trail.why.append("clean addresses are on, and this page has one")
+        self.trail.witnesses.append(self.site.witness(found))
+        release(found)
+        return Redirect(location=location_of(clean), **self.trail.terms())
 
     # Rules that lead elsewhere.
 
