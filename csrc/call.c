@@ -22,13 +22,22 @@ static i64 call_getpid(struct tux_stage *stage, struct tux_run *run, const struc
     return getpid();
 }
 
-static i64 call_umem_add(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+static i64 changed_by(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, u64 n)
 {
     const struct tux_cell *cell = &run->frame.chain->cell[atom->args[0]];
-    i64 n = tux_arg(run, atom, 1);
-    if (cell->kind == TUX_SHARED) return (i64)((u64)atomic_fetch_add(&stage->shared[cell->value], n) + (u64)n);
+    if (cell->kind == TUX_SHARED) return (i64)((u64)atomic_fetch_add(&stage->shared[cell->value], (i64)n) + n);
     i64 *value = &run->frame.cells[atom->args[0]];
-    return *value = (i64)((u64)*value + (u64)n);
+    return *value = (i64)((u64)*value + n);
+}
+
+static i64 call_umem_add(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    return changed_by(stage, run, atom, (u64)tux_arg(run, atom, 1));
+}
+
+static i64 call_umem_sub(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    return changed_by(stage, run, atom, 0 - (u64)tux_arg(run, atom, 1));
 }
 
 static i64 call_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
@@ -308,6 +317,7 @@ const tux_perform tux_plain_calls[TUX_CALLS_MAX] = {
     [TUX_CALL_setsockopt] = call_setsockopt, [TUX_CALL_recv] = call_recv,         [TUX_CALL_send] = call_send,
     [TUX_CALL_sendfile] = call_sendfile,     [TUX_CALL_shutdown] = call_shutdown, [TUX_CALL_close] = call_close,
     [TUX_CALL_openat2] = call_openat2,       [TUX_CALL_nanosleep] = call_nanosleep,
+    [TUX_CALL_umem_sub] = call_umem_sub,
     /* call_bytes.c */
     [TUX_CALL_read] = tux_call_read, [TUX_CALL_pread] = tux_call_pread, [TUX_CALL_readv] = tux_call_readv,
     [TUX_CALL_write] = tux_call_write, [TUX_CALL_writev] = tux_call_writev,
@@ -322,4 +332,5 @@ const tux_perform tux_plain_calls[TUX_CALLS_MAX] = {
     [TUX_CALL_socket] = tux_call_socket, [TUX_CALL_bind] = tux_call_bind, [TUX_CALL_listen] = tux_call_listen,
     [TUX_CALL_connect] = tux_call_connect, [TUX_CALL_getsockopt] = tux_call_getsockopt,
     [TUX_CALL_splice] = tux_call_splice, [TUX_CALL_poll] = tux_call_poll, [TUX_CALL_sendmsg] = tux_call_sendmsg,
+    [TUX_CALL_pipe2] = tux_call_pipe2,
 };

@@ -36,6 +36,7 @@ TUX_PERFORMS(getsockopt);
 TUX_PERFORMS(splice);
 TUX_PERFORMS(poll);
 TUX_PERFORMS(sendmsg);
+TUX_PERFORMS(pipe2);
 #undef TUX_PERFORMS
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "callkit.h"
+#include "step.h"
 
 #define MORE_AT_ONCE (1u << 20) /* bytes moved by one splice */
 
@@ -88,6 +89,19 @@ i64 tux_call_getsockopt(struct tux_stage *stage, struct tux_run *run, const stru
     socklen_t used = (socklen_t)length;
     int failed = getsockopt(number(run, atom, 0), number(run, atom, 1), number(run, atom, 2), value, &used);
     return failed < 0 ? -(i64)errno : (i64)used;
+}
+
+/* Both ends go to cells of the run, which owns them at once. When it fails, the cells keep what they have. */
+i64 tux_call_pipe2(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
+{
+    int ends[2];
+    i64 failed = tux_result_of(pipe2(ends, number(run, atom, 2)));
+    if (failed) return failed;
+    for (unsigned i = 0; i < 2; i++) {
+        if (run->frame.cells[atom->args[i]] >= 0) tux_give_up(stage, run, atom->args[i]);
+        run->frame.cells[atom->args[i]] = ends[i];
+    }
+    return 0;
 }
 
 /* Which end of a splice is not ready? Asked after EAGAIN; the other one may have become so meanwhile. */

@@ -70,7 +70,7 @@ static bool kind_fits(char wanted, const struct tux_chain *chain, const struct t
     bool number = cell->kind == TUX_INT || cell->kind == TUX_CONST;
     switch (wanted) {
     case 'f': return number || cell->kind == TUX_FD;
-    case 'F': return cell->kind == TUX_FD;
+    case 'F': case 'O': return cell->kind == TUX_FD;
     case 'i': case 'n': return number;
     case 'c': return cell->kind == TUX_INT || cell->kind == TUX_SHARED;
     case 'r': return cell->kind == TUX_DATA || cell->kind == TUX_BUFFER;

@@ -45,8 +45,7 @@ static void trace(struct tux_stage *stage, const struct tux_run *run, i64 result
     atomic_store_explicit(stage->trace_head, at + 1, memory_order_release);
 }
 
-/* A cell takes another descriptor: what it owned is closed, on an engine by the back-end, which may have armed it. */
-static void give_up(struct tux_stage *stage, struct tux_run *run, u16 cell)
+void tux_give_up(struct tux_stage *stage, struct tux_run *run, u16 cell)
 {
     int fd = (int)run->frame.cells[cell];
     if (run->frame.chain->sockets >> cell & 1) tux_do_not_linger(fd);
@@ -70,7 +69,7 @@ static u16 advance(struct tux_stage *stage, struct tux_run *run, const struct tu
     run->last_atom = frame->pc;
     if (atom->ret != TUX_NONE16) {
         if (frame->chain->cell[atom->ret].kind == TUX_FD) {
-            if (frame->cells[atom->ret] >= 0) give_up(stage, run, atom->ret);
+            if (frame->cells[atom->ret] >= 0) tux_give_up(stage, run, atom->ret);
             frame->cells[atom->ret] = result >= 0 ? result : -1;
         } else {
             frame->cells[atom->ret] = result;
@@ -101,7 +100,7 @@ enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *rea
         const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
         i64 got = stage->perform[atom->call](stage, run, atom);
         if (__builtin_expect(got <= TUX_ENTER, 0) &&
-            atom->call != TUX_CALL_umem_add) { /* its result may be any number */
+            atom->call != TUX_CALL_umem_add && atom->call != TUX_CALL_umem_sub) { /* theirs may be any number */
             if (got == TUX_ENTER) continue;
             return TUX_PARKED;
         }

@@ -20,6 +20,10 @@ void tux_frame_start(struct tux_frame *frame, const struct tux_chain *chain, i64
 /* Give a PARAM cell its value; -EINVAL when the cell takes none. */
 int tux_frame_param(struct tux_frame *frame, u16 cell, i64 value);
 
+/* FD cell `cell` is about to take another descriptor: what it owns is closed, on an engine by the back-end, which may
+ * have armed it. */
+void tux_give_up(struct tux_stage *stage, struct tux_run *run, u16 cell);
+
 /* Close what the frame's FD cells still own. */
 void tux_frame_close(struct tux_frame *frame);
 

@@ -28,7 +28,7 @@ static i64 itself(struct tux_stage *stage, struct tux_run *run, const struct tux
 }
 
 const tux_perform tux_worker_calls[TUX_CALLS_MAX] = {
-    ITSELF(getpid), ITSELF(umem_add), ITSELF(close), ITSELF(openat2), ITSELF(statx),
+    ITSELF(getpid), ITSELF(umem_add), ITSELF(umem_sub), ITSELF(close), ITSELF(openat2), ITSELF(statx), ITSELF(pipe2),
     ITSELF(getdents64), ITSELF(fsync), ITSELF(fdatasync), ITSELF(fallocate), ITSELF(ftruncate), ITSELF(renameat2),
     ITSELF(unlinkat), ITSELF(mkdirat), ITSELF(fadvise64), ITSELF(readahead),
     [TUX_CALL_pread] = file_or_back, [TUX_CALL_pwrite] = file_or_back, [TUX_CALL_read] = file_or_back,

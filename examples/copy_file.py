@@ -9,8 +9,7 @@ import os
 import sys
 from timeit import repeat
 
-from tuxpy import AT_FDCWD, Chain, Engine, chain
-from tuxpy.atoms import flags
+from tuxpy import ASYNC, AT_FDCWD, Chain, Engine, chain
 
 ROOM = 1 << 16
 NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -35,7 +34,7 @@ def copying(c: Chain) -> None:
     reader, writer, room, size = c.fd("reader"), c.fd("writer"), c.buffer(ROOM), c.int("size")
     c.openat2(AT_FDCWD, c.path("source", 4096), c.how(os.O_RDONLY), 24, ret=reader, stop_on="negative")
     c.openat2(AT_FDCWD, c.path("target", 4096), c.how(NEW, 0o666), 24, ret=writer, stop_on="negative")
-    c.read(reader, room, ROOM, ret=size, stop_on="non_positive", flags=flags.ASYNC)
+    c.read(reader, room, ROOM, ret=size, stop_on="non_positive", flags=ASYNC)
     c.write(writer, room, size, next="read", stop_on="negative")
 
 

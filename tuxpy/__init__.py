@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .atoms import Chain, ChainError
+    from .atoms import ASYNC, NO_COMPLETE, SYNC, Chain, ChainError
     from .config.settings import Address, Config
     from .config.sites import SiteConfig
     from .errors import ConfigError, EngineError, PeerError, TuxError
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"  # as in pyproject.toml; a test compares
 
 __all__ = [
-    "AT_FDCWD", "Address", "Chain", "ChainError", "Completion", "Config", "ConfigError", "Engine", "EngineError",
-    "PeerError", "Server", "SiteConfig", "TuxError", "__version__", "chain",
+    "ASYNC", "AT_FDCWD", "NO_COMPLETE", "SYNC", "Address", "Chain", "ChainError", "Completion", "Config", "ConfigError",
+    "Engine", "EngineError", "PeerError", "Server", "SiteConfig", "TuxError", "__version__", "chain",
 ]
 
 _HOMES = {
+    "ASYNC": "atoms",
     "AT_FDCWD": "syslets",
+    "NO_COMPLETE": "atoms",
+    "SYNC": "atoms",
     "Address": "config.settings",
     "Chain": "atoms",
     "ChainError": "atoms",

@@ -279,6 +279,7 @@ def _writev(c: _Cells) -> _Made:
 
 _CALLS: dict[str, Callable[[_Cells], _Made]] = {
     "umem_add": _umem_add,
+    "umem_sub": _umem_add,
     "openat2": _openat2,
     "close": _close,
     "read": _read,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, MutableSequence
+from errno import EBADF, EINVAL
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,8 +60,32 @@ def test_every_number_may_be_a_result(first: int, increment: int) -> None:
     """The ends of the range too, where C keeps the words by which an atom says that it has not happened yet."""
     c = Chain("ends")
     c.umem_add(c.int("i", first), increment)
+    c.umem_sub(c.int("j", first), increment)
     frozen = c.freeze()
     assert run_inline(frozen) == run(frozen)
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["two cells", "one cell"])
+@pytest.mark.parametrize("flags", [os.O_CLOEXEC, 1])
+def test_a_pipe_goes_to_cells_that_own_it(same: bool, flags: int) -> None:
+    """Made again and again, it leaves no descriptor behind; a failure leaves the cells what they have."""
+    c = Chain("pipe", budget=100)
+    reader, writer, turns, room = c.fd("reader"), c.fd("writer"), c.int("turns", 3), c.buffer(8, "room")
+    c.pipe2(reader, reader if same else writer, os.O_CLOEXEC, label="again")
+    c.umem_sub(turns, 1, stop_on="nonzero", on_stop="again")
+    c.pipe2(reader, writer, flags, label="flags", ret=c.int("made"))
+    c.write(writer, c.data(b"through", "data"), 7, ret=c.int("written"), stop_on="negative")
+    c.read(reader, room, 8, ret=c.int("size"))
+    frozen = c.freeze()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    here, there = run(frozen), run_inline(frozen)
+    assert here == there
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    values = {cell.name: value for cell, value in zip(frozen.cells, here.cells, strict=True)}
+    if flags == os.O_CLOEXEC or not same:
+        assert (values["room"], values["size"]) == (b"through\0", 7)
+    else:
+        assert (values["made"], values["written"]) == (-EINVAL, -EBADF)
 
 
 @QUICK
@@ -66,6 +93,7 @@ def test_every_number_may_be_a_result(first: int, increment: int) -> None:
 def test_sums_wrap_alike(value: int, increment: int) -> None:
     c = Chain("sum")
     c.umem_add(c.int("i", value), increment)
+    c.umem_sub(c.int("j", value), increment)
     frozen = c.freeze()
     assert run_inline(frozen) == run(frozen)
 

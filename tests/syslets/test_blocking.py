@@ -168,6 +168,8 @@ def one_call(name: str, fd: int, ends: ExitStack, folder: Path) -> Frozen:
     for place, (kind, parameter) in enumerate(zip(call.kinds, call.parameters, strict=True)):
         if kind == "f":
             cells.append(fd if name != "splice" or place == 0 else writer)
+        elif kind == "O":
+            cells.append(c.fd(parameter))
         elif kind == "F":
             cells.append(c.fd(parameter, param=True))
         elif kind == "c":

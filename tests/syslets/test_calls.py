@@ -9,6 +9,7 @@ import socket
 import threading
 from pathlib import Path
 from struct import pack
+from typing import get_args
 
 import pytest
 
@@ -16,6 +17,7 @@ from tuxpy import AT_FDCWD, ChainError, Engine
 from tuxpy.atoms import CALLS
 from tuxpy.atoms.calls import REFUSED
 from tuxpy.syslets import entries, stat_of
+from tuxpy.syslets.names import GivesBytes, GivesNumber, GivesPieces
 
 
 def test_a_file_from_beginning_to_end(engine: Engine, tmp_path: Path) -> None:
@@ -168,6 +170,21 @@ def test_what_misses_goes_to_a_worker(engine: Engine, files: list[Path]) -> None
     with files[0].open("r+b") as file:
         engine.call("pwrite", file, b"x", 0)
     assert engine.metrics()["cold"] == 1
+
+
+def test_type_checkers_know_what_each_call_gives() -> None:
+    kinds = {"bytes": GivesBytes, "pieces": GivesPieces, "number": GivesNumber}
+    given = {gives: set(get_args(names)) for gives, names in kinds.items()}
+    expected: dict[str, set[str]] = {"bytes": set(), "pieces": set(), "number": set()}
+    for name, call in CALLS.items():
+        if not call.http and "O" not in call.kinds:
+            expected[("number", "bytes", "pieces")[call.kinds.count("w")]].add(name)
+    assert given == expected
+
+
+def test_a_call_makes_no_two_descriptors(engine: Engine) -> None:
+    with pytest.raises(ValueError, match=r"pipe2 makes two descriptors, .* use os.pipe2"):
+        engine.call("pipe2", 0)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))

@@ -9,7 +9,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -113,6 +115,76 @@ def test_echo(engine: Engine, open_engine: object, listener: socket.socket) -> N
         example.after(own, listener)
         converse(listener.getsockname())
         assert own.wait(timeout=0) == []
+
+
+def exchange(address: tuple[str, int]) -> None:
+    """More both ways at once than any buffer holds, then the end of each way on its own."""
+    sent, received = os.urandom(6_000_000), bytearray()
+    with socket.create_connection(address, timeout=60) as client:
+        sender = threading.Thread(target=lambda: (client.sendall(sent), client.shutdown(socket.SHUT_WR)))
+        sender.start()
+        while piece := client.recv(1 << 16):
+            received += piece
+        sender.join()
+    assert bytes(received) == sent
+
+
+@contextmanager
+def echoing() -> Iterator[tuple[str, int]]:
+    """A server that sends back what comes, to one client after the other."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    with listener.accept()[0] as peer:
+                        while piece := peer.recv(1 << 14):
+                            peer.sendall(piece)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        yield listener.getsockname()
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join()
+
+
+@pytest.mark.parametrize("way", ["before", "after"])
+def test_proxy(engine: Engine, listener: socket.socket, way: str) -> None:
+    example = load("proxy")
+
+    async def both(own: Engine, address: tuple[str, int]) -> None:
+        arguments = (own, listener, address) if way == "after" else (listener, address)
+        serving = asyncio.create_task(getattr(example, way)(*arguments))
+        for _ in range(3):
+            await asyncio.to_thread(exchange, listener.getsockname())
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    with echoing() as address, Engine(slots=300, backend=engine.backend) as own:
+        asyncio.run(both(own, address))
+
+
+def test_proxy_counts_short_splices(engine: Engine) -> None:
+    """A target with little room takes what was read in pieces, and each byte once."""
+    content, got = os.urandom(1_000_000), bytearray()
+    (near, source), (target, far) = socket.socketpair(), socket.socketpair()
+    with near, source, target, far:
+        target.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+        def read() -> None:
+            while piece := far.recv(1000):
+                got.extend(piece)
+
+        threads = [threading.Thread(target=lambda: (near.sendall(content), near.shutdown(socket.SHUT_WR))),
+                   threading.Thread(target=read)]  # fmt: skip
+        for thread in threads:
+            thread.start()
+        steps = engine.trace(load("proxy").carrying, source=source, target=target)
+        for thread in threads:
+            thread.join()
+    assert any(step.call == "umem_sub" and step.result > 0 for step in steps), "no splice was short"
+    assert bytes(got) == content
 
 
 def test_what_echo_replaces_does_the_same(listener: socket.socket) -> None:

@@ -13,13 +13,16 @@ from .cells import Cell, Kind
 from .chain import END, Chain
 from .check import ChainError, Frozen, check
 from .completion import Completion
-from .flags import Reason, Stop
+from .flags import ASYNC, NO_COMPLETE, SYNC, Reason, Stop
 from .lifecycle import COUNTER, connections, lifecycle
 
 __all__ = [
+    "ASYNC",
     "CALLS",
     "COUNTER",
     "END",
+    "NO_COMPLETE",
+    "SYNC",
     "Atom",
     "Call",
     "Cell",

@@ -4,7 +4,8 @@ A call is here only with a written rule: what each argument must be, whether it 
 it makes a descriptor that a cell must own. csrc/calls.def is the same table for C; a test compares them.
 
 Argument kinds: f descriptor (an FD, INT or CONST cell) · F descriptor the run owns (FD) · i number ·
-c number to be changed (INT or SHARED), by reference · r memory to read · w memory to write ·
+c number to be changed (INT or SHARED), by reference · O FD that takes a new descriptor ·
+r memory to read · w memory to write ·
 n length of the memory before it, checked against its size when it runs · z data ending in NUL, a path.
 """
 
@@ -92,6 +93,8 @@ _WHITE_LIST: Final = (
     _call(49, "sendmsg",    "f:fd r:first n:first_length r:second n:second_length i:flags", "waits", "SENDMSG"),
     _call(50, "readv",      "f:fd w:first n:first_length w:second n:second_length", "waits", "blocks", "READV"),
     _call(51, "writev",     "f:fd r:first n:first_length r:second n:second_length", "waits", "blocks", "WRITEV"),
+    _call(52, "umem_sub",   "c:cell i:decrement"),                          # result: the new value
+    _call(53, "pipe2",      "O:reader O:writer i:flags", "PIPE"),           # what the cells held before is closed
 )
 # fmt: on
 
@@ -121,6 +124,7 @@ REFUSED: Final[dict[str, str]] = {
 WANTED: Final[dict[str, tuple[str, frozenset[Kind]]]] = {
     "f": ("a descriptor", NUMBERS | {Kind.FD}),
     "F": ("a descriptor that the run owns", frozenset({Kind.FD})),
+    "O": ("a cell for a new descriptor", frozenset({Kind.FD})),
     "i": ("a number", NUMBERS),
     "n": ("a length", NUMBERS),
     "c": ("a number that may change", frozenset({Kind.INT, Kind.SHARED})),

@@ -11,6 +11,7 @@ from .calls import CALLS, REFUSED, WANTED, Call
 RULES: Final[dict[str, str]] = {
     "getpid": "the null call",
     "umem_add": "adds and gives the sum, which wraps; it changes its cell, and no kernel is asked",
+    "umem_sub": "subtracts and gives the difference, which wraps; it changes its cell, and no kernel is asked",
     "accept4": "a connection that was given up before we came does not count",
     "setsockopt": "at once; EINVAL for SO_LINGER above 0, since closing would wait for the peer",
     "recv": "what is there, or as soon as something is; 0: the peer sends no more",
@@ -32,12 +33,13 @@ RULES: Final[dict[str, str]] = {
     "connect": "0 when the connection stands; the socket becomes non-blocking",
     "getsockopt": "gives the length of the value",
     "splice": "one move, at most 1 MiB; an offset of -1 is the descriptor's own position",
+    "pipe2": "at once; the run owns both ends, and what their cells held before is closed",
     "poll": "what is ready, as soon as something is; POLLIN or POLLOUT must be asked for",
 }
 _WORKER: Final = "by a worker, since the kernel cannot be asked whether it would wait"
 _AT_ONCE: Final = "at once"
-_MARK: Final = {"f": "fd", "F": "owned fd", "i": "number", "c": "number that changes", "r": "memory to read",
-                "w": "memory to write", "n": "length", "z": "path"}  # fmt: skip
+_MARK: Final = {"f": "fd", "F": "owned fd", "O": "fd to own", "i": "number", "c": "number that changes",
+                "r": "memory to read", "w": "memory to write", "n": "length", "z": "path"}  # fmt: skip
 
 
 def rule(call: Call) -> str:

@@ -201,6 +201,7 @@ def _check_loops(chain: Frozen) -> None:
 _MEND: Final = {
     "f": "give an fd(...), a param(...) or a number",
     "F": "give an fd(...); what is lent is not closed here",
+    "O": "give an fd(...), which then owns it",
     "i": "give an int(...), a param(...) or a number",
     "n": "give an int(...), a param(...) or a number",
     "c": "give an int(...) or shared(...)",

@@ -28,6 +28,7 @@ from .completion import Completion, Value
 from .flags import Reason
 
 Trace: TypeAlias = "list[tuple[str, int]]"
+Argument: TypeAlias = "int | bytes | memoryview | list[int]"
 Calls: TypeAlias = Mapping[str, Callable[..., int]]
 
 NOTHING: Final = -1  # what an FD cell holds when it owns no descriptor
@@ -102,14 +103,18 @@ class _Run:
             result = self.calls[atom.call.name](*args)
         except system.OutOfBounds:
             return -EFAULT, False
+        made = [arg for arg in args if isinstance(arg, list)]
         for kind, number in zip(atom.call.kinds, atom.args, strict=True):
             if kind == "c":
                 self._change(number, result)
+            elif kind == "O":
+                for fd in made.pop(0):
+                    self._own(number, fd)
         return result, True
 
-    def _arguments(self, atom: Atom) -> list[int | bytes | memoryview]:
+    def _arguments(self, atom: Atom) -> list[Argument]:
         """What the function gets: one value for an argument, none for a length."""
-        args: list[int | bytes | memoryview] = []
+        args: list[Argument] = []
         for kind, number in zip(atom.call.kinds, atom.args, strict=True):
             if kind in "rw":
                 args.append(memoryview(self.memory[number]))
@@ -117,6 +122,8 @@ class _Run:
                 args.append(bytes(self.memory[number])[:-1])
             elif kind == "n":
                 args[-1] = _cut(args[-1], self.numbers[number])
+            elif kind == "O":
+                args.append([])
             else:
                 args.append(self._number(number))
             if kind == "F":
@@ -167,7 +174,7 @@ def _memory(cell: Cell) -> bytes | bytearray:
     return bytearray(cell.size) if cell.kind is Kind.BUFFER else cell.content
 
 
-def _cut(memory: int | bytes | memoryview, length: int) -> memoryview:
+def _cut(memory: Argument, length: int) -> memoryview:
     """The memory before a length, as long as that says."""
     assert isinstance(memory, memoryview)  # calls.py puts a length nowhere else
     if not 0 <= length <= len(memory):

@@ -40,6 +40,12 @@ class Shortcuts:
     def umem_add(self, cell: Cell, increment: Argument, /, **how: Unpack[How]) -> None:
         self.add("umem_add", cell, increment, **how)
 
+    def umem_sub(self, cell: Cell, decrement: Argument, /, **how: Unpack[How]) -> None:
+        self.add("umem_sub", cell, decrement, **how)
+
+    def pipe2(self, reader: Cell, writer: Cell, flags: Argument, /, **how: Unpack[How]) -> None:
+        self.add("pipe2", reader, writer, flags, **how)
+
     def accept4(self, listener: Argument, flags: Argument, /, **how: Unpack[How]) -> None:
         self.add("accept4", listener, flags, **how)
 

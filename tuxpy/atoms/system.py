@@ -8,7 +8,7 @@ for an argument follows from the kind in calls.py:
           is -1 from now on            n   nothing: it has been checked and the memory is cut to it
     c     the number; what the         z   the path, without the zero byte that ends it
           function returns is its
-          new value
+          new value                  O   a list; the descriptor that it appends is the cell's from now on
 
 Whoever gives the interpreter functions of his own, for the calls of the HTTP engine say, keeps to the same. C does the
 same work in csrc/call*.c, where it is told not to block and mostly does not.
@@ -44,6 +44,10 @@ def getpid() -> int:
 def umem_add(value: int, increment: int) -> int:
     """The only call that is not one: the number, changed. 2007 had it too."""
     return wrapped(value + increment)
+
+
+def umem_sub(value: int, decrement: int) -> int:
+    return wrapped(value - decrement)
 
 
 @answering
@@ -197,6 +201,7 @@ def nanosleep(nanoseconds: int) -> int:
 _FUNCTIONS: Final[tuple[Callable[..., int], ...]] = (
     getpid,
     umem_add,
+    umem_sub,
     accept4,
     setsockopt,
     recv,

@@ -69,6 +69,15 @@ def splice(from_: int, from_offset: int, to: int, to_offset: int, length: int, f
         await_ready(*(to, select.POLLOUT) if ready.poll(0) else (from_, select.POLLIN))
 
 
+def pipe2(reader: list[int], writer: list[int], flags: int) -> int:
+    ends = (c_int * 2)()
+    failed = c_function("pipe2", c_int, ends, as_int(flags))
+    if not failed:
+        reader.append(ends[0])
+        writer.append(ends[1])
+    return failed
+
+
 @answering
 def poll(fd: int, events: int) -> int:
     """What is ready, as soon as something is."""
@@ -102,6 +111,7 @@ FUNCTIONS: Final[tuple[Callable[..., int], ...]] = (
     connect,
     getsockopt,
     splice,
+    pipe2,
     poll,
     sendmsg,
 )

@@ -18,6 +18,8 @@ from .check import Frozen
 TELLING: Final[dict[str, tuple[str, ...]]] = {
     "getpid": (),
     "umem_add": ("cell", "increment"),
+    "umem_sub": ("cell", "decrement"),
+    "pipe2": (),
     "accept4": (),
     "setsockopt": ("option",),
     "recv": ("buffer", "length", "flags"),

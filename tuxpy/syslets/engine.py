@@ -14,12 +14,13 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, overload
 
 from ..atoms import Frozen
 from .completion import Completion, Step
 from .given import Given, broadcast, columns_of, single
 from .many import all_of, mapped
+from .names import GivesBytes, GivesNumber, GivesPieces
 from .onecall import known, made, one_call, result_of
 from .runs import AWAY, SHARE, TRACE, Runs
 from .waiting import Waiter
@@ -81,6 +82,15 @@ class Engine:
 
     # One call.
 
+    @overload
+    def call(self, name: GivesNumber, *args: Any, timeout: float | None = None) -> int: ...
+
+    @overload
+    def call(self, name: GivesBytes, *args: Any, timeout: float | None = None) -> bytes: ...
+
+    @overload
+    def call(self, name: GivesPieces, *args: Any, timeout: float | None = None) -> list[bytes]: ...
+
     def call(self, name: str, *args: Any, timeout: float | None = None) -> Any:
         """Make one system call of the white list, and wait for its result where it has to wait.
 
@@ -94,6 +104,15 @@ class Engine:
         """
         frozen, values = one_call(known(name), args)
         return result_of(self._runs.run(frozen, values, timeout, made(frozen)), args)
+
+    @overload
+    async def acall(self, name: GivesNumber, *args: Any, timeout: float | None = None) -> int: ...
+
+    @overload
+    async def acall(self, name: GivesBytes, *args: Any, timeout: float | None = None) -> bytes: ...
+
+    @overload
+    async def acall(self, name: GivesPieces, *args: Any, timeout: float | None = None) -> list[bytes]: ...
 
     async def acall(self, name: str, *args: Any, timeout: float | None = None) -> Any:
         """The same for coroutines: the event loop goes on while the call waits."""

@@ -67,6 +67,8 @@ def known(name: str) -> Call:
     call = call_named(name, "called", name)
     if call.http:
         raise ValueError(f"{name} belongs to the HTTP engine")
+    if "O" in call.kinds:
+        raise ValueError(f"{name} makes two descriptors, and a call gives one: use os.{name}, or it in a chain")
     return call
 
 
