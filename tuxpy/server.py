@@ -41,6 +41,8 @@ from .signals import ENDS, OPERATING, bury_orphans, caught, draining
 log = logging.getLogger("tuxpy")
 
 _RENEW_S: Final = 0.5  # between two looks at roots and files of rules: what changes there is seen within one second
+_GLANCE_S: Final = 0.1  # ... for signs of a change, where files are looked at for each request, as on loopback
+_SOON: Final = 0.02  # seconds of look_after below which that is so
 _LEAVE_MS: Final = 500  # for connections of a listener that goes: one more request, which is told to be the last
 _SLICE_S: Final = 0.005  # of judging ahead, before those who ask now
 _BREATH_MS: Final = 10  # after a failure
@@ -67,7 +69,7 @@ class Server(LookedInto):
         super().__init__(Service())
         self._reloads = Reloads(self._service, load, self._inherited, self._notifier)
         self._pid_file: PidFile | None = None
-        self._renew_at, self._process = 0.0, os.getpid()
+        self._renew_at, self._glance_at, self._process = 0.0, 0.0, os.getpid()
         self._signals = self._last_signal = 0
         self._asked: set[int] = set()  # signals that are to be obeyed
         self._upgrades = Upgrades()
@@ -223,8 +225,14 @@ class Server(LookedInto):
         self.drain(shut=False)
 
     def _renew(self) -> None:
-        if time.monotonic() >= self._renew_at:
-            self._renew_at = time.monotonic() + _RENEW_S
+        now = time.monotonic()
+        if now >= self._glance_at:
+            soon = self.config.look_after_s < _SOON
+            self._glance_at = now + (_GLANCE_S if soon else _RENEW_S)
+            if soon:
+                self._service.glance()
+        if now >= self._renew_at:
+            self._renew_at = now + _RENEW_S
             self._reloads.outcomes.look()
             self._service.renew()
             bury_orphans()
@@ -232,7 +240,8 @@ class Server(LookedInto):
     def _patience_ms(self, more: bool) -> float:
         if more:
             return _BREATH_MS if self._service.ails() else 0
-        until = min(self._renew_at, self._notifier.due, self._service.due, self._drain_until or self._renew_at)
+        soon = min(self._renew_at, self._glance_at)
+        until = min(soon, self._notifier.due, self._service.due, self._drain_until or soon)
         left_ms = max(0.0, until - time.monotonic()) * 1000 + 1
         return min(left_ms, _LOOK_MS) if self._upgrades.under_way else left_ms
 

@@ -192,6 +192,11 @@ class Service:
 
     # Changing.
 
+    def glance(self) -> None:
+        """Begin to look at roots and rules if they seem to have changed."""
+        assert self.generations.current is not None
+        self.generations.current.looks.glance()
+
     def renew(self) -> None:
         """Begin to look at roots and rules, and look at all else that has no knock."""
         assert self.generations.current is not None

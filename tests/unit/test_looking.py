@@ -22,6 +22,10 @@ class Pretended:
         self.may = threading.Event()
         self.may.set()
         self.fails: Exception | None = None
+        self.version = 0
+
+    def signs(self) -> int:
+        return self.version
 
     def look(self) -> int:
         self.looked += 1
@@ -107,3 +111,37 @@ def test_closing_waits_for_no_file_system(sites: list[Pretended]) -> None:
     began = time.monotonic()
     looks.close()
     assert time.monotonic() - began < DEADLINE_S / 2
+
+
+def test_a_glance_begins_a_round_where_there_are_signs_of_a_change(sites: list[Pretended]) -> None:
+    looks = Looks(sites, lambda: None)
+
+    def seen(count: int) -> bool:
+        looks.glance()
+        looks.collect()
+        return all(site.taken >= count for site in sites)
+
+    assert until(lambda: seen(1))  # nobody has seen it before
+    for _ in range(100):
+        looks.glance()
+    assert {site.looked for site in sites} == {1}
+    sites[1].version += 1
+    assert until(lambda: seen(2))
+    assert {site.looked for site in sites} == {2}
+
+
+def test_a_change_in_the_middle_of_a_round_is_seen_by_another(sites: list[Pretended]) -> None:
+    looks = Looks(sites, lambda: None)
+    sites[2].may.clear()
+    looks.glance()
+    assert until(lambda: sites[2].looked == 1)
+    sites[0].version += 1
+    looks.glance()
+    sites[2].may.set()
+
+    def seen() -> bool:
+        looks.collect()
+        looks.glance()
+        return sites[0].taken == 2
+
+    assert until(seen)

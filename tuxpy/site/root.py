@@ -12,7 +12,7 @@ import errno
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -71,6 +71,24 @@ class Root:
     def is_deleted(self) -> bool:
         """Whether the directory itself has been deleted."""
         return os.fstat(self.fd).st_nlink == 0
+
+    def signs(self, names: Iterable[bytes]) -> tuple[object, ...]:
+        """What changes when the root's name or one of these at its top is made, replaced or written to. Where it is
+        far, and behind symbolic links, nothing is asked: this does not block."""
+        if self.far:
+            return ()
+        try:
+            found = os.lstat(self.path)
+            there: list[object] = [(found.st_dev, found.st_ino)]
+        except OSError as error:
+            there = [error.errno]
+        for name in names:
+            try:
+                found = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+                there.append((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+            except OSError as error:
+                there.append(error.errno)
+        return tuple(there)
 
     def look(self) -> Glance:
         """Where the name leads now. May block."""

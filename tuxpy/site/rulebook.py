@@ -68,6 +68,11 @@ class Rulebook:
         self.fields: tuple[FieldRule, ...] = policy.rules
         self.redirects = RedirectTable(policy.redirects)
 
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """Of the files at the top of the root that are looked at."""
+        return () if self._policy.rules_files is None else (HEADERS, REDIRECTS)
+
     def look(self, site: Site, root_fd: int) -> dict[bytes, Read]:
         """The files that have changed, as they are now. On any thread; it may block."""
         if self._own:

@@ -164,6 +164,10 @@ class Site:
         with self._root.held() as root_fd:
             return glance, self.rules.look(self, root_fd)
 
+    def signs(self) -> object:
+        """Other ones mean that `look` may see something new. Does not block."""
+        return self._root.signs(self.rules.names)
+
     def take(self, seen: Seen) -> bool:
         """Put in force what `look` has seen; whether anything is not as it was."""
         glance, rules = seen

@@ -185,6 +185,10 @@ class _Mass:
         """As that of a site."""
         return self.take(self.look())
 
+    def signs(self) -> object:
+        """None: its hosts are looked at now and then."""
+        return None
+
     def look(self) -> SeenHosts:
         """See which hosts still have a directory, and what is in them. On any thread; it may block."""
         hosts = list(self._hosts.items())
