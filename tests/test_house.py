@@ -21,7 +21,7 @@ DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".c
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "errors", "forked", "records", "model", "logformat", "seldom"),
     ("http.*", "atoms", "atoms.*"),
-    ("rules.*", "compile", "native", "bounds", "clients", "lowering"),
+    ("rules.*", "compile", "native", "bounds", "clients", "lowering", "questions"),
     ("config.*", "engine", "accesslog", "transaction"),
     (
         *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
@@ -318,4 +318,39 @@ def test_there_is_one_version() -> None:
         (package, line, f"{text.strip()}: pyproject.toml says {stated[1]}; change both")
         for line, text in enumerate(lines_of(package), 1)
         if (found := re.match(r'__version__ = "([^"]+)"', text)) and found[1] != stated[1]
+    )
+
+
+# What ARCHITECTURE.md names.
+
+
+def named_modules() -> set[str]:
+    """Words that stand in its tables and floors, as code or by themselves; paths without their suffix."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    floors = "\n".join(re.findall(r"```\n(C   6.*?)```", text, re.DOTALL)).replace("backend, _epoll, _uring", "backend")
+    words = re.findall(r"`([\w/.]+)`", text) + re.findall(r"[\w/.]+", floors)
+    return {re.sub(r"\.(?:py|c|h)$", "", word) for word in words}
+
+
+def test_the_architecture_names_every_module() -> None:
+    """A module of a folder by its own name or with the folder's; its header stands for a file of C."""
+    named = named_modules()
+    last = {word.rpartition("/")[2] for word in named}
+    report(
+        (path, 1, f"ARCHITECTURE.md does not name {path.stem}: give it a place in its tables")
+        for path in files((".py", ".c", ".h"), ["tuxpy", "csrc"])
+        if not path.stem.startswith("__") and path.stem not in last
+    )
+
+
+def test_what_the_architecture_names_is_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    there = {path.name for path in files((".py", ".c", ".h", ".def", ".css", ".js", ".md"))}
+    there |= {str(path.relative_to(ROOT)) for path in files((".py", ".c", ".h", ".md"))}
+    there |= {str(path.relative_to(ROOT / "tuxpy")) for path in files((".py",), ["tuxpy"])}
+    line_of: Callable[[int], int] = lambda place: text[:place].count("\n") + 1  # noqa: E731
+    report(
+        (ROOT / "ARCHITECTURE.md", line_of(found.start()), f"there is no {found[1]}: it has moved or gone")
+        for found in re.finditer(r"`([\w/]+\.(?:py|c|h|md|css|js))`", text)
+        if found[1] not in there
     )

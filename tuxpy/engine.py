@@ -19,7 +19,7 @@ from .forked import CHILD, watch
 from .lowering import response_of
 from .model import SIGNIFICANT, Answer
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
-from .records import dataclass
+from .questions import BATCH, Miss, Questions
 
 __all__ = ["BATCH", "HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS", "Engine", "Limits", "Miss"]
 
@@ -28,7 +28,6 @@ HEAD_TIMEOUT: Final = 2
 LEAVING: Final = 4
 LISTENERS_MAX: Final = 16  # csrc/limits.h: TUX_PORTS_MAX, TUX_SHARED_MAX; those that are being drained count too
 
-BATCH: Final = 64  # misses or completions that are taken at a time
 _EVERY_LINE: Final = (1 << 64) - 1
 
 METRICS: Final[tuple[tuple[str, str, bool], ...]] = tuple(
@@ -42,21 +41,6 @@ METRICS: Final[tuple[tuple[str, str, bool], ...]] = tuple(
 """(name, help, is it a gauge) of every counter of an engine, in the order of Engine.metrics().
 
 What has several values has as many names: statuses_0, statuses_1 and so on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """A request that an engine has not seen before; whoever takes it owes an answer."""
-
-    slot: int
-    generation: int
-    line: int  # of the listener: the cookie with which its runs were submitted
-    class_number: int  # of the client's address
-    flags: int
-    head: bytes
-    rules: int = 0  # the number of those that it was asked under
-    fd: int = -1  # the connection: open until the answer, and nothing is sent by it
-    client: int = 0  # its address as a number (clients.py has the same); 0: none
 
 
 class Engine:
@@ -103,9 +87,9 @@ class Engine:
         self.backend: str = text(lib.tux_engine_backend(self._engine))
         self.slots, self.workers = limits.slots, limits.workers
         self._chains: list[tuple[Frozen, Any]] = []
-        self._misses = ffi.new("struct tux_miss[]", BATCH)
+        self._questions = Questions(notify_fd)
         self._completions = ffi.new("struct tux_completion[]", BATCH)
-        self._asked = self._ended = 0  # of those two, what was taken and not yet handed out
+        self._ended = 0  # of those, what was taken and not yet handed out
 
     def __enter__(self) -> Engine:
         return self
@@ -173,18 +157,11 @@ class Engine:
         return found
 
     def misses(self) -> list[Miss]:
-        """Requests for the judge, oldest first, up to BATCH. None is lost by an error: the next call has them again."""
-        if self._asked == 0:
-            self._asked = lib.tux_engine_misses(self.handle, self._misses, BATCH)
-        found = [
-            Miss(
-                *(m.slot, m.generation, m.line, m.class_number, m.flags),
-                *(bytes(ffi.buffer(m.head, m.head_bytes)), m.rules, m.fd, m.client),
-            )
-            for m in self._misses[0 : self._asked]
-        ]
-        self._asked = 0
-        return found
+        """Requests for the judge, oldest first, up to BATCH. None is lost by an error: the next call has them again.
+
+        Those whose heads find no memory get the 503 that lies ready. MemoryError: none had any.
+        """
+        return self._questions.take(self.handle)
 
     def answer(self, miss: Miss, answer: Answer | None, knock: bool = True) -> None:
         """Hand down the answer to a miss; None: there is none, so the client gets the 503 that lies ready, if any.

@@ -158,7 +158,7 @@ class JudgeLoop(Generic[E]):
                 desk.at, desk.tries = desk.at + 1, 0
         if answered % _KNOCK_EVERY or failed:
             desk.engine.knock()
-        return desk.has_more
+        return failed or desk.has_more
 
     def _count(self, engine: E) -> bool:
         """Count runs that have ended, for COUNT_S at most: a reload ends thousands. Whether there may be more."""
