@@ -81,7 +81,7 @@ $(OUT)/engine.a: $(OBJECTS)
 
 # Functions that a program puts in the place of the C library's, by the linker.
 comma := ,
-WRAPPED := malloc calloc realloc mmap eventfd pthread_create epoll_wait syscall
+WRAPPED := malloc calloc realloc mmap eventfd pthread_create epoll_wait epoll_ctl syscall
 WRAP_test_memory := $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
 
 $(OUT)/bin/%: tests/c/%.c $(OUT)/engine.a $(HEADERS)

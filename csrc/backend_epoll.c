@@ -28,17 +28,21 @@ struct epoll_port {
     int listener;
     u32 wanted;
     bool armed;
+    bool refused; /* for want of memory, so it is tried again */
 };
 
 struct tux_epoll {
     struct tux_backend base;
     int epoll, knock_fd;
     u32 slots;
+    bool refused; /* some port was */
     struct epoll_port port[TUX_PORTS_MAX];
     struct epoll_event got[TUX_EVENTS_MAX];
     u8 scratch[TUX_SCRATCH_BYTES];
     struct slot_state slot[];
 };
+
+enum { AGAIN_MS = 20 }; /* what the kernel has had no memory for is tried again after so long */
 
 static struct tux_epoll *self(struct tux_backend *b) { return (struct tux_epoll *)(void *)b; }
 
@@ -85,11 +89,23 @@ static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
     struct tux_epoll *e = self(b);
     struct epoll_port *p = &e->port[port];
     p->wanted = wanted;
+    p->refused = false;
     if (p->armed == (wanted > 0)) return;
     p->armed = wanted > 0;
     int operation = p->armed ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
     int failed = control(e, operation, p->listener, EPOLLIN, tux_event_word(WORD_PORT, port, 0));
-    if (failed && failed != -EEXIST) p->armed = false; /* closed under us: nobody comes, its runs can be cancelled */
+    if (!failed || failed == -EEXIST) return;
+    p->armed = false; /* closed under us: nobody comes, its runs can be cancelled */
+    e->refused |= p->refused = failed == -ENOMEM || failed == -ENOSPC;
+}
+
+/* How long to wait now: not long while a listener that is wanted is not in the set. */
+static int want_again(struct tux_epoll *e, int timeout_ms)
+{
+    e->refused = false;
+    for (u32 i = 0; i < TUX_PORTS_MAX; i++)
+        if (e->port[i].refused) epoll_want(&e->base, i, e->port[i].wanted);
+    return e->refused && (timeout_ms < 0 || timeout_ms > AGAIN_MS) ? AGAIN_MS : timeout_ms;
 }
 
 /* Whoever waits by an epoll set is told, and others with him (no EPOLLEXCLUSIVE). */
@@ -140,6 +156,7 @@ static void unwatch(struct tux_epoll *e, struct slot_state *slot)
 static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, int timeout_ms)
 {
     struct tux_epoll *e = self(b);
+    if (__builtin_expect(e->refused, 0)) timeout_ms = want_again(e, timeout_ms);
     int got = epoll_wait(e->epoll, e->got, (max - 64) / 2, timeout_ms);
     if (got < 0) return errno == EINTR ? 0 : -errno;
     int count = 0;

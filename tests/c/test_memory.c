@@ -15,7 +15,7 @@ enum { SLOTS = 8, RUNS = 4, LIMIT_MS = 20000, URING_ENTER = 426 };
 
 /* --- what fails -------------------------------------------------------------------------------------------------- */
 
-static _Atomic int allocations, waits;
+static _Atomic int allocations, waits, listeners_fail; /* so many more listeners are not taken into an epoll set */
 static int fail_at, wait_fails_at, wait_error; /* counted from 1; 0: none */
 
 void *__real_malloc(size_t bytes);
@@ -25,6 +25,7 @@ void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 int __real_eventfd(unsigned value, int flags);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void *), void *argument);
 int __real_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms);
+int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
@@ -33,6 +34,7 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 int __wrap_eventfd(unsigned value, int flags);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void *), void *argument);
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms);
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
 
 static bool refused(void)
@@ -67,6 +69,18 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms)
 {
     return wait_refused() ? -1 : __real_epoll_wait(epoll, events, most, timeout_ms);
+}
+
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    int listens = 0;
+    socklen_t length = sizeof listens;
+    bool listener = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens;
+    if (!listener || operation != EPOLL_CTL_ADD || atomic_load(&listeners_fail) == 0)
+        return __real_epoll_ctl(epoll, operation, fd, event);
+    atomic_fetch_sub(&listeners_fail, 1);
+    errno = ENOMEM;
+    return -1;
 }
 
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
@@ -349,11 +363,21 @@ static void every_wait(void (*scenario)(const char *), const char *backend)
     }
 }
 
+/* Clients are served by and by, though nothing happens that would make the engine look at its listeners again. */
+static void every_listener(const char *backend)
+{
+    if (strcmp(backend, "epoll") != 0) return;
+    atomic_store(&listeners_fail, 3);
+    server(backend);
+    CHECK_EQ(atomic_load(&listeners_fail), 0);
+}
+
 int main(void)
 {
     static const char *const backends[] = {"uring", "epoll"};
     for (size_t i = 0; i < TUX_COUNT(backends); i++) {
         library(backends[i]);
+        every_listener(backends[i]);
         every_allocation(library, backends[i]);
         every_allocation(server, backends[i]);
         every_wait(library, backends[i]);
