@@ -32,3 +32,9 @@ def test_a_configuration_in_a_document_can_be_read(text: str, tmp_path: Path) ->
 def test_a_link_of_a_document_leads_to_a_file(path: Path) -> None:
     links = [link for link in _LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_a_metric_that_a_document_names_is_told() -> None:
+    told = set(re.findall(r'"(tuxpy_[a-z_]+)"', (REPOSITORY / "tuxpy/admin/families.py").read_text(encoding="utf-8")))
+    named = {name for path in DOCUMENTS for name in re.findall(r"\btuxpy_[a-z_]+", path.read_text(encoding="utf-8"))}
+    assert {name.removesuffix("_total") for name in named} - told == set()
