@@ -19,7 +19,7 @@ DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".c
 
 # A module imports from its own floor or from below, never from above, and never in a circle. PACKAGE.* is all in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("__init__", "errors", "forked", "records", "model", "logformat", "seldom"),
+    ("__init__", "errors", "forked", "records", "model", "logformat", "patience", "seldom"),
     ("http.*", "atoms", "atoms.*"),
     ("rules.*", "compile", "native", "bounds", "clients", "lowering", "questions"),
     ("config.*", "engine", "accesslog", "transaction"),

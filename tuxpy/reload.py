@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .config.places import at
 from .config.settings import Address, Config
 from .errors import ConfigError
+from .generation import Generation
 from .inherit import Inherited
 from .listen import Listener, listen
 from .notify import Notifier
 from .outcome import Outcomes
+from .patience import Attempt, unanswered
 
 if TYPE_CHECKING:
     from .service import Service
@@ -96,8 +100,17 @@ def _known(bind: Address, there: list[Listener]) -> Listener | None:
     return next(exact, None) or next((one for one in there if one.stands_for(bind)), None)
 
 
+Prepared: TypeAlias = tuple[Generation, list[str]]  # all opened; the keys of what only a restart can change
+
+_PATIENCE_S: Final = 5.0  # with one look at a file system: a disk may have to wake up
+_LEFT_MAX: Final = 8  # threads that wait for a file system on behalf of reloads that were given up
+
+
 class Reloads:
-    """What SIGHUP does. Each is told to those who wait for it (outcome.py), to the service manager and in the log."""
+    """What SIGHUP does. Each is told to those who wait for it (outcome.py), to the service manager and in the log.
+
+    To read the configuration and to open what it names may take long, and for ever where a file system hangs. So it is
+    done on another thread; only to put it in force is the judge's. One reload is under way at a time."""
 
     def __init__(
         self, service: Service, load: Callable[[], Config] | None, inherited: Inherited, notifier: Notifier
@@ -105,6 +118,8 @@ class Reloads:
         """load: the configuration as it is now; raises ConfigError."""
         self._service, self.load, self._inherited, self._notifier = service, load, inherited, notifier
         self.outcomes = Outcomes()
+        self._attempt: Attempt[Prepared] | None = None
+        self._left: list[Attempt[Prepared]] = []  # given up, and perhaps still in the kernel
 
     def open(self) -> None:
         """From now on those who ask can wait for what comes of it."""
@@ -118,21 +133,71 @@ class Reloads:
         self.outcomes.begin()
         self.outcomes.tell(moved=pid)
 
+    @property
+    def under_way(self) -> bool:
+        """One has begun, and its outcome is not known yet."""
+        return self._attempt is not None
+
+    def abandon(self) -> None:
+        """What is under way does not come into force. Any number of times."""
+        if self._attempt is not None:
+            self._attempt.give_up()
+            self._left.append(self._attempt)
+            self._attempt = None
+
     def close(self) -> None:
         """Any number of times."""
+        self.abandon()
         self.outcomes.close()
 
-    def __call__(self, now: Config, leave_ms: int, status: Callable[[], str]) -> Config:
-        """Put in force what the configuration is now; what is in force then. Raises nothing.
+    def begin(self, now: Config, status: Callable[[], str]) -> None:
+        """Read what the configuration is now, and open what it names, on another thread. Raises nothing.
 
-        One that cannot be is refused, and all stays as it was. leave_ms: so long connections of listeners that go may
-        ask once more. status: what the service manager is told.
-        """
-        fault, kept = "", list[str]()
+        status: what the service manager is told."""
         self.outcomes.begin()
         self._notifier.reloading()
+        self._left = [one for one in self._left if not one.is_over]
+        with self._refused(status):
+            if self.load is None:
+                raise ConfigError("it has no place to be read from: restart with the new one")
+            if now.chroot:
+                raise ConfigError("it is out of reach for a server in a chroot: restart it")
+            if len(self._left) >= _LEFT_MAX:
+                raise ConfigError(f"{len(self._left)} reloads before it wait for a file system: mend or unmount it")
+            self._attempt = Attempt(partial(self._prepared, now, self.load), self._service.knock, _unwanted)
+
+    def _prepared(self, now: Config, load: Callable[[], Config]) -> Prepared:
+        config, kept = as_possible(now, load())
+        return self._service.generation(config), kept
+
+    def look(self, now: Config, leave_ms: int, status: Callable[[], str]) -> Config:
+        """Put in force what has been read; what is in force then. Raises nothing. To be called now and then.
+
+        What cannot be is refused, and all stays as it was; so is what waits too long for a file system. leave_ms: so
+        long connections of listeners that go may ask once more."""
+        attempt = self._attempt
+        if attempt is None:
+            return now
+        with self._refused(status):
+            if not attempt.is_over:
+                path = attempt.hangs_at(_PATIENCE_S)
+                if path is None:
+                    return now
+                self.abandon()
+                raise unanswered(path)
+            self._attempt = None
+            after, kept = attempt.result()
+            self._change(after, leave_ms)
+            now = after.config
+            self._tell("", kept, status)
+        return now
+
+    @contextmanager
+    def _refused(self, status: Callable[[], str]) -> Iterator[None]:
+        """What fails in here is why a reload is refused."""
         try:
-            now, kept = self._changed(now, leave_ms)
+            yield
+            return
         except ConfigError as error:
             fault = "; ".join(str(error).splitlines())
             log.error("the configuration is not reloaded, the one before stays in force: %s", fault)
@@ -143,33 +208,37 @@ class Reloads:
         except Exception as failure:
             fault = f"it failed: {failure!r}"
             log.exception("the configuration could not be reloaded, the one before stays in force")
+        self._tell(fault, [], status)
+
+    def _tell(self, fault: str, kept: list[str], status: Callable[[], str]) -> None:
         with self._service.going_on("the end of a reload could not be told"):
             if not fault:
                 self._say(kept, status())
             self._service.reloaded(fault)
             self._notifier.ready(status())
         self.outcomes.tell(fault=fault, kept=kept)
-        return now
 
     def _say(self, kept: list[str], status: str) -> None:
         if kept:
             log.warning("%s cannot change while the server runs: restart it for that", ", ".join(kept))
         log.info("the configuration is reloaded: it %s", status)
 
-    def _changed(self, now: Config, leave_ms: int) -> tuple[Config, list[str]]:
-        """What is in force then, and the keys of what only a restart can change. ConfigError: all is as it was."""
-        if self.load is None:
-            raise ConfigError("it has no place to be read from: restart with the new one")
-        if now.chroot:
-            raise ConfigError("it is out of reach for a server in a chroot: restart it")
-        config, kept = as_possible(now, self.load())
-        asked, fresh = listeners_for(config, self._service.lines, self._inherited)
+    def _change(self, after: Generation, leave_ms: int) -> None:
+        """Raises ConfigError, OSError, MemoryError: all is as it was, then, and `after` is closed."""
         try:
-            self._service.change(config, [one for one, _ in asked], leave_ms)
+            asked, fresh = listeners_for(after.config, self._service.lines, self._inherited)
+        except BaseException:
+            after.close()
+            raise
+        try:
+            self._service.change(after, [one for one, _ in asked], leave_ms)
         except BaseException:
             for one in fresh:
                 one.close()
             raise
         for one, bind in asked:
             one.address = bind
-        return config, kept
+
+
+def _unwanted(prepared: Prepared) -> None:
+    prepared[0].close()

@@ -144,9 +144,9 @@ class Server(LookedInto):
         self._asked.add(number)
         self._service.knock()
 
-    def reload(self) -> None:
-        """Put the configuration in force as it is now. One that cannot be is refused, and all stays as it was."""
-        before, self.config = self.config, self._reloads(self.config, _LEAVE_MS, self._status)
+    def _put_in_force(self) -> None:
+        """The configuration that a reload has read, when there is one."""
+        before, self.config = self.config, self._reloads.look(self.config, _LEAVE_MS, self._status)
         if self.config is not before:
             self.reloaded(self.config)
 
@@ -196,19 +196,21 @@ class Server(LookedInto):
             self._obey()
 
     def _obey(self) -> None:
-        """While another server is on its way, a reload waits until it is known whose it is."""
+        """One thing at a time: while another server is on its way, it is not known yet whose a reload is, and while one
+        is under way, it is not known yet what another server has to inherit."""
+        self._put_in_force()
         if signal.SIGUSR1 in self._asked:
             self._asked.discard(signal.SIGUSR1)
             self._service.reopen_log()
-        if signal.SIGUSR2 in self._asked:
+        if signal.SIGUSR2 in self._asked and not self._reloads.under_way:
             self._asked.discard(signal.SIGUSR2)
             inside = self._service.inside
             admin = [] if inside is None else inside.listeners
             will = partial(self._inherited.will, listeners=list(self._service.lines), admin=admin)
             self._upgrades.begin(will, bool(self.config.chroot))
-        if signal.SIGHUP in self._asked and not self._upgrades.under_way:
+        if signal.SIGHUP in self._asked and not self._upgrades.under_way and not self._reloads.under_way:
             self._asked.discard(signal.SIGHUP)
-            self.reload()
+            self._reloads.begin(self.config, self._status)
 
     def _no_successor(self, pid: int) -> None:
         """A process that was to come after us has come to nothing."""
@@ -255,6 +257,7 @@ class Server(LookedInto):
         interactive = self._last_signal == signal.SIGINT  # somebody waits at a terminal
         log.info("%s", draining(self._open_connections(), interactive))
         self._upgrades.close()
+        self._reloads.abandon()
         if self._service.inside is not None:
             self._service.inside.draining = True
             if not shut:

@@ -27,6 +27,7 @@ from .limits import bounds_of, limits_of, networks_of, with_times_of
 from .lines import Lines
 from .listen import Listener
 from .log import colors_at
+from .patience import in_time
 from .refusals import Refusals
 from .seldom import Seldom
 from .site.errands import CLOSE_S
@@ -72,7 +73,7 @@ class Service:
         """Start. admin: what the admin listens at. Raises ConfigError when the machine does not allow it."""
         self.notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         sys.setswitchinterval(_SWITCH_S)
-        first = self.generation(config)
+        first = in_time(lambda: self.generation(config), Generation.close)
         self.generations.adopt(first)
         self.limits = limits_of(config)
         STORE.bytes_max = config.limits.made_bytes
@@ -97,7 +98,7 @@ class Service:
         self._begin_preload(config, first)
 
     def generation(self, config: Config) -> Generation:
-        """The next one, with everything opened that it needs. Raises ConfigError."""
+        """The next one, with everything opened that it needs. Raises ConfigError. On any thread; it may block."""
         return Generation(self.generations.next_number, config, _ERRAND_THREADS, self.knock)
 
     def _engine(self, config: Config, first: Generation) -> Engine:
@@ -220,14 +221,15 @@ class Service:
         if self.access_log is not None:
             self.access_log.reopen()
 
-    def change(self, config: Config, listeners: Sequence[Listener], idle_ms: int) -> None:
-        """Another configuration, and these listeners. Raises ConfigError, OSError, MemoryError: all is as it was, then.
+    def change(self, after: Generation, listeners: Sequence[Listener], idle_ms: int) -> None:
+        """Another configuration, and these listeners. Raises ConfigError, OSError, MemoryError: all is as it was, then,
+        and `after` is closed.
 
         Whatever can fail is done before anything takes effect, and the engines keep back what they are told until then.
         """
-        self.lines.check(listeners, len(self.engines), self.limits.slots)
-        after = self.generation(config)
+        config = after.config
         try:
+            self.lines.check(listeners, len(self.engines), self.limits.slots)
             limits = with_times_of(self.limits, config)
             sites, others = after.sites, (networks_of(config), bounds_of(config))
             self.generations.expect(after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import select
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,16 @@ from support import fuse, webroot
 from support.client import Client, get
 from support.fixtures import Connect, Serve
 from support.poll import DEADLINE_S, until
+from support.reloading import Changing, descriptors
 from support.running import Running
 
-from tuxpy import answering
+from tuxpy import answering, patience, reload
+from tuxpy.cli.main import main
+from tuxpy.config.settings import Config
 from tuxpy.config.sites import MassHosting, SiteConfig
+from tuxpy.errors import ConfigError
 from tuxpy.rules.policy import Policy
+from tuxpy.server import Server
 
 LARGE = b"0123456789abcdef" * (3 << 16)  # sent from its file
 NAMES = ("index.html", "large.bin", "a.css", "dir/b.txt")
@@ -205,3 +211,84 @@ def test_one_that_has_died_is_said_once(
     assert all(record.exc_info is None for record in said)
     assert ask(connect(both), "/a.css?unseen", "good.test") == b"good a.css\n" * 500
     caplog.clear()
+
+
+# Reloads, starts and checks, which open every root.
+
+
+def waiting_threads() -> int:
+    return sum(thread.name == "attempt" for thread in threading.enumerate())
+
+
+def test_a_reload_that_names_one_that_hangs_is_refused_and_stops_nobody(
+    both: Running,
+    sick: fuse.Hanging,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As often as it is tried; what was opened late is closed."""
+    monkeypatch.setattr(reload, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(reload, "_LEFT_MAX", 2)
+    change = Changing(both, both.server.config)
+    assert change() == "in force"
+    held = descriptors()
+    sick.hang()
+    for tried in (1, 2):
+        change.begin()
+        assert until(lambda: change.under_way)
+        for number in range(5):
+            client = connect(both)
+            assert ask(client, f"/a.css?{tried}.{number}", "good.test") == b"good a.css\n" * 500
+            assert client.ask(get(f"/nothing{tried}.{number}", host="good.test")).status == 404
+            client.close()
+        assert until(lambda: not change.under_way)
+        assert change.outcomes[-1] == str(patience.unanswered(str(sick.path)))
+    assert waiting_threads() == 2
+    assert "2 reloads before it wait for a file system" in change(), "threads that wait are bounded"
+    assert waiting_threads() == 2
+    sick.go_on()
+    assert until(lambda: waiting_threads() == 0)
+    assert change() == "in force"
+    assert ask(connect(both), "/a.css?well", "sick.test") == b"sick a.css\n" * 500
+    assert until(lambda: descriptors() <= held + 2), f"{descriptors()} > {held} and both ends of the last connection"
+    caplog.clear()
+
+
+def test_signals_are_obeyed_while_a_reload_waits(
+    both: Running, sick: fuse.Hanging, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second SIGHUP has its turn; SIGTERM abandons what is under way."""
+    change = Changing(both, both.server.config)
+    sick.hang()
+    change.begin()
+    assert until(lambda: change.under_way)
+    change.begin()
+    sick.go_on()
+    assert until(lambda: len(change.outcomes) == 2)
+    assert change.outcomes == ["in force"] * 2
+    sick.hang()
+    change.begin()
+    assert until(lambda: change.under_way)
+    both.stop()
+    assert not change.under_way and len(change.outcomes) == 2
+    caplog.clear()
+
+
+def test_neither_a_start_nor_a_check_waits_for_ever(
+    sick: fuse.Hanging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(patience, "START_S", 0.3)
+    sentence = str(patience.unanswered(str(sick.path)))
+    file = tmp_path / "tuxpy.toml"
+    file.write_text(f'[site]\nroot = "{sick.path}"\n')
+    sick.hang()
+    before = descriptors()
+    with pytest.raises(ConfigError) as refused:
+        Server(Config(sites=(SiteConfig(str(sick.path)),))).open()
+    assert str(refused.value) == sentence
+    assert main(["check", str(file)]) == 2
+    assert sentence in capsys.readouterr().err
+    sick.go_on()
+    assert until(lambda: waiting_threads() == 0)
+    assert until(lambda: descriptors() <= before)

@@ -125,7 +125,8 @@ def test_a_reload_does_it_again(
     settle()
     server = serve(root, preload=True)
     preloaded(server, said)
-    server.server._service.change(server.server.config, server.server.listeners, 0)
+    service = server.server._service
+    service.change(service.generation(server.server.config), server.server.listeners, 0)
     server.server._service.knock()
     preloaded(server, said, times=2)
     assert connect(server).ask(get("/notes.txt", *CURL, host=f"127.0.0.1:{server.address[1]}")).status == 200

@@ -14,7 +14,8 @@ import pytest
 from support.client import get
 from support.fixtures import Connect, Serve
 from support.poll import until
-from support.running import Running, taken
+from support.reloading import Changing, descriptors
+from support.running import Running
 
 from tuxpy import engine as engine_module
 from tuxpy import lowering, native, reload
@@ -78,28 +79,6 @@ def asked(server: Running, port: int) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(get("/a.txt", "Connection: close"))
         return b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")[2]
-
-
-class Changing:
-    """Reloads of a server, on its own thread: it does what is put there at its next look."""
-
-    def __init__(self, running: Running, config: Any) -> None:
-        self.running, self.outcome, self.server = running, "", running.server
-        self.server._reloads.load = lambda: config
-        self.server._reloads.outcomes.tell = self._tell  # type: ignore[method-assign]
-
-    def _tell(self, **what: Any) -> None:
-        self.outcome = what.get("fault", "") or "in force"
-
-    def __call__(self) -> str:
-        self.outcome = ""
-        self.server.ask(1)  # SIGHUP
-        assert until(lambda: self.outcome)
-        return self.outcome
-
-
-def descriptors() -> int:
-    return len([one for one in taken() if one.startswith("descriptor")])
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from click.shell_completion import get_completion_class
 from .. import __version__
 from ..config.problems import Problems
 from ..errors import ConfigError, TuxError
+from ..patience import in_time
 from . import looking
 from .options import (
     SectionCommand,
@@ -31,6 +32,7 @@ from .options import (
     directories,
     files,
     loaded,
+    loaded_here,
     not_said,
     server_options,
 )
@@ -132,11 +134,12 @@ def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> in
     found = loaded(ctx, config)
     if test:
         return _checked(found)
-    warn(found.doubts(rules_files=False) if found.config.log_level != "error" else ())
+    if found.config.log_level != "error":
+        warn(in_time(lambda: found.doubts(rules_files=False)))
     from .serving import serve  # it brings the engine along
 
     shows = config is None and not_said(ctx, "access_log")
-    return serve(found.config, config is not None, lambda: loaded(ctx, config, machine=False), say, shows)
+    return serve(found.config, config is not None, lambda: loaded_here(ctx, config, machine=False), say, shows)
 
 
 @cli.command(
@@ -208,7 +211,7 @@ def check(ctx: click.Context, /, file: str | None, printed: bool, **_: Any) -> i
 
 def _checked(found: Loaded, show: bool = False) -> int:
     """Say that it is good, or all that holds; what is only doubtful goes to standard error."""
-    warn(found.doubts())
+    warn(in_time(found.doubts))
     click.echo(found.show() if show else found.summary(), nl=not show)
     return 0
 

@@ -189,7 +189,15 @@ def loaded(ctx: click.Context, config: str | None, machine: bool = True) -> Load
 
     The argument DIR, or the option --root, is the root.
     machine: users and hosts are looked up here, which may take a while.
+    Raises ConfigError for a file system that does not answer.
     """
+    from ..patience import in_time
+
+    return in_time(lambda: loaded_here(ctx, config, machine))
+
+
+def loaded_here(ctx: click.Context, config: str | None, machine: bool = True) -> Loaded:
+    """The same on this thread, which waits for every file system."""
     from ..config.loading import load_all
 
     return load_all(config, os.environ, dict(_given(ctx)), machine=machine)

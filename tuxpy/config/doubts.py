@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from ..errors import ConfigError
+from ..patience import looking_at
 from ..rules.circles import endless
 from ..rules.patterns import Pattern
 from ..rules.redirects import REDIRECTS, RedirectRule
@@ -72,7 +73,7 @@ def _missing_pages(config: SiteConfig, section: Section, trouble: Trouble) -> No
     named = [("spa", [policy.fallback] if policy.fallback else []), ("error_pages", list(policy.error_pages.values()))]
     for key, names in named:
         for name in names:
-            if not os.path.isfile(_beneath(config, name)):  # noqa: PTH113
+            if not _is_file(config, name):
                 trouble.add(section.origin_of(key), f"site.{key}", f"there is no file {_said(name)} beneath the root")
 
 
@@ -188,13 +189,15 @@ def _covered(config: SiteConfig, section: Section, trouble: Trouble) -> None:
         if rule.force or rule.pattern.anywhere or rule.where not in origins:
             continue
         literals = sorted(rule.pattern.literals)
-        if literals and all(os.path.isfile(_beneath(config, path.lstrip(b"/"))) for path in literals):  # noqa: PTH113
+        if literals and all(_is_file(config, path.lstrip(b"/")) for path in literals):
             what = f"the file {_said(literals[0])} is there and wins: write force = true, or take the file away"
             trouble.add(origins[rule.where], "site.redirects", what)
 
 
-def _beneath(config: SiteConfig, name: bytes) -> str:
-    return os.path.join(config.root, os.fsdecode(name))  # noqa: PTH118
+def _is_file(config: SiteConfig, name: bytes) -> bool:
+    path = os.path.join(config.root, os.fsdecode(name))  # noqa: PTH118
+    with looking_at(path):
+        return os.path.isfile(path)  # noqa: PTH113
 
 
 def _said(name: bytes) -> str:
@@ -212,7 +215,7 @@ def _rules_files(config: SiteConfig) -> Iterator[Problem]:
     for name, parse in (("_headers", parse_headers), ("_redirects", parse_redirects)):
         path = os.path.join(config.root, name)  # noqa: PTH118
         try:
-            with open(path, "rb") as file:
+            with looking_at(path), open(path, "rb") as file:
                 data = file.read(FILE_BYTES_MAX + 1)
         except OSError:
             continue

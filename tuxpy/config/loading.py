@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import ConfigError
+from ..patience import looking_at
 from ..records import dataclass
 from .build import build
 from .overlay import overlay
@@ -83,7 +84,7 @@ def load_all(
     if path is None:
         return assemble(None, environ, flags, machine=machine)
     try:
-        with open(path, "rb") as file:
+        with looking_at(path), open(path, "rb") as file:
             data = file.read()
     except OSError as error:
         because = f"cannot read the configuration file {path!r}: {error.strerror}"

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from ..errors import ConfigError
+from ..patience import looking_at
 from .identity import Identity, denied_to, find_group, find_user
 from .interfaces import is_ours
 from .problems import Trouble
@@ -74,9 +75,14 @@ def _denied(identity: Identity | None, asked: Iterable[_Asked]) -> Iterator[_Ask
     """What whoever serves has no right to. Nobody but root can tell of another user."""
     asked = list(asked)
     if identity is None:
-        yield from (one for one in asked if not os.access(one[2], one[3]))
+        for one in asked:
+            with looking_at(one[2]):
+                may = os.access(one[2], one[3])
+            if not may:
+                yield one
     elif os.geteuid() == 0 and asked:
-        answers = denied_to(identity, [(path, how) for _, _, path, how in asked])
+        with looking_at(asked[0][2]):
+            answers = denied_to(identity, [(path, how) for _, _, path, how in asked])
         yield from (one for one, denied in zip(asked, answers, strict=True) if denied)
 
 
@@ -88,10 +94,11 @@ def _roots(tree: Tree, trouble: Trouble) -> Iterator[_Asked]:
     for site in tree.sites:
         path, said, origin = site.path_of("root") or ".", site["root"], site.origin_of("root")
         with trouble.at(origin, "site.root"):
-            if not os.path.exists(path) and _is_seen(path):  # noqa: PTH110 (pathlib is slow to import)
-                raise ConfigError(f"there is no directory {said!r}: make it, or name another one")
-            if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
-                raise ConfigError(f"{said!r} is not a directory: name the one that the files are in")
+            with looking_at(path):
+                if not os.path.exists(path) and _is_seen(path):  # noqa: PTH110 (pathlib is slow to import)
+                    raise ConfigError(f"there is no directory {said!r}: make it, or name another one")
+                if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
+                    raise ConfigError(f"{said!r} is not a directory: name the one that the files are in")
             yield origin, "site.root", path, os.X_OK
 
 
@@ -125,7 +132,9 @@ def _check_chroot(tree: Tree, chroot: str, trouble: Trouble) -> None:
     if not chroot:
         return
     with trouble.at(tree.server.origin_of("chroot"), "server.chroot"):
-        if not os.path.isdir(chroot):  # noqa: PTH112
+        with looking_at(chroot):
+            there = os.path.isdir(chroot)  # noqa: PTH112
+        if not there:
             raise ConfigError(f"there is no directory {chroot!r}: make it, or name another one")
     for site in tree.sites:
         named = [(site, "root", "site.root")]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..errors import ConfigError
+from ..patience import looking_at
 from .passwords import Htpasswd
 
 _UNSETTLED_S: Final = 0.02  # so young a file may change once more within the same tick of the file system
@@ -34,7 +35,8 @@ class PasswordFile:
         self._version: tuple[int, ...] | None = None
         self._content: str | None = None
         self._users = Htpasswd({})
-        self._renew()
+        with looking_at(path):
+            self._renew()
 
     @property
     def current(self) -> Htpasswd:

@@ -24,6 +24,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, FileFact, Request, Witness
+from ..patience import looking_at
 from ..records import dataclass
 from ..rules.policy import Links, Policy
 from .errands import Elsewhere, Errands, Kind, on_worker
@@ -109,10 +110,11 @@ class Site:
         self.errands: Errands[Any] = errands or Errands()
         self.admitted: Mapping[int, tuple[bool, ...]] = {}
         self.rules = Rulebook(policy, passwords)
-        self._root = Root(root)
+        with looking_at(root):
+            self._root = Root(root)
         self._moved = False
         self._links = _LINKS[policy.links]
-        with on_worker():  # at a start and a reload all of it is waited for
+        with looking_at(root), on_worker():  # at a start and a reload all of it is waited for
             seen = self.rules.look(self, self.root_fd)
         self.rules.take(self, seen)
 
