@@ -311,3 +311,19 @@ def test_files_of_the_kernel_are_refused_in_so_many_words(tmp_path: Path) -> Non
     with Site(str(tmp_path), open_anywhere, Policy(links="all")) as site:
         found = site.open(b"version")
     assert isinstance(found, Denied) and "kernel" in found.why
+
+
+@pytest.mark.parametrize("step", ["tuxpy.site.root.is_far", "tuxpy.site.rulebook.Rulebook.look"])
+def test_a_root_that_fails_behind_its_opening_leaves_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """As on a file system whose server dies in between."""
+
+    def dies(*_: object) -> None:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr(step, dies)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises((ConfigError, OSError), match="not connected"):
+        Site(str(tmp_path))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from ..errors import ConfigError
+from ..patience import looking_at
 from .mounts import is_far
 
 log = logging.getLogger("tuxpy")
@@ -41,15 +42,24 @@ class Root:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.fd, self._lost, self._lock = -1, False, threading.Lock()
         try:
-            self.fd = os.open(path, _FLAGS)
+            with self.closed_on_failure(), looking_at(path):
+                self.fd = os.open(path, _FLAGS)
+                self._id = _identity(os.fstat(self.fd))
+                self.far = is_far(self.fd)
         except OSError as error:
             remedy = _REMEDIES.get(error.errno or 0, _OTHER)
             raise ConfigError(remedy.format(root=path, error=error.strerror)) from error
-        self._id = _identity(os.fstat(self.fd))
-        self.far = is_far(self.fd)
-        self._lost = False
-        self._lock = threading.Lock()
+
+    @contextmanager
+    def closed_on_failure(self) -> Iterator[None]:
+        """What fails in here leaves no descriptor behind."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def device(self) -> int:

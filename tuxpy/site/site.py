@@ -110,13 +110,11 @@ class Site:
         self.errands: Errands[Any] = errands or Errands()
         self.admitted: Mapping[int, tuple[bool, ...]] = {}
         self.rules = Rulebook(policy, passwords)
-        with looking_at(root):
-            self._root = Root(root)
+        self._root = Root(root)
         self._moved = False
         self._links = _LINKS[policy.links]
-        with looking_at(root), on_worker():  # at a start and a reload all of it is waited for
-            seen = self.rules.look(self, self.root_fd)
-        self.rules.take(self, seen)
+        with self._root.closed_on_failure(), looking_at(root), on_worker():  # here all of it is waited for
+            self.rules.take(self, self.rules.look(self, self.root_fd))
 
     def beneath(self, root: str) -> Site:
         """The same for another root, with the password files of this one. Raises ConfigError."""
