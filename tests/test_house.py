@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("outcome", "outlet", "refused", "startlines", "syslets", "syslets.*"),
     ),
     ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines", "presence"),
-    ("answering", "handover", "reload", "inside", "preload", "service", "lookedinto", "server"),
+    ("answering", "audience", "handover", "reload", "inside", "preload", "service", "lookedinto", "server"),
     ("cli.*", "__main__"),
 )
 # In here the order is strict: each imports only from what stands before it.

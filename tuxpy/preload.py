@@ -13,21 +13,23 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
+from .audience import Place, audience
 from .engine import Engine, Limits
 from .errors import EngineError
 from .judge import judge_head
 from .listen import Listener
 from .model import Answer
-from .rules.hosts import DEFAULT
 from .site.census import targets
-from .site.errands import Later
+from .site.errands import Elsewhere, Judgement, Later, on_worker
 from .site.root import FileChanged
 from .site.sites import Sites
+from .site.workers import Workers
 
 log = logging.getLogger("tuxpy")
 
@@ -44,8 +46,25 @@ _WORKERS: Final = 2  # threads for slow work
 _WAITING_MAX: Final = 16  # pieces of it at a time
 _FULL: Final = 0.9  # of the cache: the rest is for what clients ask for
 
-Place = tuple[Engine, int]  # an engine, and the line at which it accepts
 Asked = tuple[bytes, bytes, list[Place]]  # a target, the value of Host, and where both may arrive
+Answers = list[tuple[Answer, list[bytes]]]  # each with the heads that get it
+
+
+class _LeftOut(Exception):
+    """It is not worth to be kept, for the reason that is given."""
+
+
+class _Errand:
+    """Work that takes long, for one target. `done` and `future` are written by its worker."""
+
+    def __init__(self, asked: Asked, later: Later) -> None:
+        self.asked, self.later, self.done = asked, later, False
+        self.future: Future[Any] = Future()
+
+    def throw_away(self) -> None:
+        """What has come of it is not wanted."""
+        if isinstance(self.later.key, Judgement) and self.future.exception() is None:
+            _close_all(self.future.result())
 
 
 class Preload:
@@ -63,10 +82,11 @@ class Preload:
         self._sites, self._number, self._limits, self._knock = sites, number, limits, knock
         self._client = sites.class_of(_SOMEBODY)
         self._engines = list({id(engine): engine for _, engine, _ in sockets}.values())
-        self._audiences = [(site, _audience(host, sockets)) for host, site in sites.named]
+        self._audiences = [(site, audience(host, sockets)) for host, site in sites.named]
         self._found: deque[Asked] = deque()
-        self._waiting: deque[tuple[Asked, Later, Future[Any]]] = deque()
-        self._pool = ThreadPoolExecutor(_WORKERS, "preload")
+        self._waiting: deque[_Errand] = deque()  # the first _WORKERS of them are being done
+        self._workers = Workers("preload")
+        self._lock = threading.Lock()
         self._walked = self._closed = self._full = False
         self._files = 0
         self._left_out: dict[str, int] = {}
@@ -101,76 +121,118 @@ class Preload:
     @property
     def idle(self) -> bool:
         """There is nothing to do before the next knock."""
-        if self._waiting and self._waiting[0][2].done():
+        if self._waiting and self._waiting[0].done:
             return False
         return not self._found or len(self._waiting) >= _WAITING_MAX
 
     def work(self, until: float) -> None:
         """Until that time (time.monotonic), or until it is over or idle."""
         while not self.over and not self.idle and time.monotonic() < until:
-            if self._waiting and self._waiting[0][2].done():
-                asked, later, future = self._waiting.popleft()
-                with self._sites.errands.lent(later.key, future):
-                    self._prepare(*asked)
+            if self._waiting and self._waiting[0].done:
+                self._go_on(self._waiting.popleft())
             else:
                 self.done += 1
-                self._prepare(*self._found.popleft())
+                self._prepare(self._found.popleft())
             if self.done % 16 == 0:
                 self._full = self._full or self._is_full()
             os.sched_yield()  # engines first, as everywhere
 
-    def _prepare(self, target: bytes, authority: bytes, places: list[Place]) -> None:
-        """Have the answers to all clients who ask for this kept; those that are the same are kept once."""
+    def _prepare(self, asked: Asked) -> None:
+        """Have the answers to all clients who ask for this kept, or put off what takes long."""
+        try:
+            self._keep(asked, self._judged(asked))
+        except Later as later:
+            self._put_off(_Errand(asked, later))
+        except Elsewhere:
+            self._put_off(_Errand(asked, Later(Judgement(), partial(self._judged_elsewhere, asked))))
+        except Exception as error:  # a file that cannot be read, a fault of ours: whoever asks for it learns of it
+            self._leave_out(str(error))
+
+    def _go_on(self, errand: _Errand) -> None:
+        """Its work is done."""
+        self._begin_next()
+        if not isinstance(errand.later.key, Judgement):
+            with self._sites.errands.lent(errand.later.key, errand.future):
+                self._prepare(errand.asked)
+            return
+        try:
+            self._keep(errand.asked, errand.future.result())
+        except Exception as error:
+            self._leave_out(str(error))
+
+    def _judged_elsewhere(self, asked: Asked) -> Answers:
+        """On a worker, which waits for whatever there is to wait for."""
+        with on_worker():
+            return [(replace(answer, far=True), heads) for answer, heads in self._judged(asked)]
+
+    def _judged(self, asked: Asked) -> Answers:
+        """The answers to all clients who ask for this; those that are the same once. Raises Later, Elsewhere, _LeftOut,
+        and what cannot be judged."""
+        target, authority, _ = asked
         answers: dict[bytes, tuple[Answer, list[bytes]]] = {}
         now = time.time()
         try:
             for client in CLIENTS:
                 head = b"GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (target, authority, client)
-                answer = self._judged(head, now)
-                if answer is None:
-                    return
+                answer = self._worth_keeping(head, now)
                 same = answers.setdefault(answer.chain.encode(), (answer, []))
                 same[1].append(head)
                 if same[0] is not answer:
                     _close(answer)
-            for answer, heads in answers.values():
-                self._keep(answer, heads, places)
-            self.kept += 1
-        except Later as later:
-            self._put_off((target, authority, places), later)
-        except Exception as error:  # a file that cannot be read, a fault of ours: whoever asks for it learns of it
-            self._leave_out(str(error))
-        finally:
-            for answer, _ in answers.values():
-                _close(answer)
+        except BaseException:
+            _close_all(list(answers.values()))
+            raise
+        return list(answers.values())
 
-    def _judged(self, head: bytes, now: float) -> Answer | None:
-        """What is worth to be kept. Raises Later."""
+    def _worth_keeping(self, head: bytes, now: float) -> Answer:
         _, decision, answer = judge_head(self._sites, head, now, self._client)
         if decision.status == 200 and answer.cacheable and (answer.file < 0 or self._has_descriptors()):
             return answer
         _close(answer)
         if decision.status == 200 and answer.cacheable:
-            self._leave_out("no more descriptors are to be held open")
-        elif decision.status != 200:
-            self._leave_out(f"the answer is {decision.status}")
-        else:
-            self._leave_out(answer.why[-1])
-        return None
+            raise _LeftOut("no more descriptors are to be held open")
+        raise _LeftOut(f"the answer is {decision.status}" if decision.status != 200 else answer.why[-1])
 
-    def _keep(self, answer: Answer, heads: list[bytes], places: list[Place]) -> None:
-        for engine, line in places:
-            file = os.dup(answer.file) if answer.file >= 0 else -1
-            self._files += file >= 0
-            try:
-                engine.preload(line, self._client, self._number, heads, replace(answer, file=file))
-            except EngineError as error:
-                self._leave_out(str(error))
+    def _keep(self, asked: Asked, answers: Answers) -> None:
+        try:
+            for answer, heads in answers:
+                for engine, line in asked[2]:
+                    self._keep_at(engine, line, heads, answer)
+            self.kept += 1
+        finally:
+            _close_all(answers)
 
-    def _put_off(self, asked: Asked, later: Later) -> None:
-        future = self._pool.submit(later.work)
-        self._waiting.append((asked, later, future))
-        future.add_done_callback(lambda _: self._knock())
+    def _keep_at(self, engine: Engine, line: int, heads: list[bytes], answer: Answer) -> None:
+        file = os.dup(answer.file) if answer.file >= 0 else -1
+        self._files += file >= 0
+        try:
+            engine.preload(line, self._client, self._number, heads, replace(answer, file=file))
+        except EngineError as error:
+            self._leave_out(str(error))
+
+    def _put_off(self, errand: _Errand) -> None:
+        self._waiting.append(errand)
+        if len(self._waiting) <= _WORKERS:
+            self._begin(errand)
+
+    def _begin_next(self) -> None:
+        """The first has been taken out, so the last of those that may be done now has not begun."""
+        if len(self._waiting) >= _WORKERS:
+            self._begin(self._waiting[_WORKERS - 1])
+
+    def _begin(self, errand: _Errand) -> None:
+        def back(done: Future[Any]) -> None:
+            with self._lock:
+                errand.future, errand.done = done, True
+                closed = self._closed
+            if closed:
+                errand.throw_away()
+            else:
+                self._knock()
+
+        if not self._workers.begin(errand.later.work, back):
+            errand.future.set_exception(_LeftOut("the machine has no thread left"))
+            errand.done = True
 
     def _has_descriptors(self) -> bool:
         """Half of what the cache may hold open is for others."""
@@ -202,10 +264,13 @@ class Preload:
 
     def close(self) -> None:
         """Any number of times."""
-        self._closed = True
+        with self._lock:
+            done, self._closed = [errand for errand in self._waiting if errand.done], True
+        for errand in done:
+            errand.throw_away()
         self._found.clear()
         self._waiting.clear()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
 
 
 def _close(answer: Answer) -> None:
@@ -213,29 +278,6 @@ def _close(answer: Answer) -> None:
         os.close(answer.file)
 
 
-def _audience(host: str, sockets: Sequence[tuple[Listener, Engine, int]]) -> dict[bytes, list[Place]]:
-    """The values of Host by which clients mean a site, and where each of them may arrive."""
-    found: dict[bytes, list[Place]] = {}
-    for listener, engine, line in sockets:
-        for authority in _authorities(host, listener):
-            found.setdefault(authority, []).append((engine, line))
-    return found
-
-
-def _authorities(host: str, listener: Listener) -> Iterator[bytes]:
-    """A name as it is, since a proxy may stand in front, and with our port; without a name, the listener's address."""
-    if host != DEFAULT:
-        if "*" in host:
-            return
-        yield host.encode()
-        if listener.port not in (0, 80):
-            yield f"{host}:{listener.port}".encode()
-        return
-    authority = listener.url.removeprefix("http://").removeprefix("proxy:").rstrip("/")
-    name, _, port = authority.partition(":")
-    if listener.is_unix or name == "0.0.0.0" or authority.startswith("[::]"):
-        yield f"localhost{':' + str(listener.port) if listener.port not in (0, 80) else ''}".encode()
-        return
-    yield authority.encode()
-    if name.startswith("127."):
-        yield f"localhost:{port}".encode() if port else b"localhost"
+def _close_all(answers: Answers) -> None:
+    for answer, _ in answers:
+        _close(answer)

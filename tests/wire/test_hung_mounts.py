@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import fuse, webroot
@@ -17,7 +18,7 @@ from support.poll import DEADLINE_S, until
 from support.reloading import Changing, descriptors
 from support.running import Running
 
-from tuxpy import answering, patience, reload
+from tuxpy import answering, patience, preload, reload
 from tuxpy.cli.main import main
 from tuxpy.config.settings import Config
 from tuxpy.config.sites import MassHosting, SiteConfig
@@ -292,3 +293,41 @@ def test_neither_a_start_nor_a_check_waits_for_ever(
     sick.go_on()
     assert until(lambda: waiting_threads() == 0)
     assert until(lambda: descriptors() <= before)
+
+
+def test_a_site_on_such_a_file_system_is_preloaded(
+    serve: Serve, sick: fuse.Hanging, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tuxpy")
+    running = serve(root=sick.path, preload=True)
+    assert until(lambda: "preloaded 8 of 8 URLs" in caplog.text), caplog.text
+    running.wait_for("preloaded")
+    client, host = connect(running), f"127.0.0.1:{running.address[1]}"
+    assert ask(client, "/", host) == b"sick index.html\n" * 500
+    assert ask(client, "/dir/b.txt", host, "Connection: keep-alive", "Accept-Encoding: gzip, deflate, br, zstd")
+    assert ask(client, "/large.bin", host) == LARGE
+    assert running.metric("judged") == 0
+
+
+def test_a_preload_that_waits_for_one_that_hangs_stops_nobody(
+    serve: Serve, sick: fuse.Hanging, good: Path, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor the end; what is judged late is closed."""
+    plain, hung = preload.judge_head, threading.Event()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def hanging(sites: Any, *args: Any) -> Any:
+            if threading.current_thread().name.startswith("preload") and not hung.is_set():
+                hung.set()
+                sick.hang()
+            return plain(sites, *args)
+
+        patch.setattr(preload, "judge_head", hanging)
+        sites = (SiteConfig(str(sick.path), Policy(), ("sick.test",)), SiteConfig(str(good), Policy(), ("good.test",)))
+        running = serve(sites=sites, preload=True)
+        assert hung.wait(DEADLINE_S)
+        for number in range(5):
+            assert ask(connect(running), f"/a.css?{number}", "good.test") == b"good a.css\n" * 500
+        running.stop()
+    sick.go_on()  # the fixture sees that nothing is left
+    caplog.clear()
