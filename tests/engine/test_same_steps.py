@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -194,7 +195,8 @@ def test_a_response_that_fails_ends_the_connection_alike(backend: str, tmp_path:
             client.send(get("/large.bin"))
             assert client.exactly(15) == b"HTTP/1.1 200 OK"
             os.truncate(large, 0)
-            assert len(client.rest()) < 64 << 20
+            with contextlib.suppress(ConnectionResetError):  # what was promised does not come, and the client is told
+                assert len(client.rest()) < 64 << 20
         rig.results(1)
         steps = [(lifecycle().atoms[a].label, result) for _, depth, a, result in rig.engine.traced() if depth == 0]
     assert steps[-2:] == [("close", 0), ("count", 0)]
