@@ -247,6 +247,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     int out = (int)tux_arg(run, atom, 0);
     if (run->outer.chain || stage->place == TUX_INLINE) return sendfile_to(stage, run, atom, out);
     int failed = tux_quiet_open(&to, out, O_WRONLY);
+    if (failed == -EBADF) return sendfile_to(stage, run, atom, out); /* which error comes first is for the kernel */
     if (failed) return failed;
     i64 result = sendfile_to(stage, run, atom, to.fd);
     tux_quiet_close(&to);

@@ -114,16 +114,24 @@ static int unready_end(int in, int out, short *events)
     return out;
 }
 
-/* SPLICE_F_NONBLOCK is for pipes. The other end, if there is one, goes by its own mode. */
+static i64 splice_as_it_is(int in, off_t from, int out, off_t to, u64 length, unsigned flags)
+{
+    return tux_result_of(splice(in, from == -1 ? NULL : &from, out, to == -1 ? NULL : &to, length,
+                                flags | SPLICE_F_NONBLOCK));
+}
+
+/* A descriptor that is not open for this is refused by the kernel, which may find another fault first.
+ * SPLICE_F_NONBLOCK is for pipes. The other end, if there is one, goes by its own mode. */
 static i64 splice_at_once(int in, off_t from, int out, off_t to, u64 length, unsigned flags)
 {
     struct tux_quiet source, target;
     int failed = tux_quiet_open(&source, in, O_RDONLY);
+    if (failed == -EBADF) return splice_as_it_is(in, from, out, to, length, flags);
     if (failed) return failed;
     i64 n = tux_quiet_open(&target, out, O_WRONLY);
-    if (n == 0) {
-        n = tux_result_of(splice(source.fd, from == -1 ? NULL : &from, target.fd, to == -1 ? NULL : &to, length,
-                                 flags | SPLICE_F_NONBLOCK));
+    if (n == -EBADF) n = splice_as_it_is(source.fd, from, out, to, length, flags);
+    else if (n == 0) {
+        n = splice_as_it_is(source.fd, from, target.fd, to, length, flags);
         tux_quiet_close(&target);
     }
     tux_quiet_close(&source);
@@ -139,6 +147,7 @@ i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct t
     off_t from = (off_t)tux_arg(run, atom, 1), to = (off_t)tux_arg(run, atom, 3);
     u64 length = tux_min_u64((u64)tux_arg(run, atom, 4), MORE_AT_ONCE);
     unsigned flags = (unsigned)tux_arg(run, atom, 5);
+    if (length == 0) return 0; /* as the kernel, which then asks nothing of the descriptors and flags */
     bool full = false; /* a worker has tried in vain */
     if (tux_take_landed(run, &landed)) {
         if (landed < 0 && landed != -EAGAIN) return landed;

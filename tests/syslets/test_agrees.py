@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.running import BACKENDS, refusal
 
 from tuxpy import Engine
-from tuxpy.atoms import Completion, Frozen, Reason, flags
+from tuxpy.atoms import Chain, Completion, Frozen, Reason, flags
 from tuxpy.atoms.text import dump
 
 
@@ -55,3 +55,15 @@ def random_chains_end_alike(
 @pytest.mark.slow
 def test_random_chains_end_alike(engines: dict[str, Engine], backend: str) -> None:
     random_chains_end_alike(engines[backend])
+
+
+@pytest.mark.parametrize("away", [False, True])
+@pytest.mark.parametrize(("name", "args"), [("splice", (-1, -1, -1, -1, 0, 128)), ("sendfile", (-1, -1, 0, 0))])
+def test_nothing_to_move_asks_for_no_descriptor(
+    engines: dict[str, Engine], backend: str, name: str, args: tuple[int, ...], away: bool
+) -> None:
+    c = Chain("nothing")
+    c.add(name, *args)
+    frozen = c.freeze()
+    engines[backend].submit(frozen, away=away)
+    assert engines[backend].wait()[0].result == specified(frozen, {}, [0] * 16).result == 0
