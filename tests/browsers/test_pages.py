@@ -203,5 +203,5 @@ def test_a_missing_page_has_one_of_ours(page: Page, launch: Launch, root: Path) 
     """Without a 404.html the server's own small page is readable, and in no need of anything."""
     write(root / "index.html", html("<p>home"))
     page.go(f"http://127.0.0.1:{launch(root)}/nothing")
-    assert page.text.startswith("404 Not Found")
+    assert page.text.startswith("404\nNot Found")
     assert page.exchange("/nothing").media_type == "text/html"
