@@ -152,12 +152,13 @@ def test_9110_12_5_3_what_lies_beside_a_file(publish: Publish, root: Path, curl:
     """A coded variant is laid down by hand, and sent to those alone that can undo it."""
     write(root / "text.txt", TEXT)
     suffixes = {"gzip": "gz", "br": "br", "zstd": "zst"}
+    signs = {"gzip": b"\x1f\x8b\x08", "br": b"", "zstd": b"\x28\xb5\x2f\xfd"}  # RFC 1952 2.3.1, RFC 8878 3.1.1
     for coding, suffix in suffixes.items():
-        write(root / f"text.txt.{suffix}", f"{coding}, by hand".encode())
+        write(root / f"text.txt.{suffix}", signs[coding] + f"{coding}, by hand".encode())
     site = publish(root)
     for coding in suffixes:
         run(curl, "-sS", "--fail", "-H", f"Accept-Encoding: {coding}", "-o", coding, f"{site.url}/text.txt")
-        assert (here / coding).read_text() == f"{coding}, by hand"
+        assert (here / coding).read_bytes() == signs[coding] + f"{coding}, by hand".encode()
         assert site.passed()[-1].head["content-encoding"] == coding
     run(curl, "-sS", "--fail", "-o", "plain", f"{site.url}/text.txt")
     assert (here / "plain").read_bytes() == TEXT
