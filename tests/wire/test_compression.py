@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.client import Response, get
 from support.fixtures import Connect, Serve
+from support.poll import until
 from support.running import Running
 
 TEXT = b"".join(b"line %d of a text that shrinks well\n" % n for n in range(400))
@@ -180,3 +181,18 @@ def test_9110_8_4_1_a_sibling_that_is_none_is_passed_over(
     said = [record.getMessage() for record in caplog.records if "is ignored" in record.getMessage()]
     assert len(said) == 1
     caplog.clear()
+
+
+def test_9110_8_4_1_a_sibling_that_is_being_written_is_no_fault(
+    serve: Serve, connect: Connect, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is empty between open(2) and write(2): passed over without a warning, and sent once it is there."""
+    original, sibling = tmp_path / "a.css", tmp_path / "a.css.gz"
+    original.write_bytes(TEXT)
+    os.utime(original, (784111777, 784111777))
+    client = connect(serve(tmp_path))
+    with sibling.open("wb", buffering=0) as writer:
+        assert client.ask(get("/a.css", BROWSER, "Range: bytes=0-9")).body == TEXT[:10]
+        writer.write(gzip.compress(b"the author's own"))
+    assert until(lambda: gzip.decompress(client.ask(get("/a.css", BROWSER)).body) == b"the author's own")
+    assert not caplog.messages

@@ -17,11 +17,16 @@ from .site import Site, fact, read_slices
 _RESTS_AFTER_S: Final = 2.0
 
 
+def rests(file: FileFact) -> bool:
+    """Whether the last write was so long ago that its writer has most likely finished."""
+    return abs(time.time() - file.mtime_ns / 10**9) >= _RESTS_AFTER_S
+
+
 def not_now(file: FileFact, site: Site) -> str:
     """Why this file should be sent as it is for the time being; "": it should not."""
     if site.errands.in_a_hurry and file.size > site.errands.at_once_bytes:
         return "it is not compressed now: it has changed each time before that was done"
-    if file.size > compress.PIECE_BYTES and abs(time.time() - file.mtime_ns / 10**9) < _RESTS_AFTER_S:
+    if file.size > compress.PIECE_BYTES and not rests(file):
         return "it is not compressed now: it was written just now, and may still grow"
     if STORE.is_full:
         return "it is not compressed now: all memory for such bodies is in use"

@@ -128,8 +128,11 @@ def _find_siblings(
             continue
         trail.witnesses.append(site.witness(there))
         if not _has_signs_of(coding, there):
-            _say_broken(text(name), coding.decode(), (there.dev, there.ino, there.mtime_ns))
             trail.why.append(f"{text(name)} is not {coding.decode()}, so it is ignored")
+            if codings.rests(there):
+                _say_broken(text(name), coding.decode(), (there.dev, there.ino, there.mtime_ns))
+            else:  # its author is writing it; if it stays like this, a later judgement warns
+                trail.cacheable = False
             release(there)
         elif compress.is_stale(there.mtime_ns, file.mtime_ns):
             _say_stale(text(name), text(file.path), (there.dev, there.ino, there.mtime_ns))
