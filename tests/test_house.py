@@ -21,10 +21,10 @@ DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".c
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__", "errors", "forked", "records", "model", "logformat", "patience", "seldom"),
     ("http.*", "atoms", "atoms.*"),
-    ("rules.*", "compile", "native", "bounds", "clients", "lowering", "questions"),
+    ("rules.*", "compile", "native", "bounds", "clients", "inline", "lowering", "questions"),
     ("config.*", "engine", "accesslog", "transaction"),
     (
-        *("site.*", "admin.*", "inline", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
+        *("site.*", "admin.*", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
         *("outcome", "outlet", "refused", "startlines", "syslets", "syslets.*"),
     ),
     ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines", "presence"),
@@ -312,7 +312,7 @@ def test_the_distribution_is_called_by_its_name() -> None:
 
 def test_there_is_one_version() -> None:
     stated = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
-    assert stated, "pyproject.toml:1: no version = \"...\" in [project]"
+    assert stated, 'pyproject.toml:1: no version = "..." in [project]'
     package = ROOT / "tuxpy" / "__init__.py"
     report(
         (package, line, f"{text.strip()}: pyproject.toml says {stated[1]}; change both")

@@ -10,8 +10,8 @@ from typing import Final
 from .atoms import Frozen, catalogue, graph, lifecycle, script
 from .atoms import text as drawing
 from .errors import ConfigError
-from .inline import OPEN_CHAIN
 from .model import Request, Serve, refuse
+from .site.opener import OPEN_CHAIN
 from .site.respond import BODY_IN_MEMORY_MAX, respond
 from .site.site import fact
 

@@ -17,13 +17,13 @@ from .config.sites import SiteConfig
 from .errors import ConfigError
 from .http import httpdate
 from .http.target import Target, read_target
-from .inline import opener
 from .judge import judge_head
 from .model import Answer, Decision, FileFact, NotModified, Request, Serve, Witness, text
 from .records import dataclass
 from .rules.fields import FieldRule
 from .rules.hidden import hidden_by
 from .site.lasting import rules_for
+from .site.opener import opener
 from .site.respond import announces_body
 from .site.site import Site, release
 from .site.sites import Sites

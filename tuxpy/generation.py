@@ -14,12 +14,12 @@ from contextlib import AbstractContextManager
 
 from .config.settings import Config
 from .engine import Engine, Miss
-from .inline import on_one_mount, opener
 from .model import Answer
 from .presence import Asker, gone
 from .privileges import seen_from_within
 from .site.errands import CLOSE_S, Errands
 from .site.looking import Looks
+from .site.opener import on_one_mount, opener
 from .site.sites import Sites
 
 PutOff = tuple[Engine, Miss, int]  # a miss that waits for slow work, and how often it has

@@ -11,13 +11,12 @@ Rules of this file
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .records import dataclass
 
 if TYPE_CHECKING:
     from .atoms import Frozen
-    from .site.made import Lease
 
 SIGNIFICANT: tuple[bytes, ...] = (
     b"host",
@@ -42,6 +41,14 @@ WITNESSES_MAX = 8
 LINKS_INSIDE, LINKS_NONE, LINKS_ALL = range(3)  # csrc/api.h: enum tux_links
 
 Field = tuple[bytes, bytes]
+
+
+class Lease(Protocol):
+    """A share of the memory for bodies that are made here (made.py). It ends once Python and all engines let go."""
+
+    counter: Any
+    """uint32_t *: each engine that may still send from the memory counts itself here."""
+
 
 NOSNIFF: Field = (b"X-Content-Type-Options", b"nosniff")
 

@@ -22,9 +22,9 @@ from support.poll import DEADLINE_S, until
 
 from tuxpy.atoms import COUNTER, Completion, Frozen, lifecycle
 from tuxpy.engine import Engine, Limits, Miss
-from tuxpy.inline import opener
 from tuxpy.judge import judge_miss
 from tuxpy.lines import ENDLESS
+from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 
 HOST: Final = "127.0.0.1"

@@ -14,9 +14,9 @@ from support.poll import until
 from tuxpy.atoms import lifecycle
 from tuxpy.engine import LEAVING, Engine, Limits
 from tuxpy.errors import EngineError
-from tuxpy.inline import opener
 from tuxpy.judge import judge_miss
 from tuxpy.model import SIGNIFICANT
+from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 
 from .rig import Rig, listening

@@ -15,8 +15,8 @@ from tuxpy.admin.snapshot import EngineFigures, Reloads, Snapshot, State, site_f
 from tuxpy.atoms import COUNTER, lifecycle
 from tuxpy.config.settings import Backend
 from tuxpy.engine import Engine, Limits
-from tuxpy.inline import opener
 from tuxpy.judge import judge_miss
+from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 
 

@@ -10,13 +10,13 @@ import bcrypt
 import pytest
 
 from tuxpy.errors import ConfigError
-from tuxpy.inline import opener
 from tuxpy.model import Refuse, Request
 from tuxpy.rules import passwords
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
 from tuxpy.site.admit import admit
 from tuxpy.site.errands import Errands, Later
+from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 from tuxpy.site.trail import Trail
 

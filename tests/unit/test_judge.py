@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tuxpy.engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
-from tuxpy.inline import opener
 from tuxpy.judge import judge_head, judge_miss
 from tuxpy.model import Answer
+from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 
 HEAD = b"GET /f.txt HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy.inline import opener
 from tuxpy.model import FileFact
 from tuxpy.site import listing, listing_page
 from tuxpy.site.listing import Entry, Sort, ordered, parse_sort, read, wants_json
 from tuxpy.site.listing_page import POLICY, readable
+from tuxpy.site.opener import opener
 from tuxpy.site.opening import OpenBeneath
 from tuxpy.site.site import IsDirectory, Site, release
 from tuxpy.site.sizes import human_size

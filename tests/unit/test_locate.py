@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tuxpy.inline import opener
 from tuxpy.model import Decision, Redirect, Refuse, Request, Serve
 from tuxpy.rules.policy import Policy
 from tuxpy.rules.redirects import RedirectRule
 from tuxpy.rules.tries import TryRule
+from tuxpy.site.opener import opener
 from tuxpy.site.resolve import resolve
 from tuxpy.site.site import Site, release
 

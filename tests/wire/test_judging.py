@@ -19,9 +19,9 @@ from support.running import Running
 from support.webroot import CONTENT
 
 from tuxpy import limits as limits_module
-from tuxpy.inline import open_beneath
 from tuxpy.judge import judge_head
 from tuxpy.model import SIGNIFICANT
+from tuxpy.site.opener import open_beneath
 from tuxpy.site.site import Site
 
 INERT = ("User-Agent", "Cookie", "Referer", "Accept", "Accept-Language", "X-Forwarded-For", "Cache-Control", "DNT")

@@ -16,10 +16,10 @@ from support.planted import NOTES, Planted, Planter
 from support.running import Running
 from support.webroot import PAGE, SECRET, write
 
-from tuxpy import inline
 from tuxpy.rules.policy import LINKS, Links, Policy
 from tuxpy.rules.redirects import RedirectRule
 from tuxpy.rules.tries import TryRule
+from tuxpy.site import opener
 
 OUTSIDE: Final = b"from outside\n"
 FILES = {"docs/index.html": PAGE, "docs/a.txt": b"a\n", "docs/deep/b.txt": b"b\n", "fd.txt": b"fd\n"}
@@ -68,7 +68,7 @@ def without_openat2(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_root_fd: int, path: bytes, links: Links = "inside") -> int:
         raise OSError(errno.ENOSYS, "no such call", path, None, links)
 
-    monkeypatch.setattr(inline, "open_beneath", refused)
+    monkeypatch.setattr(opener, "open_beneath", refused)
 
 
 INSIDE: Final = {

@@ -24,9 +24,9 @@ from support.webroot import CONTENT, settle, write
 from tuxpy import answering
 from tuxpy.atoms import Kind
 from tuxpy.explain import as_text, tell
-from tuxpy.inline import open_beneath
 from tuxpy.judge import judge_head
 from tuxpy.model import Answer
+from tuxpy.site.opener import open_beneath
 from tuxpy.site.site import Site
 
 FRESH_S: Final = 1.0

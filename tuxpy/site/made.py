@@ -36,7 +36,7 @@ class Full(Exception):
     """There is no memory for another body that is made."""
 
 
-class Lease:
+class MemoryShare:
     """A share of the store's memory, held by whoever may send from it. Engines count themselves in `counter`.
 
     Given back when Python and the last engine have let go."""
@@ -82,7 +82,7 @@ class Body:
     """`content` is all of it, or it lies in a file."""
 
     size: int
-    lease: Lease
+    lease: MemoryShare
     content: bytes = b""
     _file: _File | None = None
 
@@ -102,7 +102,7 @@ class Writer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._taken = 0
-        self._lease: Lease | None = None
+        self._lease: MemoryShare | None = None
         self._small = bytearray()
         self._file: _File | None = None
         self.size = 0
@@ -127,7 +127,7 @@ class Writer:
         """The body; the writer is of no more use."""
         self._store.give(self._taken - self.size)
         self._taken = 0
-        lease = Lease(self.size, self._store.given_back)
+        lease = MemoryShare(self.size, self._store.given_back)
         return Body(self.size, lease, bytes(self._small), self._file)
 
     def __del__(self) -> None:
