@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from . import __version__
+from .accesslog import AccessLog
 from .admin.door import Door
 from .admin.snapshot import EngineFigures, Reloads, Snapshot, site_figures
 from .config.settings import Config
 from .engine import Engine
 from .errors import ConfigError, EngineError
+from .generation import Generations
+from .lines import Lines
 from .listen import Listener
 
-if TYPE_CHECKING:
-    from .service import Service
+
+class Shown(Protocol):
+    """The part of a Service that a snapshot is taken of."""
+
+    @property
+    def generations(self) -> Generations: ...
+
+    @property
+    def engines(self) -> Sequence[Engine]: ...
+
+    @property
+    def lines(self) -> Lines: ...
+
+    @property
+    def access_log(self) -> AccessLog | None: ...
 
 
-class Inside:
+class AdminListeners:
     """The admin listeners of a server. They are closed after the engines, so that /ready is answered to the end.
 
     draining   /ready says so
@@ -44,7 +60,7 @@ class Inside:
             listener.lent = True
         self._door.hand_over(idle_ms)
 
-    def answer(self, service: Service) -> bool:
+    def answer(self, service: Shown) -> bool:
         """Answer those who ask; whether more are waiting. Raises nothing."""
         return self._door.answer(lambda: self._snapshot(service))
 
@@ -64,7 +80,7 @@ class Inside:
             listener.close()
         self.listeners.clear()
 
-    def _snapshot(self, service: Service) -> Snapshot:
+    def _snapshot(self, service: Shown) -> Snapshot:
         now = service.generations.current
         assert now is not None
         figures = zip(now.config.sites, now.sites.problems(), strict=True)

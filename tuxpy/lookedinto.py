@@ -37,7 +37,7 @@ class LookedInto:
 
     @property
     def admin_urls(self) -> tuple[str, ...]:
-        return () if self._service.inside is None else self._service.inside.urls
+        return () if self._service.admin is None else self._service.admin.urls
 
     def metrics(self) -> dict[str, int]:
         """The counters of all engines, added up."""

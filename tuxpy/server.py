@@ -204,7 +204,7 @@ class Server(LookedInto):
             self._service.reopen_log()
         if signal.SIGUSR2 in self._asked and not self._reloads.under_way:
             self._asked.discard(signal.SIGUSR2)
-            inside = self._service.inside
+            inside = self._service.admin
             admin = [] if inside is None else inside.listeners
             will = partial(self._inherited.will, listeners=list(self._service.lines), admin=admin)
             self._upgrades.begin(will, bool(self.config.chroot))
@@ -258,10 +258,10 @@ class Server(LookedInto):
         log.info("%s", draining(self._open_connections(), interactive))
         self._upgrades.close()
         self._reloads.abandon()
-        if self._service.inside is not None:
-            self._service.inside.draining = True
+        if self._service.admin is not None:
+            self._service.admin.draining = True
             if not shut:
-                self._service.inside.hand_over(_LEAVE_MS)
+                self._service.admin.hand_over(_LEAVE_MS)
         self._service.lines.drain(shut, 0 if interactive else _LEAVE_MS)
         self._drain_until = time.monotonic() + self.config.drain_timeout_s  # now: what fails before is tried again
 

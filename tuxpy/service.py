@@ -36,7 +36,7 @@ from .site.ready import ready_answers
 from .transaction import Transaction
 
 if TYPE_CHECKING:
-    from .inside import Inside
+    from .inside import AdminListeners
     from .preload import Preload
 
 log = logging.getLogger("tuxpy")
@@ -55,7 +55,7 @@ class Service:
         self.limits = Limits()
         self.access_log: AccessLog | None = None
         self._log_file: LogFile | None = None  # opened, and not yet in use
-        self.inside: Inside | None = None
+        self.admin: AdminListeners | None = None
         self.clients: Clients | None = None
         self.refusals = Refusals()
         self.preload: Preload | None = None
@@ -92,9 +92,9 @@ class Service:
         self.lines.start(self.engines, listeners)
         self.lines.pace(config.limits.bandwidth)
         if admin:
-            from .inside import Inside  # a tenth of the time that a server takes to start
+            from .inside import AdminListeners  # a tenth of the time that a server takes to start
 
-            self.inside = Inside(config, admin, self.notify)
+            self.admin = AdminListeners(config, admin, self.notify)
         self._begin_preload(config, first)
 
     def generation(self, config: Config) -> Generation:
@@ -131,8 +131,8 @@ class Service:
             self._answering.let_go()
         with self.going_on("the rules could not be put in force"):
             self._take_rules()
-        if self.inside is not None:
-            more |= self.inside.answer(self)
+        if self.admin is not None:
+            more |= self.admin.answer(self)
         if STORE.was_full:
             STORE.was_full = False
             for engine in self.engines:
@@ -163,8 +163,8 @@ class Service:
         return failed
 
     def _judged(self, head: bytes, took_s: float) -> None:
-        if self.inside is not None:
-            self.inside.judged(head, took_s)
+        if self.admin is not None:
+            self.admin.judged(head, took_s)
 
     # Judging ahead.
 
@@ -207,8 +207,8 @@ class Service:
             self.access_log.look()
         if self.clients is not None:
             self.refusals.look(self.metrics(), self.clients.refused, time.monotonic())
-        if self.inside is not None:
-            self.inside.look(self.engines)
+        if self.admin is not None:
+            self.admin.look(self.engines)
 
     def _take_rules(self) -> None:
         """Follow roots and rules that have changed; what was decided by the old ones is forgotten."""
@@ -255,8 +255,8 @@ class Service:
 
     def reloaded(self, fault: str) -> None:
         """For those who look inside: a reload was done, or refused because of this."""
-        if self.inside is not None:
-            self.inside.reloads = self.inside.reloads.noted(time.time(), fault)
+        if self.admin is not None:
+            self.admin.reloads = self.admin.reloads.noted(time.time(), fault)
 
     def metrics(self) -> dict[str, int]:
         """The counters of all engines, added up."""
@@ -285,9 +285,9 @@ class Service:
         if self.access_log is not None:  # behind the engines, which write to it to their end
             self.access_log.close()
             self.access_log = None
-        if self.inside is not None:
-            self.inside.close()
-            self.inside = None
+        if self.admin is not None:
+            self.admin.close()
+            self.admin = None
         STORE.clear()
         self.lines.close()
         self.generations.close()

@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from ..model import FileFact
 from ..rules.fields import FieldRule
@@ -23,7 +23,6 @@ from ..rules.rulesfiles import FILE_BYTES_MAX, parse_headers, parse_redirects
 
 if TYPE_CHECKING:
     from ..rules.password_file import PasswordFile
-    from .site import Site
 
 log = logging.getLogger("tuxpy")
 
@@ -31,6 +30,23 @@ HEADERS: Final = b"_headers"
 REDIRECTS: Final = b"_redirects"
 
 _Version: TypeAlias = "tuple[int, ...] | None"
+
+
+class Unreadable(Protocol):
+    """Why no file could be opened, in words."""
+
+    @property
+    def why(self) -> str: ...
+
+
+class Root(Protocol):
+    """The part of a site that a rulebook needs: the directory that holds the files."""
+
+    @property
+    def root(self) -> str: ...
+
+    def open(self, path: bytes, root_fd: int | None = None) -> FileFact | Unreadable:
+        """As Site.open."""
 
 
 @dataclass(slots=True)
@@ -73,7 +89,7 @@ class Rulebook:
         """Of the files at the top of the root that are looked at."""
         return () if self._policy.rules_files is None else (HEADERS, REDIRECTS)
 
-    def look(self, site: Site, root_fd: int) -> dict[bytes, Read]:
+    def look(self, site: Root, root_fd: int) -> dict[bytes, Read]:
         """The files that have changed, as they are now. On any thread; it may block."""
         if self._own:
             for file in self.passwords.values():
@@ -83,7 +99,7 @@ class Rulebook:
         seen = ((name, self._look_at(site, root_fd, name)) for name in self._files)
         return {name: read for name, read in seen if read is not None}
 
-    def take(self, site: Site, seen: Mapping[bytes, Read]) -> bool:
+    def take(self, site: Root, seen: Mapping[bytes, Read]) -> bool:
         """Put in force what `look` has seen; whether anything is not as it was. Problems go into the log, once."""
         changed = self._take_passwords()
         differs = any(read.content != self._files[name].content for name, read in seen.items())
@@ -95,7 +111,7 @@ class Rulebook:
             self._apply(site)
         return changed or differs
 
-    def problems(self, site: Site) -> tuple[str, ...]:
+    def problems(self, site: Root) -> tuple[str, ...]:
         """What is wrong with the files now, as the log has said."""
         faults = (fault for fault in self._faults.values() if fault is not None)
         return (*faults, *(f"{_shown(site)}/{one}" for read in self._files.values() for one in read.problems))
@@ -118,7 +134,7 @@ class Rulebook:
 
     # _headers and _redirects.
 
-    def _look_at(self, site: Site, root_fd: int, name: bytes) -> Read | None:
+    def _look_at(self, site: Root, root_fd: int, name: bytes) -> Read | None:
         """The file as it is now; None: as it was. The version is older than the content: what is written in between is
         seen the next time."""
         known = self._files[name]
@@ -141,7 +157,7 @@ class Rulebook:
         with open(opened.fd, "rb") as file:
             return Read(version, file.read(FILE_BYTES_MAX + 1), known.problems)
 
-    def _apply(self, site: Site) -> None:
+    def _apply(self, site: Root) -> None:
         dialect = self._policy.rules_files
         assert dialect is not None
         headers = parse_headers(self._files[HEADERS].content, HEADERS.decode(), dialect)
@@ -151,7 +167,7 @@ class Rulebook:
         self.fields = (*headers.rules, *self._policy.rules)
         self.redirects = RedirectTable((*self._policy.redirects, *redirects.rules))
 
-    def _complain(self, site: Site, name: bytes, problems: tuple[str, ...]) -> None:
+    def _complain(self, site: Root, name: bytes, problems: tuple[str, ...]) -> None:
         """Say what is wrong with a file, unless that was said when it was read before."""
         known = self._files[name]
         for problem in problems:
@@ -160,5 +176,5 @@ class Rulebook:
         known.problems = problems
 
 
-def _shown(site: Site) -> str:
+def _shown(site: Root) -> str:
     return site.root.rstrip("/")
