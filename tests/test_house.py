@@ -1,7 +1,6 @@
 """The house rules, each as one test that names file, line and remedy.
 
-They hold for whatever exists; a new module must be given its floor here. Imports for type checkers alone count as
-little as a word in a comment: they do not happen when the program runs.
+The folders are the floors: a module in the wrong one is told which one is right.
 """
 
 from __future__ import annotations
@@ -17,20 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = ("tuxpy", "csrc", "conf", "examples", "loadtest", "tests")
 DOCUMENTS = (".md", ".toml", ".html", ".txt", ".py", ".yml", ".yaml", ".sh", ".cfg")
 
-# A module imports from its own floor or from below, never from above, and never in a circle. PACKAGE.* is all in it.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("__init__", "errors", "forked", "records", "model", "logformat", "patience", "seldom"),
-    ("http.*", "atoms", "atoms.*"),
-    ("rules.*", "compile", "native", "bounds", "clients", "inline", "lowering", "questions"),
-    ("config.*", "engine", "accesslog", "transaction"),
-    (
-        *("site.*", "admin.*", "listen", "log", "notify", "pidfile", "limits", "refusals", "signals"),
-        *("outcome", "outlet", "refused", "startlines", "syslets", "syslets.*"),
-    ),
-    ("judge", "judgeloop", "chains", "explain", "inherit", "privileges", "generation", "lines", "presence"),
-    ("answering", "audience", "handover", "reload", "inside", "preload", "service", "lookedinto", "server"),
-    ("cli.*", "__main__"),
+# The places of tuxpy/, files and folders, from the ground up. A module imports from its own place or from lower ones,
+# never from higher ones and never in a circle; imports for type checkers alone count, too.
+FLOORS = (
+    *("errors", "values", "base", "atoms", "model", "http", "rules", "config", "engine"),
+    *("site", "admin", "process", "syslets", "serving", "server", "cli", "__main__"),
 )
+LOOSE_MAX = 8  # files at the top of tuxpy/
 # In here the order is strict: each imports only from what stands before it.
 ATOMS = (
     *("flags", "cells", "calls", "encode", "check", "shortcuts", "chain", "lifecycle", "completion"),
@@ -88,8 +80,8 @@ def lines_of(path: Path) -> list[str]:
 
 
 def imports(path: Path) -> Iterator[tuple[int, int, str]]:
-    """(line, level, dotted name) of every import that happens: level is the number of dots in front."""
-    for node in _running(tree(path)):
+    """(line, level, dotted name) of every import: level is the number of dots in front."""
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, 0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -98,16 +90,9 @@ def imports(path: Path) -> Iterator[tuple[int, int, str]]:
             yield from ((node.lineno, node.level, alias.name) for alias in node.names)
 
 
-def _running(node: ast.AST) -> Iterator[ast.AST]:
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
-            yield from _running(child)
-
-
 def neighbours(path: Path) -> Iterator[tuple[int, str]]:
     """(line, dotted name beneath tuxpy) of the modules that a module imports of its own package."""
-    for node in _running(tree(path)):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = (path.parents[node.level - 1]).relative_to(ROOT / "tuxpy").parts
             named = (*base, *(node.module or "").split(".")) if node.module else base
@@ -139,28 +124,53 @@ def circles(graph: dict[str, list[tuple[Path, int, str]]]) -> Iterator[Fault]:
         yield from walk(name, (name,))
 
 
+def place_of(name: str) -> str:
+    """The file or folder at the top of tuxpy/ that a dotted name is in."""
+    return name.partition(".")[0]
+
+
+def right_room(targets: Iterable[str]) -> str:
+    """The lowest place that may import all of these."""
+    highest = max((FLOORS.index(place_of(target)) for target in targets), default=0)
+    return next(place for place in FLOORS[highest:] if (ROOT / "tuxpy" / place).is_dir())
+
+
 def test_python_imports_go_down() -> None:
-    floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-
-    def floor(name: str) -> int | None:
-        return floor_of.get(name, floor_of.get(name.partition(".")[0] + ".*"))
-
     faults: list[Fault] = []
     graph: dict[str, list[tuple[Path, int, str]]] = {}
     for path in files((".py",), ["tuxpy"]):
         name = ".".join(path.relative_to(ROOT / "tuxpy").with_suffix("").parts)
-        own = floor(name)
-        if own is None:
-            faults.append((path, 1, f"{name} has no floor: give it one in FLOORS of tests/test_house.py"))
-        elif not name.startswith("atoms.") and path.name != "__init__.py":
-            for line, target in neighbours(path):
-                graph.setdefault(name, []).append((path, line, target))
-                below = floor(target) or 0
-                if below > own:
-                    what = f"floor {own} imports {target} of floor {below}"
-                    faults.append((path, line, f"{what}: hand it in as a value, or move one of them"))
+        below = [(line, target) for line, target in neighbours(path) if place_of(target) in FLOORS]
+        if name == "__init__" or name.startswith("sample."):
+            continue
+        if place_of(name) not in FLOORS:
+            room = right_room(target for _, target in below)
+            faults.append((path, 1, f"{name} has no place: put it into tuxpy/{room}/, or name a new folder in FLOORS"))
+            continue
+        own = FLOORS.index(place_of(name))
+        for line, target in below:
+            graph.setdefault(name, []).append((path, line, target))
+            if FLOORS.index(place_of(target)) > own:
+                room = right_room(target for _, target in below)
+                remedy = f"it belongs in tuxpy/{room}/, or {target} should be handed in as a value"
+                faults.append((path, line, f"{name} imports {target}, which is higher: {remedy}"))
     report(faults)
-    report(circles(graph))
+    report(circles({name: targets for name, targets in graph.items() if not name.startswith("atoms.")}))
+
+
+def test_few_files_are_loose() -> None:
+    loose = [path for path in sorted((ROOT / "tuxpy").iterdir()) if path.is_file() and path.suffix != ".so"]
+    what = f"{len(loose)} files are loose at the top of tuxpy/, at most {LOOSE_MAX}: put the newest into its folder"
+    report([(loose[-1], 1, what)] if len(loose) > LOOSE_MAX else [])
+
+
+def test_every_folder_says_what_lives_there() -> None:
+    report(
+        (folder, 1, "its __init__.py needs a docstring: what lives here, and what may not")
+        for folder in sorted((ROOT / "tuxpy").iterdir())
+        if folder.name in FLOORS and folder.is_dir()
+        if not ast.get_docstring(tree(folder / "__init__.py"))
+    )
 
 
 def test_python_imports_of_chains_go_down_and_know_neither_http_nor_the_engine() -> None:
@@ -175,7 +185,7 @@ def test_python_imports_of_chains_go_down_and_know_neither_http_nor_the_engine()
             if target and ATOMS.index(target) >= place:
                 faults.append((path, line, f"{path.stem} stands below {target}: import downward only"))
         for line, level, name in imports(path):
-            outside = level > 1 and name not in ("errors", "records")
+            outside = level > 1 and name not in ("errors", "values")
             if outside or name.partition(".")[0] in ("h11", "http", "cffi", "tuxpy"):
                 faults.append((path, line, f"chains do not know {name}: let the caller hand it in"))
     report(faults)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from .records import dataclass
+from .values import dataclass
 
 if TYPE_CHECKING:
     from .atoms import Frozen

@@ -27,16 +27,16 @@ from typing import Final
 
 from .config.places import at
 from .config.settings import Config
-from .handover import Upgrades
-from .inherit import Inherited
-from .listen import Listener
-from .lookedinto import LookedInto
-from .notify import Notifier
-from .pidfile import PidFile
-from .privileges import give_up, identity_of
-from .reload import Reloads, admin_listeners_for, listeners_for
-from .service import Service
-from .signals import ENDS, OPERATING, bury_orphans, caught, draining
+from .process.inherited import Inherited
+from .process.listen import Listener
+from .process.pidfile import PidFile
+from .process.privileges import give_up, identity_of
+from .process.signals import ENDS, OPERATING, bury_orphans, caught, draining
+from .process.systemd import Notifier
+from .process.upgrade import Upgrades
+from .serving.inspection import LookedInto
+from .serving.reload import Reloads, admin_listeners_for, listeners_for
+from .serving.service import Service
 
 log = logging.getLogger("tuxpy")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tuxpy.atoms import Chain, Completion, Frozen, Kind, Reason
 from tuxpy.atoms.reference import run
 from tuxpy.atoms.text import dump
-from tuxpy.inline import run_inline
+from tuxpy.engine.inline import run_inline
 
 from .strategies import CHANCE, QUICK, chains, params, shared_numbers
 from .world import LENT, world

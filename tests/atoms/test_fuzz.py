@@ -12,8 +12,8 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from tuxpy.atoms import CALLS, Atom, Cell, ChainError, Frozen, Kind, check
+from tuxpy.engine.native import lib, load_bytes
 from tuxpy.errors import EngineError
-from tuxpy.native import lib, load_bytes
 
 from .strategies import QUICK, chains
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from tuxpy.atoms import Chain, ChainError, Frozen, lifecycle
 from tuxpy.atoms.graph import dot, edges, svg
 from tuxpy.atoms.script import diff, read, write
-from tuxpy.chains import CHAINS
-from tuxpy.chains import chains as known
+from tuxpy.cli.chains import CHAINS
+from tuxpy.cli.chains import chains as known
 
 from .strategies import QUICK, chains
 

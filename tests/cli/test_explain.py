@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tuxpy.atoms import Frozen, lifecycle
-from tuxpy.chains import CHAINS, chains, drawn
+from tuxpy.cli.chains import CHAINS, chains, drawn
+from tuxpy.cli.explain import as_json, explain, head_of, tell
 from tuxpy.errors import ConfigError
-from tuxpy.explain import as_json, explain, head_of, tell
 from tuxpy.site.site import Site
 
 from .processes import Run

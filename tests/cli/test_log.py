@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tuxpy import log
+from tuxpy.process import log
 
 
 class Terminal(io.StringIO):

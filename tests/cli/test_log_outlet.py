@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tuxpy import outlet
-from tuxpy.outlet import Outlet
+from tuxpy.process import outlet
+from tuxpy.process.outlet import Outlet
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tuxpy.errors import ConfigError, TuxError
-from tuxpy.outcome import Outcomes, _name_of, reload_and_wait
+from tuxpy.serving.reload_outcome import Outcomes, _name_of, reload_and_wait
 
 from .processes import DEADLINE_S, Run, Running, Start, command, environment
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tuxpy import privileges, startlines
+from tuxpy.cli import start_lines as startlines
 from tuxpy.config.settings import Address, Config, parse_bind
 from tuxpy.config.sites import SiteConfig
-from tuxpy.listen import Listener, listen
+from tuxpy.process import privileges
+from tuxpy.process.listen import Listener, listen
 
 from .processes import Start
 

@@ -21,9 +21,9 @@ from typing import Final
 from support.poll import DEADLINE_S, until
 
 from tuxpy.atoms import COUNTER, Completion, Frozen, lifecycle
-from tuxpy.engine import Engine, Limits, Miss
-from tuxpy.judge import judge_miss
-from tuxpy.lines import ENDLESS
+from tuxpy.engine.http_engine import Engine, Limits, Miss
+from tuxpy.serving.slots import ENDLESS
+from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 

@@ -21,7 +21,7 @@ from support.running import Running
 
 from tuxpy.atoms import COUNTER, Chain, Reason, flags
 from tuxpy.config.settings import Backend
-from tuxpy.engine import METRICS
+from tuxpy.engine.http_engine import METRICS
 
 from .crowd import STATES, Address, crowd, visit
 from .places import PLACES

@@ -20,10 +20,10 @@ from support.poll import DEADLINE_S
 
 from tuxpy.atoms import Completion, Reason
 from tuxpy.config.settings import Address
-from tuxpy.engine import Miss
-from tuxpy.judge import judge_miss
-from tuxpy.lines import Lines
-from tuxpy.listen import Listener, listen
+from tuxpy.engine.http_engine import Miss
+from tuxpy.process.listen import Listener, listen
+from tuxpy.serving.slots import Lines
+from tuxpy.site.judge import judge_miss
 from tuxpy.site.site import Site
 
 from .rig import HOST, Rig, site_of

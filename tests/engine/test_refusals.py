@@ -9,10 +9,10 @@ import pytest
 
 from tuxpy.atoms import CALLS, Chain, ChainError, Frozen, Reason
 from tuxpy.atoms.calls import REFUSED
-from tuxpy.engine import Engine, Limits
+from tuxpy.engine.http_engine import Engine, Limits
+from tuxpy.engine.inline import run_inline
+from tuxpy.engine.native import load_bytes
 from tuxpy.errors import EngineError
-from tuxpy.inline import run_inline
-from tuxpy.native import load_bytes
 
 from .rig import Rig
 

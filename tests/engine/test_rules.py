@@ -12,10 +12,10 @@ from support.client import Client, get
 from support.poll import until
 
 from tuxpy.atoms import lifecycle
-from tuxpy.engine import LEAVING, Engine, Limits
+from tuxpy.engine.http_engine import LEAVING, Engine, Limits
 from tuxpy.errors import EngineError
-from tuxpy.judge import judge_miss
 from tuxpy.model import SIGNIFICANT
+from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 

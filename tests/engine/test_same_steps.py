@@ -17,8 +17,8 @@ import pytest
 from support.client import TIMEOUT_S, Client, get
 
 from tuxpy.atoms import COUNTER, Chain, Completion, Frozen, Reason, connections, lifecycle, reference, system
-from tuxpy.judge import judge_head
 from tuxpy.model import Answer
+from tuxpy.site.judge import judge_head
 from tuxpy.site.site import Site
 
 from .rig import Rig, judged, listening, site_of

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tuxpy.config.settings import Address, Backend, Config
 from tuxpy.config.sites import SiteConfig
-from tuxpy.engine import Engine, Limits
+from tuxpy.engine.http_engine import Engine, Limits
 from tuxpy.errors import EngineError
 from tuxpy.rules.policy import Policy
 from tuxpy.server import Server

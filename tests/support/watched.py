@@ -14,8 +14,8 @@ from tuxpy.admin.door import Door
 from tuxpy.admin.snapshot import EngineFigures, Reloads, Snapshot, State, site_figures
 from tuxpy.atoms import COUNTER, lifecycle
 from tuxpy.config.settings import Backend
-from tuxpy.engine import Engine, Limits
-from tuxpy.judge import judge_miss
+from tuxpy.engine.http_engine import Engine, Limits
+from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from tuxpy import Address, Config, Engine, EngineError, Server, SiteConfig
-from tuxpy.accesslog import AccessLog, open_log
-from tuxpy.clients import Clients
 from tuxpy.config.settings import Backend, LogConfig
+from tuxpy.engine.access_log import AccessLog, open_log
+from tuxpy.engine.clients import Clients
 
 from .conftest import Open
 from .test_threads import SLEEPERS, asleep, dozing, null, reading, thread_of

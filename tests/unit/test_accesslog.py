@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy.bounds import intervals_of
+from tuxpy.config.log_format import FORMATS, compiled
+from tuxpy.engine.limits import intervals_of
+from tuxpy.engine.native import ffi, lib
 from tuxpy.errors import ConfigError
-from tuxpy.logformat import FORMATS, compiled
-from tuxpy.native import ffi, lib
 from tuxpy.rules.networks import networks
 
 HEAD = (

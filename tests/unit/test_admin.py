@@ -18,7 +18,7 @@ from tuxpy.admin.admin import Admin
 from tuxpy.admin.page import POLICY, html
 from tuxpy.admin.report import as_json, report
 from tuxpy.admin.snapshot import PARKED, EngineFigures, Hot, JudgeFigures, Reloads, Slow, Snapshot, site_figures
-from tuxpy.engine import HEAD_TIMEOUT, HEAD_TOO_LONG, METRICS, Miss
+from tuxpy.engine.http_engine import HEAD_TIMEOUT, HEAD_TOO_LONG, METRICS, Miss
 from tuxpy.model import Decision, NoContent, Redirect, Refuse, Request, Serve
 
 ZERO = {name: 0 for name, _, _ in METRICS}

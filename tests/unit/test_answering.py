@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from tuxpy import answering as answering_module
-from tuxpy.answering import Answering
 from tuxpy.config.settings import Config
 from tuxpy.config.sites import SiteConfig
-from tuxpy.engine import Miss
+from tuxpy.engine.http_engine import Miss
+from tuxpy.engine.native import lib
+from tuxpy.engine.response import response_of
 from tuxpy.errors import EngineError
-from tuxpy.generation import Generation, Generations
-from tuxpy.lowering import response_of
 from tuxpy.model import Answer
-from tuxpy.native import lib
+from tuxpy.serving import answering as answering_module
+from tuxpy.serving.answering import Answering
+from tuxpy.serving.generation import Generation, Generations
 from tuxpy.site.errands import Later
 
 HEAD = b"GET /f.txt HTTP/1.1\r\nHost: x\r\n\r\n"

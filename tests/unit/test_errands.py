@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from support.poll import until
 
-from tuxpy.engine import Miss
-from tuxpy.judge import judge_miss, too_busy
+from tuxpy.engine.http_engine import Miss
 from tuxpy.model import Answer
 from tuxpy.rules.policy import Policy
 from tuxpy.site import codings
 from tuxpy.site.errands import QUEUE_MAX, Errands, Later
+from tuxpy.site.judge import judge_miss, too_busy
 from tuxpy.site.opener import opener
 from tuxpy.site.root import FileChanged
 from tuxpy.site.site import Site

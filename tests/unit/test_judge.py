@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tuxpy.engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
-from tuxpy.judge import judge_head, judge_miss
+from tuxpy.engine.http_engine import HEAD_TIMEOUT, HEAD_TOO_LONG, Miss
 from tuxpy.model import Answer
+from tuxpy.site.judge import judge_head, judge_miss
 from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 import pytest
 
 from tuxpy.atoms import Completion, Reason
-from tuxpy.engine import BATCH, Miss
-from tuxpy.judgeloop import COUNT_S, TURN_S, JudgeLoop
+from tuxpy.engine.http_engine import BATCH, Miss
+from tuxpy.serving.judge_loop import COUNT_S, TURN_S, JudgeLoop
 
 
 class Pretended:

@@ -50,7 +50,7 @@ def test_whatever_frames_or_conditions_a_request_is_significant() -> None:
 
 @pytest.mark.slow
 def test_values_are_frozen(tmp_path: Path) -> None:
-    """By the type checker (records.py), which looks at all of tuxpy."""
+    """By the type checker (values.py), which looks at all of tuxpy."""
     pytest.importorskip("mypy")
     (tmp_path / "changes.py").write_text(
         "from tuxpy.model import Request\n\n\n"

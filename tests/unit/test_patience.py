@@ -7,9 +7,9 @@ import threading
 import pytest
 from support.poll import until
 
-from tuxpy import patience
+from tuxpy.base import patience
+from tuxpy.base.patience import Attempt, in_time, looking_at
 from tuxpy.errors import ConfigError
-from tuxpy.patience import Attempt, in_time, looking_at
 
 
 @pytest.fixture(autouse=True)

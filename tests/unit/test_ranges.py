@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxpy.compile import PARTS_MAX
 from tuxpy.http import httpdate, ranges
 from tuxpy.http.ranges import ASKED_MAX, GAP_MAX, RANGES_MAX, UNSATISFIABLE, Slice, select
+from tuxpy.site.response_chain import PARTS_MAX
 
 SIZE = 10_000
 ETAG = b'"a-1-2"'

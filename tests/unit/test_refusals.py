@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuxpy.clients import CONNECTIONS, RATE
-from tuxpy.refusals import EVERY_S, Refusals
+from tuxpy.engine.clients import CONNECTIONS, RATE
+from tuxpy.serving.refusal_log import EVERY_S, Refusals
 
 
 def last(limit: int) -> str:

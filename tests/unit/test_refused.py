@@ -13,8 +13,8 @@ import pytest
 
 from tuxpy.config.settings import Address
 from tuxpy.errors import ConfigError
-from tuxpy.listen import listen
-from tuxpy.refused import Refused, at_path, at_port, first_free_port
+from tuxpy.process.bind_errors import Refused, at_path, at_port, first_free_port
+from tuxpy.process.listen import listen
 
 PORT = Address("127.0.0.1", 26_045, True)
 LOW = Address("127.0.0.1", 80, True)
@@ -66,7 +66,7 @@ def test_at_a_path(step: str, number: int, words: str) -> None:
 
 
 def test_a_port_that_needs_no_right_is_not_told_to_need_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuxpy.refused.first_free_port", lambda: 0)
+    monkeypatch.setattr("tuxpy.process.bind_errors.first_free_port", lambda: 0)
     assert "root" not in at_port(refused("bind", errno.EACCES), LOW, 80)
     assert 0 <= first_free_port() <= 65_536
 
@@ -101,7 +101,7 @@ def test_paths_that_cannot_be(tmp_path: Path, path: Callable[[Path], str], words
 def test_a_server_whose_queue_is_full_is_there_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To remove its socket would be the wrong advice."""
     path = str(tmp_path / "s")
-    monkeypatch.setattr("tuxpy.listen._ANSWERS_S", 0.05)
+    monkeypatch.setattr("tuxpy.process.listen._ANSWERS_S", 0.05)
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(path)
         other.listen(0)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from tuxpy.config.sites import MassHosting, SiteConfig
 from tuxpy.errors import ConfigError
-from tuxpy.judge import judge_head
 from tuxpy.model import SIGNIFICANT, Refuse, Request
 from tuxpy.rules.cors import CorsRule
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
 from tuxpy.site import sites as sites_module
+from tuxpy.site.judge import judge_head
 from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 from tuxpy.site.sites import Sites

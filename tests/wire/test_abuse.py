@@ -13,7 +13,7 @@ from support.running import Running
 from support.webroot import CONTENT
 
 from tuxpy.config.bounds import ClientLimits
-from tuxpy.refusals import Refusals
+from tuxpy.serving.refusal_log import Refusals
 
 _HEADS = (
     get("/notes.txt"),

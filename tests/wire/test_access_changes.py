@@ -18,9 +18,9 @@ from support.poll import until
 from support.renewal import SEEN_S, seen_within_a_second
 from support.running import Running
 
-from tuxpy import service as service_module
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
+from tuxpy.serving import service as service_module
 
 DEEP, LARGE = "/docs/deep/a.css", "/large.bin"
 ANN, BOB, NEW = basic("ann", "right"), basic("bob", "also"), basic("ann", "new")

@@ -15,10 +15,10 @@ from support.fixtures import Connect, Serve
 from support.poll import until
 from support.running import Running
 
-from tuxpy import service as service_module
 from tuxpy.config.settings import Backend
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
+from tuxpy.serving import service as service_module
 from tuxpy.site import errands
 
 DOCS, DEEP = "/docs/", "/docs/deep/a.css"

@@ -20,7 +20,7 @@ from support.running import Running, _connection_from
 from support.webroot import CONTENT
 
 from tuxpy.config.bounds import ClientLimits, Proxies, WhenFull
-from tuxpy.refusals import Refusals
+from tuxpy.serving.refusal_log import Refusals
 
 HOUR_S = 3600.0  # a token comes so late that none does while a test runs
 NOTES = get("/notes.txt")

@@ -18,12 +18,12 @@ from support.fixtures import Connect, Serve
 from support.poll import until
 from support.running import Running
 
-from tuxpy import service as service_module
 from tuxpy.config.settings import Address
-from tuxpy.engine import Miss
-from tuxpy.presence import Asker, Presence, gone
+from tuxpy.engine.http_engine import Miss
 from tuxpy.rules.gates import Gate, Login
 from tuxpy.rules.policy import Policy
+from tuxpy.serving import service as service_module
+from tuxpy.serving.presence import Asker, Presence, gone
 from tuxpy.site import listed
 from tuxpy.site.errands import QUEUE_MAX
 

@@ -11,11 +11,11 @@ from support.fixtures import Connect, Serve
 from support.poll import until
 from support.running import Running
 
-from tuxpy import answering as answering_module
 from tuxpy.atoms import Chain
-from tuxpy.judge import judge_miss
 from tuxpy.model import Answer
-from tuxpy.service import Service
+from tuxpy.serving import answering as answering_module
+from tuxpy.serving.service import Service
+from tuxpy.site.judge import judge_miss
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -18,13 +18,14 @@ from support.poll import DEADLINE_S, until
 from support.reloading import Changing, descriptors
 from support.running import Running
 
-from tuxpy import answering, patience, preload, reload
+from tuxpy.base import patience
 from tuxpy.cli.main import main
 from tuxpy.config.settings import Config
 from tuxpy.config.sites import MassHosting, SiteConfig
 from tuxpy.errors import ConfigError
 from tuxpy.rules.policy import Policy
 from tuxpy.server import Server
+from tuxpy.serving import answering, preload, reload
 
 LARGE = b"0123456789abcdef" * (3 << 16)  # sent from its file
 NAMES = ("index.html", "large.bin", "a.css", "dir/b.txt")

@@ -18,9 +18,9 @@ from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT
 
-from tuxpy import limits as limits_module
-from tuxpy.judge import judge_head
 from tuxpy.model import SIGNIFICANT
+from tuxpy.serving import fit as limits_module
+from tuxpy.site.judge import judge_head
 from tuxpy.site.opener import open_beneath
 from tuxpy.site.site import Site
 

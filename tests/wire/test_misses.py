@@ -12,8 +12,8 @@ from support.fixtures import Connect, Serve
 from support.running import Running
 from support.webroot import CONTENT
 
-from tuxpy import answering as answering_module
-from tuxpy import judge as judge_module
+from tuxpy.serving import answering as answering_module
+from tuxpy.site import judge as judge_module
 
 
 def test_9110_15_6_1_a_failure_of_the_judge_is_500_and_not_kept(

@@ -21,11 +21,11 @@ from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT, settle, write
 
-from tuxpy import answering
 from tuxpy.atoms import Kind
-from tuxpy.explain import as_text, tell
-from tuxpy.judge import judge_head
+from tuxpy.cli.explain import as_text, tell
 from tuxpy.model import Answer
+from tuxpy.serving import answering
+from tuxpy.site.judge import judge_head
 from tuxpy.site.opener import open_beneath
 from tuxpy.site.site import Site
 

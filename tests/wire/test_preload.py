@@ -14,9 +14,9 @@ from support.poll import until
 from support.running import Running
 from support.webroot import CONTENT, HIDDEN, settle, write
 
-from tuxpy import preload
 from tuxpy.config.sites import SiteConfig
 from tuxpy.rules.policy import Policy
+from tuxpy.serving import preload
 
 CODINGS = "Accept-Encoding: gzip, deflate, br, zstd"
 CHROMIUM = ("Connection: keep-alive", "User-Agent: a browser", "Accept: */*", CODINGS)

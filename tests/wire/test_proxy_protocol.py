@@ -28,9 +28,9 @@ from support.webroot import CONTENT
 
 from tuxpy.config.bounds import ClientLimits, ForwardedField, Proxies
 from tuxpy.config.settings import Address, LogConfig
-from tuxpy.refusals import Refusals
 from tuxpy.rules.gates import Gate
 from tuxpy.rules.policy import Policy
+from tuxpy.serving.refusal_log import Refusals
 
 V2: Final = b"\r\n\r\n\0\r\nQUIT\n"
 GOOD, BAD = "192.0.2.7", "198.51.100.7"

@@ -17,14 +17,16 @@ from support.poll import until
 from support.reloading import Changing, descriptors
 from support.running import Running
 
-from tuxpy import engine as engine_module
-from tuxpy import lowering, native, reload
-from tuxpy import transaction as transaction_module
 from tuxpy.config.settings import Address
 from tuxpy.config.sites import SiteConfig
+from tuxpy.engine import http_engine as engine_module
+from tuxpy.engine import native
+from tuxpy.engine import response as lowering
+from tuxpy.engine import transaction as transaction_module
 from tuxpy.errors import EngineError
-from tuxpy.inherit import Inherited
+from tuxpy.process.inherited import Inherited
 from tuxpy.rules.policy import Policy
+from tuxpy.serving import reload
 
 # What a reload asks of the engines, each as Engine calls it.
 _ASKED = (
@@ -140,7 +142,7 @@ def test_each_step_before_fails_in_turn(
         elif step == "listeners":
             patch.setattr(reload, "listen", fails)
         elif step == "trust":
-            patch.setattr("tuxpy.service.bounds_of", fails)
+            patch.setattr("tuxpy.serving.service.bounds_of", fails)
         else:
             patch.setattr(Inherited, "listener", fails)
         assert change() != "in force"

@@ -20,7 +20,7 @@ from support.watched import Watched
 from support.webroot import CONTENT
 
 from tuxpy.config.settings import Backend
-from tuxpy.refusals import Refusals
+from tuxpy.serving.refusal_log import Refusals
 
 NOTES = get("/notes.txt")
 SLOTS = 32

@@ -19,7 +19,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
-from ..engine import HEAD_TIMEOUT, HEAD_TOO_LONG, LEAVING, Miss
+from ..engine.http_engine import HEAD_TIMEOUT, HEAD_TOO_LONG, LEAVING, Miss
 from ..errors import ConfigError
 from ..http.parse import parse, refuse_long_head, refuse_slow_head
 from ..http.target import read_target

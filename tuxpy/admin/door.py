@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..atoms import COUNTER, lifecycle
-from ..engine import BATCH, Engine, Limits, Miss
-from ..seldom import Seldom
+from ..base.seldom import Seldom
+from ..engine.http_engine import BATCH, Engine, Limits, Miss
 from ..site.ready import ready_answers
 from .admin import SIGNIFICANT_HERE, Admin
 from .snapshot import Snapshot

@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterator
 from typing import Literal
 
-from ..records import dataclass
+from ..values import dataclass
 from .snapshot import BOUNDS_S, BUCKETS, Snapshot
 
 Kind = Literal["counter", "gauge", "histogram", "info"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..records import dataclass
+from ..values import dataclass
 
 Report = Mapping[str, Any]
 

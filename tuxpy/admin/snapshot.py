@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from ..model import text
-from ..records import dataclass
+from ..values import dataclass
 
 State = Literal["running", "draining"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..records import dataclass
+from ..values import dataclass
 from .cells import MEMORY, NUMBERS, Cell, Kind
 
 

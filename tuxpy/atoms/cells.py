@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from ..records import dataclass
+from ..values import dataclass
 
 
 class Kind(IntEnum):

@@ -16,7 +16,7 @@ import os
 from struct import pack
 from typing import Final, TypeAlias
 
-from ..records import dataclass
+from ..values import dataclass
 from . import flags as f
 from .calls import CALLS, Atom, Call
 from .cells import Cell, Kind

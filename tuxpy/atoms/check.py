@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..errors import TuxError
-from ..records import dataclass
+from ..values import dataclass
 from . import flags as f
 from .calls import CALLS, REFUSED, WANTED, Atom, Call, fits
 from .cells import Cell, Kind

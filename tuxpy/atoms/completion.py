@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from ..records import dataclass
+from ..values import dataclass
 from .flags import Reason
 
 Value: TypeAlias = "int | bytes"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from ..records import dataclass
+from ..values import dataclass
 from . import flags as f
 from .check import Frozen
 from .words import if_result, landed, plain, signs, telling

@@ -12,7 +12,7 @@ from .options import SectionCommand, config_option, directories, loaded, site_op
 
 
 def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from ..chains import CHAINS
+    from .chains import CHAINS
 
     return [name for name in CHAINS if name.startswith(incomplete)]
 
@@ -56,7 +56,7 @@ def explain(
     """Say what would be answered to a request for TARGET, a URL or a path, and why.
 
     No server is needed: the request is judged here, by what judges in the server."""
-    from .. import explain as x
+    from . import explain as x
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
     with x.sites(loaded(ctx, config, machine=False).config.sites) as sites:
@@ -76,7 +76,7 @@ def explain(
 @click.option("--diff", "other", metavar="OTHER", help="Print what makes OTHER of it.")
 def chain(name: str | None, listed: bool, calls: bool, form: str | None, other: str | None) -> None:
     """Draw the chain NAME as the server runs it, or that of a file; without NAME, list the chains."""
-    from .. import chains as x
+    from . import chains as x
 
     if calls:
         click.echo(x.calls(), nl=False)

@@ -19,9 +19,9 @@ import click
 from click.shell_completion import get_completion_class
 
 from .. import __version__
+from ..base.patience import in_time
 from ..config.problems import Problems
 from ..errors import ConfigError, TuxError
-from ..patience import in_time
 from . import looking
 from .options import (
     SectionCommand,
@@ -160,8 +160,8 @@ def reload_(pid_file: str | None, pid: int | None, wait_s: float, config: str | 
 
     Waits for the outcome. 0: it is in force; 1: it was refused, for the reason that is told, and the one before stays
     in force, or nothing is known in time; 2: there is no such server."""
-    from ..outcome import reload_and_wait
-    from ..pidfile import read_pid
+    from ..process.pidfile import read_pid
+    from ..serving.reload_outcome import reload_and_wait
 
     if pid is None and pid_file is None and config is not None:
         from ..config import load

@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from .. import log, privileges, startlines
 from ..config.loading import Loaded
 from ..config.settings import Config, LogConfig
-from ..inherit import Inherited
-from ..notify import Notifier
+from ..process import log, privileges
+from ..process.inherited import Inherited
+from ..process.systemd import Notifier
 from ..server import Server
+from . import start_lines as startlines
 
 _log = logging.getLogger("tuxpy")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, get_args
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 
 ForwardedField = Literal["x-forwarded-for", "forwarded", "off"]
 WhenFull = Literal["refuse", "wait"]

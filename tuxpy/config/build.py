@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..errors import ConfigError
-from ..logformat import check_format
 from ..rules.hosts import HostTable, directory_of
 from ..rules.networks import networks
 from .bounds import ClientLimits, Proxies
 from .build_policy import policy_of
+from .log_format import check_format
 from .problems import Trouble
 from .processors import parse_workers
 from .settings import (

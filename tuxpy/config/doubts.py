@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
+from ..base.patience import looking_at
 from ..errors import ConfigError
-from ..patience import looking_at
 from ..rules.circles import endless
 from ..rules.patterns import Pattern
 from ..rules.redirects import REDIRECTS, RedirectRule

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ..records import dataclass
+from ..values import dataclass
 from . import kinds as k
 from .keys import Key, key_of
 from .settings import HOST, PORT

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

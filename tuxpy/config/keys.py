@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..records import dataclass
+from ..values import dataclass
 from . import kinds as k
 from .bounds import FORWARDED_FIELDS, WHEN_FULL
 

@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Any, Final
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 from .processors import WORKERS_MAX, parse_workers
 from .settings import BACKENDS, COLORS, LOG_LEVELS
 from .words import parse_duration, parse_rate, parse_size

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..base.patience import looking_at
 from ..errors import ConfigError
-from ..patience import looking_at
-from ..records import dataclass
+from ..values import dataclass
 from .build import build
 from .overlay import overlay
 from .problems import Problem, Trouble

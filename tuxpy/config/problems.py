@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from .tree import Origin

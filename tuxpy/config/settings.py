@@ -81,7 +81,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """The access log (accesslog.py).
+    """The access log (engine/access_log.py).
 
     path     a file, or "-" for standard output
     format   common, combined, json, terminal, a template of one's own, or auto: terminal on one, else combined

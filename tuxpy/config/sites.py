@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from ..records import dataclass
 from ..rules.hosts import DEFAULT
 from ..rules.policy import Policy
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from ..records import dataclass
+from ..values import dataclass
 from .keys import SECTIONS, Key, key_of
 from .kinds import value_of
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ..records import dataclass
+from ..values import dataclass
 
 # begin table (conf/mime.types)
 _TYPES = {

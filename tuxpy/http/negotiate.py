@@ -29,7 +29,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from ..records import dataclass
+from ..values import dataclass
 
 MEMBERS_MAX: Final = 100
 IDENTITY: Final = b"identity"

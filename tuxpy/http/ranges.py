@@ -21,10 +21,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from ..records import dataclass
+from ..values import dataclass
 from . import httpdate
 
-RANGES_MAX: Final = 8  # slices of one answer; as many as a response chain has room for, see PARTS_MAX of compile.py
+RANGES_MAX: Final = 8  # slices of one answer; as many as a response chain has room for (PARTS_MAX of response_chain.py)
 ASKED_MAX: Final = 100  # members of the field, the empty ones included; real clients send fewer than ten
 GAP_MAX: Final = 80  # bytes between two ranges that cost less to send than another part's head (15.3.7.2)
 

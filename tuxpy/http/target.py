@@ -21,7 +21,7 @@ from dataclasses import replace
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..model import Refuse, refuse
-from ..records import dataclass
+from ..values import dataclass
 
 # uri-host [ ":" port ] of RFC 3986 3.2.2; the host may be empty (RFC 9110 7.2).
 _AUTHORITY = re.compile(

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Final, Generic, TypeVar
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 
 Network = IPv4Network | IPv6Network
 Peer = str | bytes | IPv4Address | IPv6Address | None  # bytes: 4 or 16, as the kernel has them; None: a local socket

@@ -12,7 +12,7 @@ from dataclasses import field
 
 from ..errors import ConfigError
 from ..model import Field
-from ..records import dataclass
+from ..values import dataclass
 
 _BASIC = re.compile(rb"(?i:basic) +([A-Za-z0-9+/]+=*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 
 from ..errors import ConfigError
 from ..model import Field, text
-from ..records import dataclass
+from ..values import dataclass
 from .hosts import LABELS, is_name
 
 MAX_AGE_S: Final = 7200  # the most that Chromium keeps; Firefox keeps 86400

@@ -33,7 +33,7 @@ from urllib.parse import quote_from_bytes
 
 from ..errors import ConfigError
 from ..model import Field, text
-from ..records import dataclass
+from ..values import dataclass
 from .patterns import Pattern, fill
 
 VALUE_BYTES_MAX: Final = 8192

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from ..errors import ConfigError
 from ..model import Field
-from ..records import dataclass
+from ..values import dataclass
 from .access import AddressRules
 from .basic import challenge
 from .hidden import without_coding

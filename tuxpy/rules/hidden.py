@@ -19,7 +19,7 @@ from dataclasses import field, replace
 from typing import Final
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

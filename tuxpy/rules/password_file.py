@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ..base.patience import looking_at
 from ..errors import ConfigError
-from ..patience import looking_at
 from .passwords import Htpasswd
 
 _UNSETTLED_S: Final = 0.02  # so young a file may change once more within the same tick of the file system

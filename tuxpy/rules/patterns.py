@@ -31,7 +31,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 
 PATTERN_BYTES_MAX: Final = 2048
 ALTERNATIVES_MAX: Final = 64  # of one pattern, written out

@@ -8,7 +8,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..errors import ConfigError
 from ..http.target import valid_authority
-from ..records import dataclass
+from ..values import dataclass
 from .patterns import PLACEHOLDER, literal
 
 PLACE_BYTES_MAX: Final = 2048

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from ..http.mediatypes import MediaType
-from ..records import dataclass
+from ..values import dataclass
 from .cors import CorsRule
 from .fields import FieldRule
 from .gates import Gate

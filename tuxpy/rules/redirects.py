@@ -33,7 +33,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 from .patterns import NOTHING, PLACEHOLDER, SPLAT, Pattern
 from .places import PLACE_BYTES_MAX, Place, Template, read_place
 from .written import Written

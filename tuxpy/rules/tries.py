@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..errors import ConfigError
-from ..records import dataclass
+from ..values import dataclass
 from .patterns import Pattern, literal
 
 NAMES_MAX = 8

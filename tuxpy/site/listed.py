@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from ..http import conditional, negotiate
 from ..http.target import Target
 from ..model import NOSNIFF, Decision, Field, NotModified, Refuse, Request, Serve
-from ..records import dataclass
 from ..rules.defaults import REVALIDATE
 from ..rules.fields import for_not_modified
 from ..rules.hidden import hides
+from ..values import dataclass
 from . import compress, listing, listing_page
 from .made import STORE, Body, Writer
 from .root import FileChanged

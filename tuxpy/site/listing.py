@@ -38,7 +38,7 @@ from urllib.parse import quote_from_bytes
 from ..http.accept import prefers
 from ..http.httpdate import LATEST_S
 from ..model import text
-from ..records import dataclass
+from ..values import dataclass
 from .opening import OpenBeneath
 
 SortKey = Literal["name", "size", "date"]

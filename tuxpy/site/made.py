@@ -19,9 +19,9 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable
 from typing import Any, Final
 
+from ..engine.native import ffi
 from ..model import FileFact
-from ..native import ffi
-from ..records import dataclass
+from ..values import dataclass
 
 # A copy of so many bytes is cheaper than a second system call; what is longer is sent from a file.
 IN_MEMORY_MAX: Final = 65536

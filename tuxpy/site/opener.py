@@ -11,7 +11,7 @@ from struct import pack
 from typing import Final
 
 from ..atoms import Chain, Frozen, Kind
-from ..native import ffi, lib, load_bytes, must
+from ..engine.native import ffi, lib, load_bytes, must
 from ..rules.policy import Links
 from .opening import OPEN_FLAGS, OpenBeneath, open_anywhere, walk_beneath
 

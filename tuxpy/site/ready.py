@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..clients import BUSY, CONNECTIONS, RATE
+from ..engine.clients import BUSY, CONNECTIONS, RATE
 from ..model import Answer, Refuse, Request
 from .respond import respond
 

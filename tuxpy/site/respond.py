@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..atoms import Kind
-from ..compile import Part, compile_parts
 from ..http import httpdate, pages
 from ..model import (
     Answer,
@@ -36,8 +35,9 @@ from ..model import (
     Request,
     Serve,
 )
-from ..records import dataclass
+from ..values import dataclass
 from .made import IN_MEMORY_MAX, in_file
+from .response_chain import Part, compile_parts
 from .site import read_slices, release
 
 BODY_IN_MEMORY_MAX = IN_MEMORY_MAX

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from ..base.patience import looking_at
 from ..errors import ConfigError
-from ..patience import looking_at
 from .mounts import is_far
 
 log = logging.getLogger("tuxpy")

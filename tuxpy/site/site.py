@@ -23,10 +23,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from ..base.patience import looking_at
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, FileFact, Request, Witness
-from ..patience import looking_at
-from ..records import dataclass
 from ..rules.policy import Links, Policy
+from ..values import dataclass
 from .errands import Elsewhere, Errands, Kind, on_worker
 from .opening import KERNELS, PATH_BYTES_MAX, OpenBeneath, walk_beneath
 from .root import FileChanged, Glance, Root

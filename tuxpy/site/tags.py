@@ -18,7 +18,7 @@ from typing import Final
 
 from ..http import conditional
 from ..model import FileFact
-from ..records import dataclass
+from ..values import dataclass
 from .respond import UNSETTLED_S
 from .root import FileChanged
 from .site import Site, fact

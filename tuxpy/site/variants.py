@@ -16,8 +16,8 @@ from typing import Final
 from ..http import negotiate
 from ..http.mediatypes import MediaType, coding_by_name, media_type
 from ..model import Field, FileFact, Request, text
-from ..records import dataclass
 from ..rules.fields import declared_coding
+from ..values import dataclass
 from . import codings, compress, tags
 from .made import Body, Full
 from .site import Site, release

@@ -8,7 +8,7 @@ from errno import ECANCELED, EPROTO, ETIMEDOUT
 from typing import Any, Final, NamedTuple
 
 from ..atoms import Cell, Frozen, Kind, Reason
-from ..native import ffi, lib
+from ..engine.native import ffi, lib
 from .given import Given
 
 PLACES: Final = ("inline", "engine", "ring", "worker")  # enum tux_ran

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from ..atoms import Chain, Frozen, Kind
 from ..atoms.check import NUMBER_MAX, NUMBER_MIN
-from ..records import dataclass
+from ..values import dataclass
 
 
 class _File(Protocol):

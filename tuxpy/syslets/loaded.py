@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Any, Final
 
 from ..atoms import Frozen, Kind, Reason
-from ..native import ffi, lib, load
+from ..engine.native import ffi, lib, load
 from .completion import Completion, Shape
 from .given import Layout, Packed
 

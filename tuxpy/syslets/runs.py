@@ -15,10 +15,10 @@ from errno import ENOBUFS
 from typing import Final, TypeVar
 
 from ..atoms import Frozen
-from ..engine import Engine as Lower
-from ..engine import Limits
-from ..forked import watch
-from ..native import ffi, lib, must
+from ..base.forked import watch
+from ..engine.http_engine import Engine as Lower
+from ..engine.http_engine import Limits
+from ..engine.native import ffi, lib, must
 from .completion import Completion
 from .given import Given, single
 from .loaded import NO_HTTP, SEQUENCE_BITS, Chains, told

@@ -19,8 +19,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from ..base.forked import CHILD
 from ..errors import EngineError
-from ..forked import CHILD
 from .completion import Completion
 
 Waiter = Callable[[Completion], object]
