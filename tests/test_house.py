@@ -25,7 +25,7 @@ FLOORS = (
 LOOSE_MAX = 8  # files at the top of tuxpy/
 # In here the order is strict: each imports only from what stands before it.
 ATOMS = (
-    *("flags", "cells", "calls", "encode", "check", "shortcuts", "chain", "lifecycle", "completion"),
+    *("flags", "cells", "calls", "encode", "check", "shortcuts", "chain", "lifecycle", "result"),
     *("kernel", "system_files", "system_sockets", "system", "reference", "words", "canvas", "text"),
     *("script", "graph", "catalogue", "__init__"),
 )

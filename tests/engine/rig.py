@@ -22,7 +22,7 @@ from support.poll import DEADLINE_S, until
 
 from tuxpy.atoms import COUNTER, Completion, Frozen, lifecycle
 from tuxpy.engine.http_engine import Engine, Limits, Miss
-from tuxpy.serving.slots import ENDLESS
+from tuxpy.serving.listeners import ENDLESS
 from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
 from tuxpy.site.site import Site

@@ -22,7 +22,7 @@ from tuxpy.atoms import Completion, Reason
 from tuxpy.config.settings import Address
 from tuxpy.engine.http_engine import Miss
 from tuxpy.process.listen import Listener, listen
-from tuxpy.serving.slots import Lines
+from tuxpy.serving.listeners import Lines
 from tuxpy.site.judge import judge_miss
 from tuxpy.site.site import Site
 

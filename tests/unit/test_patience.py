@@ -7,8 +7,8 @@ import threading
 import pytest
 from support.poll import until
 
-from tuxpy.base import patience
-from tuxpy.base.patience import Attempt, in_time, looking_at
+from tuxpy.base import time_limit as patience
+from tuxpy.base.time_limit import Attempt, in_time, looking_at
 from tuxpy.errors import ConfigError
 
 

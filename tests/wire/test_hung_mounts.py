@@ -18,7 +18,7 @@ from support.poll import DEADLINE_S, until
 from support.reloading import Changing, descriptors
 from support.running import Running
 
-from tuxpy.base import patience
+from tuxpy.base import time_limit as patience
 from tuxpy.cli.main import main
 from tuxpy.config.settings import Config
 from tuxpy.config.sites import MassHosting, SiteConfig

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..atoms import COUNTER, lifecycle
-from ..base.seldom import Seldom
+from ..base.log_throttle import Seldom
 from ..engine.http_engine import BATCH, Engine, Limits, Miss
 from ..site.ready import ready_answers
 from .admin import SIGNIFICANT_HERE, Admin

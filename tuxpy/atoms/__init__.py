@@ -12,9 +12,9 @@ from .calls import CALLS, Atom, Call
 from .cells import Cell, Kind
 from .chain import END, Chain
 from .check import ChainError, Frozen, check
-from .completion import Completion
 from .flags import ASYNC, NO_COMPLETE, SYNC, Reason, Stop
 from .lifecycle import COUNTER, connections, lifecycle
+from .result import Completion
 
 __all__ = [
     "ASYNC",

@@ -24,8 +24,8 @@ from . import system
 from .calls import Atom
 from .cells import MEMORY, Cell, Kind
 from .check import NUMBER_MAX, NUMBER_MIN, SHARED_MAX, ChainError, Frozen
-from .completion import Completion, Value
 from .flags import Reason
+from .result import Completion, Value
 
 Trace: TypeAlias = "list[tuple[str, int]]"
 Argument: TypeAlias = "int | bytes | memoryview | list[int]"

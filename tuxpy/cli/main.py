@@ -19,7 +19,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from .. import __version__
-from ..base.patience import in_time
+from ..base.time_limit import in_time
 from ..config.problems import Problems
 from ..errors import ConfigError, TuxError
 from . import looking

@@ -191,7 +191,7 @@ def loaded(ctx: click.Context, config: str | None, machine: bool = True) -> Load
     machine: users and hosts are looked up here, which may take a while.
     Raises ConfigError for a file system that does not answer.
     """
-    from ..base.patience import in_time
+    from ..base.time_limit import in_time
 
     return in_time(lambda: loaded_here(ctx, config, machine))
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from ..base.patience import looking_at
+from ..base.time_limit import looking_at
 from ..errors import ConfigError
 from ..rules.circles import endless
 from ..rules.patterns import Pattern

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..base.patience import looking_at
+from ..base.time_limit import looking_at
 from ..errors import ConfigError
 from ..values import dataclass
 from .build import build

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from ..base.patience import looking_at
+from ..base.time_limit import looking_at
 from ..errors import ConfigError
 from .identity import Identity, denied_to, find_group, find_user
 from .interfaces import is_ours

@@ -17,8 +17,8 @@ from ..model import SIGNIFICANT, Answer
 from .access_log import AccessLog
 from .clients import Clients
 from .limits import Bounds, Limits, Table, fill
+from .misses import BATCH, Miss, Questions
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
-from .questions import BATCH, Miss, Questions
 from .response import response_of
 
 __all__ = ["BATCH", "HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS", "Engine", "Limits", "Miss"]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..base.patience import looking_at
+from ..base.time_limit import looking_at
 from ..errors import ConfigError
 from .passwords import Htpasswd
 

@@ -15,7 +15,7 @@ from ..engine.http_engine import Engine
 from ..errors import ConfigError, EngineError
 from ..process.listen import Listener
 from .generation import Generations
-from .slots import Lines
+from .listeners import Lines
 
 
 class Shown(Protocol):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from ..base.seldom import Seldom
+from ..base.log_throttle import Seldom
 from ..engine.http_engine import Engine, Miss
 from ..errors import EngineError
 from ..model import Answer

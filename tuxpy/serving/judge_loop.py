@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from ..atoms import Completion
-from ..base.seldom import Seldom
+from ..base.log_throttle import Seldom
 from ..engine.http_engine import BATCH, Miss
 
 log = logging.getLogger("tuxpy")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ..base.patience import Attempt, unanswered
+from ..base.time_limit import Attempt, unanswered
 from ..config.places import at
 from ..config.settings import Address, Config
 from ..errors import ConfigError

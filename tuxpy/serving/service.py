@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from ..base.patience import in_time
-from ..base.seldom import Seldom
+from ..base.log_throttle import Seldom
+from ..base.time_limit import in_time
 from ..config.settings import Config
 from ..engine.access_log import AccessLog, LogFile, open_for
 from ..engine.clients import Clients
@@ -32,8 +32,8 @@ from .answering import Answering
 from .fit import bounds_of, limits_of, networks_of, with_times_of
 from .generation import Generation, Generations
 from .judge_loop import JudgeLoop
+from .listeners import Lines
 from .refusal_log import Refusals
-from .slots import Lines
 
 if TYPE_CHECKING:
     from .admin_listeners import AdminListeners

@@ -10,7 +10,7 @@ import errno
 import logging
 from dataclasses import replace
 
-from ..base.seldom import Seldom
+from ..base.log_throttle import Seldom
 from ..engine.http_engine import HEAD_TIMEOUT, HEAD_TOO_LONG, LEAVING, Miss
 from ..http.parse import parse, refuse_long_head, refuse_slow_head
 from ..model import Answer, Decision, Refuse, Request, text

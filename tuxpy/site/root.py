@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from ..base.patience import looking_at
+from ..base.time_limit import looking_at
 from ..errors import ConfigError
 from .mounts import is_far
 

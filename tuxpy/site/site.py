@@ -23,7 +23,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from ..base.patience import looking_at
+from ..base.time_limit import looking_at
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, FileFact, Request, Witness
 from ..rules.policy import Links, Policy
 from ..values import dataclass

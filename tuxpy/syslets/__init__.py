@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from .completion import Completion, Step
 from .engine import Engine
-from .given import chain
+from .params import chain
 from .views import AT_FDCWD, Entry, Stat, entries, stat_of, stating
 
 __all__ = ["AT_FDCWD", "Completion", "Engine", "Entry", "Stat", "Step", "chain", "entries", "stat_of", "stating"]

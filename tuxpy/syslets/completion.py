@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ..atoms import Cell, Frozen, Kind, Reason
 from ..engine.native import ffi, lib
-from .given import Given
+from .params import Given
 
 PLACES: Final = ("inline", "engine", "ring", "worker")  # enum tux_ran
 

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, overload
 
 from ..atoms import Frozen
+from .calls import known, made, one_call, result_of
 from .completion import Completion, Step
-from .given import Given, broadcast, columns_of, single
 from .many import all_of, mapped
 from .names import GivesBytes, GivesNumber, GivesPieces
-from .onecall import known, made, one_call, result_of
+from .params import Given, broadcast, columns_of, single
 from .runs import AWAY, SHARE, TRACE, Runs
 from .waiting import Waiter
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from ..atoms import Frozen
 from .completion import Completion
-from .given import Given, columns_of
+from .params import Given, columns_of
 from .runs import SHARE, Runs
 from .waiting import Waiter
 

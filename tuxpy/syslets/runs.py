@@ -19,10 +19,10 @@ from ..base.forked import watch
 from ..engine.http_engine import Engine as Lower
 from ..engine.http_engine import Limits
 from ..engine.native import ffi, lib, must
+from .chain_cache import NO_HTTP, SEQUENCE_BITS, Chains, told
 from .completion import Completion
-from .given import Given, single
-from .loaded import NO_HTTP, SEQUENCE_BITS, Chains, told
 from .loops import Loops
+from .params import Given, single
 from .waiting import Waiter, Waiting
 
 KEEP: Final = 1

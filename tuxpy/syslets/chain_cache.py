@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..atoms import Frozen, Kind, Reason
 from ..engine.native import ffi, lib, load
 from .completion import Completion, Shape
-from .given import Layout, Packed
+from .params import Layout, Packed
 
 SEQUENCE_BITS: Final = 40  # of a cookie; above them the number of its chain
 NO_CELL: Final = 0xFFFF

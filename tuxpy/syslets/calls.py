@@ -14,7 +14,7 @@ from typing import Any, Final
 from ..atoms import CALLS, Call, Chain, Frozen
 from ..atoms.check import BUFFER_BYTES_MAX, call_named
 from .completion import Completion
-from .given import Given, content, number
+from .params import Given, content, number
 from .views import STATX_BASIC, STATX_BYTES
 
 _SIZES: Final = tuple(16 << 2 * step for step in range(9))  # 16 bytes to 1 MiB
