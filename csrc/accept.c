@@ -126,7 +126,7 @@ static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const str
     tux_metric_add(&e->metrics.accepted, 1);
     tux_metric_add(&e->metrics.connections, 1);
     bool stays = tux_guard_admit(e, conn);
-    u32 patience_ms = conn->refused_by ? e->options.linger_ms : e->options.head_ms;
+    u32 patience_ms = conn->refused_by ? e->options.linger_ms : e->rules.head_ms;
     conn->limit_ms = e->stage.now_ms + patience_ms;
     if (stays) return fd;
     tux_serve_end(e, run);

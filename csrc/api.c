@@ -280,11 +280,6 @@ void tux_engine_shared_set(struct tux_engine *e, uint32_t index, int64_t value)
     if (index < TUX_SHARED_MAX) atomic_store(&e->shared[index], value);
 }
 
-int64_t tux_engine_shared_add(struct tux_engine *e, uint32_t index, int64_t n)
-{
-    return index < TUX_SHARED_MAX ? atomic_fetch_add(&e->shared[index], n) + n : 0;
-}
-
 int tux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 ? -errno : 0; }
 
 /* --- looking in ------------------------------------------------------------------------------------------------ */
@@ -384,14 +379,4 @@ void tux_engine_metrics(struct tux_engine *e, uint64_t *out)
         for (u32 n = 0; n < values_of(&metrics[i]); n++)
             *out++ = atomic_load_explicit(&metric[n], memory_order_relaxed);
     }
-}
-
-size_t tux_test_head_end(const uint8_t *bytes, size_t length, size_t from) { return tux_head_end(bytes, length, from); }
-
-size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count,
-                         uint8_t *key)
-{
-    struct tux_significant set;
-    struct tux_spot range;
-    return tux_significant_set(&set, significant, count) == 0 ? tux_head_key(head, length, &set, key, &range) : 0;
 }

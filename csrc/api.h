@@ -30,17 +30,9 @@ struct tux_bounds {
     uint8_t refuse;             /* with the last sixteenth of its runs, a listener refuses instead of serving */
 };
 
-struct tux_options {
-    uint32_t slots;             /* runs alive at once, at most; also the length of the completion ring */
-    uint32_t workers;           /* cachemiss worker threads */
-    uint32_t head_bytes_max;
-    uint32_t cache_entries_max;
-    uint64_t cache_bytes_max;
-    uint32_t cache_files_max;   /* descriptors that the decision cache holds open, at most */
-    uint32_t head_ms, idle_ms, send_ms, linger_ms;
-    uint32_t look_ms;           /* what is kept is looked up again when the last look is so old; 0 for each request */
-    int notify_fd;              /* an eventfd of the caller: readable when misses or completions wait */
-    const char *backend;        /* "auto", "uring" or "epoll" */
+/* Everything that may change while an engine runs. An engine applies its first rules as it applies all later ones. */
+struct tux_rules {
+    uint32_t number;            /* larger than any before; a miss carries the number it was asked under */
     const char *const *significant; /* lower-case field names of the key */
     uint32_t significant_count;
     const struct tux_class *classes; /* of client addresses, each up to the next one's first; none: all are class 0 */
@@ -48,22 +40,24 @@ struct tux_options {
     const struct tux_class *networks; /* the same of networks: their numbers are bits of enum tux_network */
     uint32_t network_count;
     struct tux_bounds bounds;
+    uint32_t head_bytes_max;
+    uint32_t head_ms, idle_ms, send_ms;
+    uint32_t look_ms;           /* a cached answer whose files were checked longer ago is checked again; 0: always */
+};
+
+struct tux_options {
+    uint32_t slots;             /* runs alive at once, at most; also the length of the completion ring */
+    uint32_t workers;           /* cachemiss worker threads */
+    uint32_t cache_entries_max;
+    uint64_t cache_bytes_max;
+    uint32_t cache_files_max;   /* descriptors that the decision cache holds open, at most */
+    uint32_t linger_ms;
+    int notify_fd;              /* an eventfd of the caller: readable when misses or completions wait */
+    const char *backend;        /* "auto", "uring" or "epoll" */
     uint8_t secret[16];         /* of the keyed hash */
     struct tux_log *log;        /* NULL: no access log */
     struct tux_clients *clients; /* NULL: nothing is counted by address */
-};
-
-/* What may change while an engine runs; an engine opens with number 0. */
-struct tux_rules {
-    uint32_t number;            /* larger than any before; misses carry that of the rules they were asked under */
-    const char *const *significant;
-    uint32_t significant_count;
-    const struct tux_class *classes;
-    uint32_t class_count;
-    const struct tux_class *networks;
-    uint32_t network_count;
-    struct tux_bounds bounds;
-    uint32_t head_bytes_max, head_ms, idle_ms, send_ms, look_ms;
+    struct tux_rules rules;     /* the first ones */
 };
 
 struct tux_record;
@@ -229,7 +223,6 @@ uint32_t tux_engine_rules_settled(struct tux_engine *engine);
 
 int64_t tux_engine_shared_get(struct tux_engine *engine, uint32_t index);
 void tux_engine_shared_set(struct tux_engine *engine, uint32_t index, int64_t value);
-int64_t tux_engine_shared_add(struct tux_engine *engine, uint32_t index, int64_t n);
 /* A listener is known by its line: the cookie with which the runs that accept there were submitted, chosen by the
  * caller. The number of a descriptor would not do, since it comes back. The listener of a line (UINT64_MAX: every one)
  * accepts no more: runs parked there end. Take the counter down first. Connections have
@@ -270,11 +263,6 @@ int tux_metric_place(uint32_t index);
 const char *tux_metric_help(uint32_t index);
 int tux_metric_is_gauge(uint32_t index);
 void tux_engine_metrics(struct tux_engine *engine, uint64_t *out);
-
-/* The pure parts, for tests: end of a head (0 when incomplete) and its key (0 when not in the strict form). */
-size_t tux_test_head_end(const uint8_t *bytes, size_t length, size_t from);
-size_t tux_test_head_key(const uint8_t *head, size_t length, const char *const *significant, uint32_t count,
-                         uint8_t *key);
 
 /* What is counted by address, for all engines together; to be closed behind them. `most`: addresses at once, more than
  * there are connections. `secret` has 16 bytes. */

@@ -80,7 +80,7 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
     tux_metric_add(&e->metrics.judged, 1);
     conn->asked = true;
     conn->asked_leaving = tux_guard_is_last(e, conn);
-    conn->asked_rules = e->rules_number;
+    conn->asked_rules = e->rules.number;
     conn->asked_ms = e->stage.now_ms;
     u32 flags = conn->miss_flags | (conn->asked_leaving ? TUX_MISS_LEAVING : 0u);
     struct tux_miss miss = {.class_number = conn->class_number, .rules = conn->asked_rules,
@@ -214,7 +214,7 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     TUX_ASSERT(conn->asked && run->generation == answer->generation); /* a run with a question out stays until now */
     conn->asked = false;
     tux_rules_answered(e, conn);
-    bool holds = conn->asked_rules == e->rules_number && conn->asked_leaving == tux_guard_is_last(e, conn);
+    bool holds = conn->asked_rules == e->rules.number && conn->asked_leaving == tux_guard_is_last(e, conn);
     if (r) {
         tux_metric_add(&e->metrics.responses, 1);
         tux_metric_add(&e->metrics.blobs, 1);
@@ -239,7 +239,7 @@ void tux_decide_preload(struct tux_engine *e, struct tux_preload *p)
     if (r->far) r->pool = e->pool;
     tux_metric_add(&e->metrics.responses, 1);
     tux_metric_add(&e->metrics.blobs, 1);
-    bool keep = p->rules == e->rules_number && r->cacheable;
+    bool keep = p->rules == e->rules.number && r->cacheable;
     for (size_t at = 0; keep && at < p->heads_bytes; at += asked.head_bytes) {
         asked.head = p->heads + at;
         asked.head_bytes = tux_head_end(asked.head, p->heads_bytes - at, 0);

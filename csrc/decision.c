@@ -71,7 +71,7 @@ static void evict(struct tux_decisions *d, struct tux_entry *entry)
 void tux_decisions_forget(struct tux_decisions *d)
 {
     d->generation++; /* connections also remember what is not in the table any more */
-    for (u64 i = 0; d->entries && i < (d->bucket_mask + 1) * TUX_WAYS; i++)
+    for (u64 i = 0; d->count > 0 && i < (d->bucket_mask + 1) * TUX_WAYS; i++)
         if (d->entries[i].response) evict(d, &d->entries[i]);
 }
 

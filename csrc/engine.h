@@ -83,12 +83,10 @@ struct tux_burst;
 
 struct tux_engine {
     /* fixed after opening */
-    struct tux_options options;
+    struct tux_options options; /* but for the rules: those in force stand below */
     int knock_fd;
     pthread_t thread;
-    struct tux_significant significant;
     tux_perform calls[TUX_CALLS_MAX];
-    struct tux_class *classes, *networks; /* rules.c changes them */
     struct tux_run *runs;
     struct tux_conn *conns;
     struct tux_job *cold; /* by slot: the job of a run that is with a worker */
@@ -115,7 +113,9 @@ struct tux_engine {
     struct tux_burst *burst; /* opened with the first batch that is worth it */
     bool draining, draining_shut; /* every listener, also those that come later */
     bool accept_turns;   /* some listener has turns of draining before it */
-    u32 rules_number;    /* of the rules in force; see rules.h */
+    struct tux_rules rules; /* in force; rules.c changes them, together with what they refer to */
+    struct tux_significant significant;
+    struct tux_class *tables; /* memory of rules.classes and rules.networks */
     u32 rules_unsettled; /* questions and checks under older ones */
     struct tux_known_place places[TUX_DEVICES_MAX];
     u32 next_place;

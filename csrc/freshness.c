@@ -152,6 +152,6 @@ bool tux_freshness_settles(struct tux_engine *e, struct tux_run *run, struct tux
 enum tux_fresh tux_freshness(struct tux_engine *e, struct tux_run *run, struct tux_response *r)
 {
     u64 age_ms = e->stage.now_ms - r->checked_ms;
-    if (__builtin_expect(age_ms >= e->options.look_ms && r->witness_count > 0, 0)) return look(e, run, r, age_ms);
+    if (__builtin_expect(age_ms >= e->rules.look_ms && r->witness_count > 0, 0)) return look(e, run, r, age_ms);
     return tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;
 }

@@ -14,7 +14,7 @@ _Static_assert(TUX_LIMITS == TUX_LIMIT_KINDS, "metrics.h counts the limits that 
 
 static bool counts_addresses(const struct tux_engine *e)
 {
-    return e->clients && (e->options.bounds.connections_max || e->options.bounds.interval_ns);
+    return e->clients && (e->rules.bounds.connections_max || e->rules.bounds.interval_ns);
 }
 
 void tux_guard_look(struct tux_conn *conn)
@@ -40,18 +40,18 @@ void tux_guard_look(struct tux_conn *conn)
 
 void tux_guard_meet(struct tux_engine *e, struct tux_conn *conn)
 {
-    if (e->log || e->options.class_count || e->options.network_count || counts_addresses(e)) tux_guard_look(conn);
+    if (e->log || e->rules.class_count || e->rules.network_count || counts_addresses(e)) tux_guard_look(conn);
 }
 
 static u32 networks_of(const struct tux_engine *e, const struct tux_conn *conn)
 {
-    return tux_class_of(e->networks, e->options.network_count, conn->address);
+    return tux_class_of(e->rules.networks, e->rules.network_count, conn->address);
 }
 
 /* Nobody is of class 0: a local socket, and one whose peer has gone before it was met. */
 static u32 class_of(const struct tux_engine *e, const u8 address[16])
 {
-    return tux_address_is_none(address) ? 0 : tux_class_of(e->classes, e->options.class_count, address);
+    return tux_address_is_none(address) ? 0 : tux_class_of(e->rules.classes, e->rules.class_count, address);
 }
 
 bool tux_guard_classify(struct tux_engine *e, struct tux_conn *conn)
@@ -59,7 +59,7 @@ bool tux_guard_classify(struct tux_engine *e, struct tux_conn *conn)
     bool trusted = (networks_of(e, conn) & TUX_NETWORK_TRUSTED) != 0 &&
                    (conn->local || !tux_address_is_none(conn->address));
     conn->class_number = class_of(e, conn->address);
-    conn->forwards = trusted && e->options.class_count > 0 && e->options.bounds.forwarded != TUX_FORWARDED_OFF;
+    conn->forwards = trusted && e->rules.class_count > 0 && e->rules.bounds.forwarded != TUX_FORWARDED_OFF;
     return trusted;
 }
 
@@ -87,7 +87,7 @@ static void note_refusal(struct tux_engine *e, const struct tux_conn *conn, enum
 /* A little beyond the limit somebody is told; a crowd is not, or refusing it would take all the runs. */
 bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn)
 {
-    u32 most = e->options.bounds.connections_max;
+    u32 most = e->rules.bounds.connections_max;
     tux_guard_count_again(e, conn);
     if (!conn->client || most == 0) return true;
     u32 open = atomic_load_explicit(&conn->client->connections, memory_order_relaxed);
@@ -103,7 +103,7 @@ bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn)
 
 bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port)
 {
-    if (!e->options.bounds.refuse || port->drain_turns > 0) return false;
+    if (!e->rules.bounds.refuse || port->drain_turns > 0) return false;
     return port->full && port->parked_count < port->users >> TUX_REFUSE_SHIFT;
 }
 
@@ -134,7 +134,7 @@ i64 tux_guard_unjudged(struct tux_engine *e, struct tux_conn *conn) { return tel
 
 i64 tux_guard_request(struct tux_engine *e, struct tux_conn *conn)
 {
-    const struct tux_bounds *b = &e->options.bounds;
+    const struct tux_bounds *b = &e->rules.bounds;
     if (conn->refused_by) return refuse(e, conn, (enum tux_limit)(conn->refused_by - 1));
     if (conn->charged || b->interval_ns == 0) return -1;
     conn->charged = true; /* also if it is parked now and looked at again */
@@ -146,8 +146,8 @@ void tux_guard_forwarded(struct tux_engine *e, struct tux_conn *conn)
 {
     u8 address[16];
     memcpy(address, conn->address, sizeof address);
-    bool known = tux_forwarded(conn->head, conn->head_bytes, e->options.bounds.forwarded, e->networks,
-                               e->options.network_count, address);
+    bool known = tux_forwarded(conn->head, conn->head_bytes, e->rules.bounds.forwarded, e->rules.networks,
+                               e->rules.network_count, address);
     conn->class_number = known ? class_of(e, address) : 0;
 }
 
@@ -156,14 +156,14 @@ u64 tux_guard_asker(struct tux_engine *e, struct tux_conn *conn)
     u8 address[16];
     tux_guard_look(conn);
     memcpy(address, conn->address, sizeof address);
-    (void)tux_forwarded(conn->head, conn->head_bytes, e->options.bounds.forwarded, e->networks,
-                        e->options.network_count, address); /* a proxy that does not know answers for the client */
+    (void)tux_forwarded(conn->head, conn->head_bytes, e->rules.bounds.forwarded, e->rules.networks,
+                        e->rules.network_count, address); /* a proxy that does not know answers for the client */
     return tux_address_is_none(address) ? 0 : tux_client_key(address);
 }
 
 void tux_guard_answered(struct tux_engine *e, struct tux_conn *conn, bool keep)
 {
-    u32 most = e->options.bounds.requests_max;
+    u32 most = e->rules.bounds.requests_max;
     if (__builtin_expect(most == 0, 1)) return;
     if (conn->requests + 1 >= most) tux_conn_forget_repeat(conn, &e->metrics); /* it would keep the connection */
     if (conn->requests >= most && !keep) tux_metric_add(&e->metrics.used_up, 1);

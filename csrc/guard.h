@@ -44,7 +44,7 @@ static inline bool tux_guard_looks(const struct tux_conn *conn) { return conn->c
 static inline bool tux_guard_is_last(const struct tux_engine *e, const struct tux_conn *conn)
 {
     bool leaves = conn->leaving && (!tux_conn_head_is_kept(conn) || tux_conn_kept(conn) == conn->head_bytes);
-    u32 most = e->options.bounds.requests_max;
+    u32 most = e->rules.bounds.requests_max;
     return leaves || (most > 0 && conn->requests + 1 >= most);
 }
 

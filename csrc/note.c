@@ -27,9 +27,9 @@ void tux_note(struct tux_engine *e, struct tux_run *run)
     };
     memcpy(facts.peer, conn->address, sizeof facts.peer);
     memcpy(facts.client, conn->address, sizeof facts.client);
-    if (e->options.network_count > 0 && head.length > 0 && tux_log_plan_of(e->log)->client)
-        (void)tux_forwarded(head.bytes, head.length, e->options.bounds.forwarded, e->networks, e->options.network_count,
-                            facts.client);
+    if (e->rules.network_count > 0 && head.length > 0 && tux_log_plan_of(e->log)->client)
+        (void)tux_forwarded(head.bytes, head.length, e->rules.bounds.forwarded, e->rules.networks,
+                            e->rules.network_count, facts.client);
     tux_log_note(e->log, head, &facts, e->turn_ns);
 }
 

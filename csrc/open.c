@@ -18,13 +18,10 @@ static int check_options(const struct tux_options *o, char *why)
     const char *fault = NULL;
     if (o->slots == 0 || o->slots > TUX_SLOTS_MAX) fault = "slots";
     else if (o->workers == 0 || o->workers > TUX_WORKERS_MAX) fault = "workers";
-    else if (o->head_bytes_max < TUX_HEAD_BYTES_LEAST) fault = "head_bytes_max";
-    else if (o->head_bytes_max > TUX_HEAD_BYTES_MAX) fault = "head_bytes_max";
     else if (o->cache_entries_max == 0 || o->cache_bytes_max == 0) fault = "cache_entries_max, cache_bytes_max";
-    else if (!o->head_ms || !o->idle_ms || !o->send_ms || !o->linger_ms) fault = "head_ms, idle_ms, send_ms, linger_ms";
-    else if (o->class_count > TUX_CLASSES_MAX || o->network_count > TUX_CLASSES_MAX) fault = "class_count";
-    else if (!tux_rules_bounds_are_sound(&o->bounds)) fault = "bounds";
+    else if (!o->linger_ms) fault = "linger_ms";
     else if (!o->backend) fault = "backend";
+    else fault = tux_rules_fault(&o->rules);
     if (!fault) return 0;
     snprintf(why, TUX_ERROR_BYTES, "an engine cannot be opened so: %s is out of range", fault);
     return -EINVAL;
@@ -47,8 +44,7 @@ static void give_back(struct tux_engine *e)
     pthread_cond_destroy(&e->opened);
     pthread_mutex_destroy(&e->lock);
     free(e->reserved);
-    free(e->classes);
-    free(e->networks);
+    free(e->tables);
     for (u32 i = 0; i < TUX_LIMITS * TUX_READY_FORMS; i++) {
         struct tux_response *r = e->ready_answer[i / TUX_READY_FORMS][i % TUX_READY_FORMS];
         if (r) tux_response_free(r);
@@ -61,6 +57,17 @@ static void give_back(struct tux_engine *e)
     free(e->room.stands);
     free(e->stage.trace);
     free(e);
+}
+
+static int apply_first_rules(struct tux_engine *e)
+{
+    struct tux_rules_change *change;
+    int failed = tux_rules_make(&e->options.rules, &change);
+    if (failed) return failed;
+    e->options.rules = (struct tux_rules){0}; /* it refers to memory of the caller */
+    tux_rules_apply(e, change);
+    tux_rules_drop(change);
+    return 0;
 }
 
 static int take_memory(struct tux_engine *e, const struct tux_options *o)
@@ -83,9 +90,6 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
         e->runs[i].slot = i;
         tux_list_push(e, &e->unused, &e->runs[i]);
     }
-    e->classes = tux_rules_table(o->classes, o->class_count);
-    e->networks = tux_rules_table(o->networks, o->network_count);
-    if (!e->classes || !e->networks) return -ENOMEM;
     e->clients = o->clients;
     if (o->log) {
         e->log = tux_log_attach(o->log, e->knock_fd);
@@ -98,7 +102,7 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     if (!failed)
         failed = tux_decisions_open(&e->decisions, o->cache_entries_max, o->cache_bytes_max, o->secret, &e->metrics);
     if (o->cache_files_max) e->decisions.files_max = o->cache_files_max;
-    if (!failed) failed = tux_significant_set(&e->significant, o->significant, o->significant_count);
+    if (!failed) failed = apply_first_rules(e);
     if (!failed) failed = tux_cachemiss_open(&e->pool, o->workers, e->knock_fd, e);
     if (!failed) tux_windows_open(&e->windows, e->pool, o->workers, &e->metrics);
     return failed;

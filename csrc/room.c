@@ -32,9 +32,9 @@ static u64 crowd_of(struct tux_engine *e, u8 port)
 /* Smaller goes first: the kind in the upper byte, below it since when it waits. */
 static u64 order_of(const struct tux_engine *e, u32 slot)
 {
-    u64 patience_ms = e->options.head_ms, rank = 0;
+    u64 patience_ms = e->rules.head_ms, rank = 0;
     switch (e->room.stands[slot] & ((1u << TUX_STANDS_BITS) - 1)) {
-    case TUX_STANDS_IDLE: patience_ms = e->options.idle_ms; break;
+    case TUX_STANDS_IDLE: patience_ms = e->rules.idle_ms; break;
     case TUX_STANDS_HEAD: rank = 1; break;
     case TUX_STANDS_LINGERS:
         rank = 2;

@@ -10,22 +10,19 @@
 #include "engine.h"
 
 struct tux_rules_change {
-    u32 number, class_count, network_count;
-    u32 head_bytes_max, head_ms, idle_ms, send_ms, look_ms;
-    struct tux_bounds bounds;
+    struct tux_rules rules; /* its tables lie in `tables`; the names of significant fields are in `significant` alone */
     struct tux_significant significant;
-    struct tux_class *classes, *networks; /* the change's own, until it is applied: then those from before */
+    struct tux_class *tables; /* the change's own; once it is applied, those of the rules before */
 };
 
-bool tux_rules_bounds_are_sound(const struct tux_bounds *bounds);
-/* Any thread: a change from the caller's parts. -errno when they cannot be. */
+/* The name of a member that is out of range; NULL when there is none. */
+const char *tux_rules_fault(const struct tux_rules *rules);
+/* Any thread: a change with its own copy of everything that the rules refer to. -EINVAL, -ENOMEM. */
 int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out);
 /* NULL is nothing. */
 void tux_rules_drop(struct tux_rules_change *change);
-/* A table of its own. NULL when there is no memory. */
-struct tux_class *tux_rules_table(const struct tux_class *from, u32 count);
 
-/* The engine's thread only, from here on. */
+/* The engine's thread only, from here on; the first rules are applied before that thread starts. */
 void tux_rules_apply(struct tux_engine *e, struct tux_rules_change *change);
 /* A check behind the scenes begins, and ends; a question is answered. */
 void tux_rules_check_begins(struct tux_engine *e, struct tux_response *r);

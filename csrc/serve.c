@@ -73,7 +73,7 @@ static i64 kept_head(struct tux_engine *e, struct tux_conn *conn)
     const u8 *bytes = conn->input + conn->input_at;
     size_t end = tux_head_end(bytes, kept, conn->searched);
     conn->searched = kept;
-    size_t most = e->options.head_bytes_max;
+    size_t most = e->rules.head_bytes_max;
     if (end > most || (end == 0 && kept >= most))
         return have_head(conn, bytes, kept < most ? kept : most, TUX_MISS_HEAD_TOO_LONG);
     return end > 0 ? have_head(conn, bytes, end, 0) : 0;
@@ -96,8 +96,8 @@ static i64 no_more_input(struct tux_engine *e, struct tux_conn *conn, bool expir
 static void set_patience(struct tux_engine *e, struct tux_conn *conn)
 {
     bool begins = tux_conn_kept(conn) > 0 && !conn->heading && !conn->refused_by;
-    if (begins) conn->limit_ms = e->stage.now_ms + e->options.head_ms;
-    else if (conn->limit_ms == 0) conn->limit_ms = e->stage.now_ms + e->options.idle_ms;
+    if (begins) conn->limit_ms = e->stage.now_ms + e->rules.head_ms;
+    else if (conn->limit_ms == 0) conn->limit_ms = e->stage.now_ms + e->rules.idle_ms;
     conn->heading |= begins;
 }
 
@@ -145,7 +145,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
         }
         if (tux_conn_kept(conn) == 0) {
             size_t end = tux_head_end(data, (size_t)n, 0);
-            bool plain = end == (size_t)n && end <= e->options.head_bytes_max && data[0] != '\r' && data[0] != '\n';
+            bool plain = end == (size_t)n && end <= e->rules.head_bytes_max && data[0] != '\r' && data[0] != '\n';
             if (plain) return have_head(conn, data, end, 0);
         }
         if (tux_conn_keep_input(conn, data, (size_t)n) != 0) return -ENOMEM;
@@ -161,7 +161,7 @@ static i64 take_proxied(struct tux_engine *e, struct tux_conn *conn)
     i64 bytes = tux_proxy_read(conn->input + conn->input_at, tux_conn_kept(conn), &proxied);
     if (bytes <= 0) return bytes;
     tux_conn_consume(conn, (u32)bytes);
-    conn->limit_ms = e->stage.now_ms + e->options.head_ms;
+    conn->limit_ms = e->stage.now_ms + e->rules.head_ms;
     if (!proxied.known) return bytes;
     memcpy(conn->address, proxied.address, sizeof conn->address);
     conn->port = proxied.port;

@@ -53,9 +53,10 @@ static int stand_open(struct stand *s, const char *backend)
     CHECK(getsockname(s->listener, (struct sockaddr *)&address, &length) == 0);
     s->port = ntohs(address.sin_port);
     struct tux_options options = {
-        .slots = SLOTS, .workers = 2, .head_bytes_max = 4096, .cache_entries_max = 64, .cache_bytes_max = 1 << 20,
-        .head_ms = 5000, .idle_ms = 5000, .send_ms = 5000, .linger_ms = 500, .notify_fd = s->notify, .backend = backend,
-        .significant = SIGNIFICANT, .significant_count = 2,
+        .slots = SLOTS, .workers = 2, .cache_entries_max = 64, .cache_bytes_max = 1 << 20,
+        .linger_ms = 500, .notify_fd = s->notify, .backend = backend,
+        .rules = {.significant = SIGNIFICANT, .significant_count = 2, .head_bytes_max = 4096, .head_ms = 5000,
+                  .idle_ms = 5000, .send_ms = 5000},
     };
     int failed = tux_engine_open(&options, &s->engine, why);
     if (failed) {

@@ -96,9 +96,10 @@ static struct tux_options options_of(const char *backend, int notify)
 {
     static const char *const significant[] = {"host"};
     return (struct tux_options){
-        .slots = SLOTS, .workers = 2, .head_bytes_max = 4096, .cache_entries_max = 16, .cache_bytes_max = 1 << 20,
-        .head_ms = 60000, .idle_ms = 60000, .send_ms = 60000, .linger_ms = 500, .notify_fd = notify,
-        .backend = backend, .significant = significant, .significant_count = 1,
+        .slots = SLOTS, .workers = 2, .cache_entries_max = 16, .cache_bytes_max = 1 << 20,
+        .linger_ms = 500, .notify_fd = notify, .backend = backend,
+        .rules = {.significant = significant, .significant_count = 1, .head_bytes_max = 4096, .head_ms = 60000,
+                  .idle_ms = 60000, .send_ms = 60000},
     };
 }
 

@@ -21,7 +21,7 @@ from typing import Final
 from support.poll import DEADLINE_S, until
 
 from tuxpy.atoms import COUNTER, Completion, Frozen, lifecycle
-from tuxpy.engine.http_engine import Engine, Limits, Miss
+from tuxpy.engine.http_engine import Engine, Limits, Miss, Rules
 from tuxpy.serving.listeners import ENDLESS
 from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
@@ -31,12 +31,19 @@ HOST: Final = "127.0.0.1"
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
+def opened(backend: str, notify: int, **numbers: int) -> Engine:
+    """An engine with these limits and numbers of rules, each by its own name."""
+    limits = {name: value for name, value in numbers.items() if name in Limits.__slots__}
+    rules = {name: value for name, value in numbers.items() if name not in limits}
+    return Engine(Limits(**{"slots": 16, **limits}), notify, backend, Rules(**rules))  # type: ignore[arg-type]
+
+
 class Rig:
     """One engine. Completions are gathered in `ended` by whoever waits, or by the judge's thread if there is one."""
 
     def __init__(self, backend: str, site: Site | None = None, **limits: int) -> None:
         self.notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.engine = Engine(Limits(**{"slots": 16, **limits}), self.notify, backend)
+        self.engine = opened(backend, self.notify, **limits)
         self.ended: list[Completion] = []
         self.withheld: list[Miss] = []
         self._site = site

@@ -9,12 +9,11 @@ import pytest
 
 from tuxpy.atoms import CALLS, Chain, ChainError, Frozen, Reason
 from tuxpy.atoms.calls import REFUSED
-from tuxpy.engine.http_engine import Engine, Limits
 from tuxpy.engine.inline import run_inline
 from tuxpy.engine.native import load_bytes
 from tuxpy.errors import EngineError
 
-from .rig import Rig
+from .rig import Rig, opened
 
 NAMED = "fork vfork clone clone3 execve execveat setuid setgid setresuid chdir fchdir chroot io_uring_enter exit kill"
 HTTP = [call.name for call in CALLS.values() if call.http]
@@ -94,7 +93,8 @@ BAD_OPENINGS = [
     ({"workers": 65}, "workers is out of range"),
     ({"head_bytes_max": 255}, "head_bytes_max is out of range"),
     ({"cache_bytes_max": 0}, "cache_entries_max, cache_bytes_max is out of range"),
-    ({"idle_ms": 0}, "head_ms, idle_ms, send_ms, linger_ms is out of range"),
+    ({"idle_ms": 0}, "head_ms, idle_ms, send_ms is out of range"),
+    ({"linger_ms": 0}, "linger_ms is out of range"),
 ]
 
 
@@ -102,6 +102,6 @@ BAD_OPENINGS = [
 def test_an_engine_that_cannot_be_says_why(backend: str, limits: dict[str, int], why: str) -> None:
     """Nothing of it is left: the next one opens."""
     with pytest.raises(EngineError, match=why):
-        Engine(Limits(**{"slots": 16, **limits}), NOBODY, backend)
+        opened(backend, NOBODY, **limits)
     with Rig(backend) as rig:
         assert rig.engine.backend == backend

@@ -12,16 +12,14 @@ from support.client import Client, get
 from support.poll import until
 
 from tuxpy.atoms import lifecycle
-from tuxpy.engine.http_engine import LEAVING, Engine, Limits
+from tuxpy.engine.http_engine import LEAVING, Engine, Rules
 from tuxpy.errors import EngineError
-from tuxpy.model import SIGNIFICANT
 from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
 
 from .rig import Rig, listening
 
-LIMITS = Limits(slots=16)
 HERE = int.from_bytes(b"\0" * 10 + b"\xff\xff" + socket.inet_aton("127.0.0.1"), "big")
 CLASSES = [(0, 0), (HERE, 5), (HERE + 1, 0)]
 
@@ -63,7 +61,7 @@ def test_classes_of_open_connections_are_those_of_the_new_table(backend: str, si
         with Client(place(one)) as client:
             for number, classes in enumerate([[], CLASSES, [], CLASSES]):
                 if number:
-                    rig.engine.set_rules(number, SIGNIFICANT, classes, LIMITS)
+                    rig.engine.set_rules(Rules(number, classes=classes))
                 client.send(get("/f"))
                 assert asked(rig) == [(number, 5 if classes else 0, 0)], "all is forgotten, so it is asked again"
                 answer_all(rig, site)
@@ -80,7 +78,7 @@ def test_an_answer_under_older_rules_goes_out_and_is_not_kept(backend: str, site
         with Client(place(one)) as first, Client(place(one)) as second:
             first.send(get("/f"))
             assert asked(rig) == [(0, 0, 0)]
-            rig.engine.set_rules(1, SIGNIFICANT, CLASSES, LIMITS)
+            rig.engine.set_rules(Rules(1, classes=CLASSES))
             old = rig.withheld.pop()
             second.send(get("/f"))
             assert asked(rig) == [(1, 5, 0)], "it does not join the older question"
@@ -97,9 +95,9 @@ def test_an_answer_under_older_rules_goes_out_and_is_not_kept(backend: str, site
 def test_rules_that_cannot_be() -> None:
     with Rig("epoll") as rig:
         with pytest.raises(EngineError):
-            rig.engine.set_rules(1, [b"x" * 41], [], LIMITS)
+            rig.engine.set_rules(Rules(1, [b"x" * 41]))
         with pytest.raises(EngineError):
-            rig.engine.set_rules(1, [b"f%d" % number for number in range(33)], [], LIMITS)
+            rig.engine.set_rules(Rules(1, [b"f%d" % number for number in range(33)]))
         assert rig.engine.settled() == 0
 
 

@@ -142,7 +142,7 @@ def test_each_step_before_fails_in_turn(
         elif step == "listeners":
             patch.setattr(reload, "listen", fails)
         elif step == "trust":
-            patch.setattr("tuxpy.serving.service.bounds_of", fails)
+            patch.setattr("tuxpy.serving.service.rules_of", fails)
         else:
             patch.setattr(Inherited, "listener", fails)
         assert change() != "in force"

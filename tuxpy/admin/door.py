@@ -14,7 +14,7 @@ from typing import Final
 
 from ..atoms import COUNTER, lifecycle
 from ..base.log_throttle import Seldom
-from ..engine.http_engine import BATCH, Engine, Limits, Miss
+from ..engine.http_engine import BATCH, Engine, Limits, Miss, Rules
 from ..site.ready import ready_answers
 from .admin import SIGNIFICANT_HERE, Admin
 from .snapshot import Snapshot
@@ -39,7 +39,7 @@ class Door:
         self._seldom = Seldom(log)
         self._batch: Sequence[Miss] = ()  # questions that were taken
         self._at = 0  # of them: the first that is not answered
-        self._engine = Engine(_LIMITS, notify_fd, backend, SIGNIFICANT_HERE)
+        self._engine = Engine(_LIMITS, notify_fd, backend, Rules(significant=SIGNIFICANT_HERE))
         for limit, form, answer in ready_answers(1.0, time.time()):
             self._engine.ready(limit, form, answer)
         self._engine.set_shared(COUNTER, _ENDLESS)

@@ -6,10 +6,12 @@ from typing import Final, Literal, get_args
 
 from ..errors import ConfigError
 from ..values import dataclass
+from . import defaults
 
 ForwardedField = Literal["x-forwarded-for", "forwarded", "off"]
 WhenFull = Literal["refuse", "wait"]
 
+# The first choice is the default.
 FORWARDED_FIELDS: Final[tuple[ForwardedField, ...]] = get_args(ForwardedField)
 WHEN_FULL: Final[tuple[WhenFull, ...]] = get_args(WhenFull)
 
@@ -37,15 +39,15 @@ class ClientLimits:
     made_bytes               of memory for bodies that are made: compressed files, listings
     """
 
-    head_bytes: int = 16384
+    head_bytes: int = defaults.HEAD_KIB << 10
     requests_per_connection: int = 0
     connections_per_address: int = 0
     interval_s: float = 0.0
-    burst: int = 100
+    burst: int = defaults.BURST
     bandwidth: int = 0
     exempt: tuple[str, ...] = ()
-    when_full: WhenFull = "refuse"
-    made_bytes: int = 256 << 20
+    when_full: WhenFull = WHEN_FULL[0]
+    made_bytes: int = defaults.MADE_MIB << 20
 
     def __post_init__(self) -> None:
         if not HEAD_BYTES_MIN <= self.head_bytes <= HEAD_BYTES_MAX:
@@ -74,4 +76,4 @@ class Proxies:
     """
 
     trusted: tuple[str, ...] = ()
-    field: ForwardedField = "x-forwarded-for"
+    field: ForwardedField = FORWARDED_FIELDS[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..values import dataclass
+from . import defaults as d
 from . import kinds as k
 from .bounds import FORWARDED_FIELDS, WHEN_FULL
 
@@ -61,12 +62,12 @@ _PROCESS = (
     Key("chroot", k.MAYBE_PATH, "", "See only what is beneath this directory.",
         "Roots and password files must be in it. Such a server can neither reload nor upgrade itself."),
     Key("pid_file", k.MAYBE_PATH, "", "Where to write the number of the process."),
-    Key("socket_mode", k.MODE, "0660", "Who may connect to unix sockets."),
+    Key("socket_mode", k.MODE, f"{d.SOCKET_MODE:04o}", "Who may connect to unix sockets."),
     Key("socket_group", k.MAYBE_TEXT, "", "The group of unix sockets."),
 )
 
 _SERVER = (
-    Key("listen", k.ADDRESSES, ["127.0.0.1"], "Listen at HOST:PORT, HOST, :PORT or [IPV6]:PORT.",
+    Key("listen", k.ADDRESSES, [d.HOST], "Listen at HOST:PORT, HOST, :PORT or [IPV6]:PORT.",
         "A port that is left out is 8000, or the next free one; port 0 is any free one. A host that is left out is"
         " 127.0.0.1, so nobody else is served. 0.0.0.0 is every IPv4 address of the machine, [::] every IPv6 address."
         " unix:/PATH and unix:@NAME are unix sockets, fd:NUMBER and fd:NAME are sockets that systemd has opened; those"
@@ -76,16 +77,15 @@ _SERVER = (
         "Addresses and networks; unix for those at unix sockets. Their PROXY headers hold at listeners that want one."
         " What they say in client_field holds for the access log and for access by address: the client is the last"
         " address there that is none of theirs."),
-    Key("client_field", k.choice(*FORWARDED_FIELDS), "x-forwarded-for", "The field that says who asked.",
+    Key("client_field", k.choice(*FORWARDED_FIELDS), FORWARDED_FIELDS[0], "The field that says who asked.",
         "Trusted proxies must write it: x-forwarded-for, or forwarded (RFC 7239). The other one may be a client's own,"
         " so it is not looked at."),
     Key("workers", k.WORKERS, "auto", "Engines; auto: one a processor.",
         "From 1 to 1024. auto looks at the processors that this process may use, and at the limits of its group."),
-    Key("backend", k.BACKEND, "auto", "How engines wait.",
-        "By io_uring, by epoll, or as the kernel allows."),
-    Key("max_connections", k.WHOLE, 4096, "Of the whole server.",
+    Key("backend", k.BACKEND, d.BACKEND, "How engines wait.", "By io_uring, by epoll, or as the kernel allows."),
+    Key("max_connections", k.WHOLE, d.CONNECTIONS, "Of the whole server.",
         "Up to 1048576. Those beyond take the place of idle ones; see limits.when_full."),
-    Key("look_after", k.DURATION, "20ms", "Look at a file again when the last look is older than this.",
+    Key("look_after", k.DURATION, f"{d.LOOK_AFTER_MS}ms", "Look at a file again when the last look is older than this.",
         "The next request looks, so a change is seen so soon. 0s looks for every request; without a configuration file"
         " that is the default on loopback. Up to 60s. Files on a network (NFS, SMB, FUSE) are looked at in the"
         " background: there a change is seen within a second."),
@@ -96,16 +96,17 @@ _SERVER = (
 )
 
 _TIMEOUTS = (
-    Key("head", k.DURATION, "10s", "From the first byte of a request's head to its end."),
-    Key("idle", k.DURATION, "75s", "Between two requests of a connection.",
+    Key("head", k.DURATION, f"{d.HEAD_TIMEOUT_S}s", "From the first byte of a request's head to its end."),
+    Key("idle", k.DURATION, f"{d.IDLE_TIMEOUT_S}s", "Between two requests of a connection.",
         "Longer than a proxy or load balancer in front keeps its own: many of them wait for 60 seconds."),
-    Key("send", k.DURATION, "30s", "Without a byte taken by the client."),
-    Key("drain", k.DURATION, "8s", "From the signal to the end: what is not done then is cut off.",
+    Key("send", k.DURATION, f"{d.SEND_TIMEOUT_S}s", "Without a byte taken by the client."),
+    Key("drain", k.DURATION, f"{d.DRAIN_TIMEOUT_S}s", "From the signal to the end: what is not done then is cut off.",
         "Containers are killed ten seconds after the signal, unless that is changed, too."),
 )
 
 _LIMITS = (
-    Key("head_size", k.SIZE, "16KiB", "Of the head of a request.", "From 256B to 64KiB; what is longer gets 431."),
+    Key("head_size", k.SIZE, f"{d.HEAD_KIB}KiB", "Of the head of a request.",
+        "From 256B to 64KiB; what is longer gets 431."),
     Key("requests_per_connection", k.WHOLE, 0, "After so many the connection closes.",
         "The last answer says so. 0 is no limit."),
     Key("connections_per_address", k.WHOLE, 0, "Open at once by one address.",
@@ -113,15 +114,15 @@ _LIMITS = (
         " is no limit: behind a proxy all have one address, unless it speaks the PROXY protocol."),
     Key("requests_per_address", k.RATE, "off", "In the long run, of one address: 20/s, 600/m, 5000/h.",
         "Who asks more often gets 429 with Retry-After, answered by the engine. off is no limit."),
-    Key("burst", k.WHOLE, 100, "Requests at once before that counts.",
+    Key("burst", k.WHOLE, d.BURST, "Requests at once before that counts.",
         "As many as a page with all that belongs to it needs, from 1 to 1000000."),
     Key("bandwidth_per_connection", k.SIZE, 0, "Bytes a second, as in 2MiB; 0 is no limit.",
         "The kernel paces TCP by it, but for the first ten segments. Unix sockets are not slowed down."),
-    Key("made_memory", k.SIZE, "256MiB", "For bodies that are made: compressed files, listings.",
+    Key("made_memory", k.SIZE, f"{d.MADE_MIB}MiB", "For bodies that are made: compressed files, listings.",
         "From 1MiB on. When it is all in use, files are sent as they are and listings get 503."),
     Key("exempt", k.ADDRESSES, [], "Addresses and networks that are not counted.",
         "Trusted proxies never are, nor are unix sockets."),
-    Key("when_full", k.choice(*WHEN_FULL), "refuse", "When no room can be made.",
+    Key("when_full", k.choice(*WHEN_FULL), WHEN_FULL[0], "When no room can be made.",
         "A sixteenth of the connections of a listener is kept for newcomers: idle connections close for them, then"
         " those with an unfinished head, the longest waiting first, and first those of an address that has most of"
         " them. When all are being answered, refuse tells newcomers that the server is busy: 503 with Retry-After; wait"
@@ -129,9 +130,8 @@ _LIMITS = (
 )
 
 _LOG = (
-    Key("level", k.LEVEL, "info", "What is worth a line.",
-        "Above info, the line at the start is left out too."),
-    Key("color", k.COLOR, "auto", "When there are colours.", "auto is on a terminal, unless NO_COLOR is set."),
+    Key("level", k.LEVEL, d.LOG_LEVEL, "What is worth a line.", "Above info, the line at the start is left out too."),
+    Key("color", k.COLOR, d.LOG_COLOR, "When there are colours.", "auto is on a terminal, unless NO_COLOR is set."),
     Key("access", k.TEXT, "off", "A line for every request, into this file; - is standard output.",
         "off is none. It is opened again when it was rotated, and by SIGUSR1. Lines are written within a second."),
     Key("access_format", k.TEXT, "auto", "What a line of it says.",

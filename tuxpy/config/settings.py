@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from ..errors import ConfigError
+from . import defaults
 from .bounds import ClientLimits, Proxies
 from .processors import WORKERS_MAX, workers_auto
 
@@ -30,7 +31,7 @@ BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
 LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
 COLORS: Final[tuple[Color, ...]] = get_args(Color)
 
-HOST: Final = "127.0.0.1"  # nobody else's business until the operator says so
+HOST: Final = defaults.HOST
 PORT: Final = 8000
 ADMIN_PORT: Final = 8001
 BINDS_MAX: Final = 8  # half of what an engine can have, so that a reload can change them all
@@ -100,25 +101,25 @@ class Config:
     sites: tuple[SiteConfig, ...] = field(default_factory=lambda: (_here(),))
     binds: tuple[Address, ...] = (Address(),)
     workers: int = field(default_factory=workers_auto)
-    backend: Backend = "auto"
-    max_connections: int = 4096  # of the whole server
+    backend: Backend = defaults.BACKEND
+    max_connections: int = defaults.CONNECTIONS  # of the whole server
     preload: bool = False  # the whole site is judged at start
-    look_after_s: float = 0.02  # what was looked at longer ago is looked at again before it is used
-    head_timeout_s: float = 10.0  # from the first byte of a head to its end
-    idle_timeout_s: float = 75.0  # between two requests
-    send_timeout_s: float = 30.0  # without a byte taken by the peer
-    drain_timeout_s: float = 8.0  # from the signal to the end
+    look_after_s: float = defaults.LOOK_AFTER_MS / 1000  # files are looked at again when the last look is older
+    head_timeout_s: float = defaults.HEAD_TIMEOUT_S  # from the first byte of a head to its end
+    idle_timeout_s: float = defaults.IDLE_TIMEOUT_S  # between two requests
+    send_timeout_s: float = defaults.SEND_TIMEOUT_S  # without a byte taken by the peer
+    drain_timeout_s: float = defaults.DRAIN_TIMEOUT_S  # from the signal to the end
     limits: ClientLimits = field(default_factory=ClientLimits)
     proxies: Proxies = field(default_factory=Proxies)
     admin: tuple[Address, ...] = ()  # where the server tells of itself
     admin_hosts: tuple[str, ...] = ()  # names that mean it there, beside localhost and addresses
     admin_public: bool = False  # one of these may mean every address of the machine
-    log_level: LogLevel = "info"
-    log_color: Color = "auto"  # on a terminal, unless NO_COLOR is set
+    log_level: LogLevel = defaults.LOG_LEVEL
+    log_color: Color = defaults.LOG_COLOR  # on a terminal, unless NO_COLOR is set
     access_log: LogConfig | None = None
     origin: str = field(default="the command line", compare=False, repr=False)  # the file, for who looks inside
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)  # of keys, in the file
-    socket_mode: int = 0o660  # of unix sockets
+    socket_mode: int = defaults.SOCKET_MODE  # of unix sockets
     socket_group: str = ""
     user: str = ""  # to become once the listeners are bound; "" stays who we are
     group: str = ""

@@ -13,15 +13,16 @@ from typing import Any, Final
 from ..atoms import Completion, Frozen, Reason
 from ..base.forked import CHILD, watch
 from ..errors import EngineError
-from ..model import SIGNIFICANT, Answer
+from ..model import Answer
 from .access_log import AccessLog
 from .clients import Clients
-from .limits import Bounds, Limits, Table, fill
+from .limits import Limits, Rules, fill
 from .misses import BATCH, Miss, Questions
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
 from .response import response_of
 
-__all__ = ["BATCH", "HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS", "Engine", "Limits", "Miss"]
+__all__ = ["BATCH", "HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS"]
+__all__ += ["Engine", "Limits", "Miss", "Rules"]
 
 HEAD_TOO_LONG: Final = 1  # enum tux_miss_flags
 HEAD_TIMEOUT: Final = 2
@@ -51,16 +52,13 @@ class Engine:
         limits: Limits,
         notify_fd: int,
         backend: str = "auto",
-        significant: Sequence[bytes] = SIGNIFICANT,
-        classes: Table = (),
+        rules: Rules = Rules(),  # noqa: B008 (it is frozen)
         access_log: AccessLog | None = None,
-        networks: Table = (),
-        bounds: Bounds = Bounds(),  # noqa: B008 (it is frozen)
         clients: Clients | None = None,
     ) -> None:
         """Opens and starts it. notify_fd: an eventfd that becomes readable when misses or completions wait.
 
-        classes, networks: of client addresses; the numbers of networks are bits (rules/networks.py).
+        rules: the first ones; set_rules changes them.
         clients: where all engines count by address; it must live longer than they do.
 
         Raises EngineError, whose message says what this machine refuses.
@@ -71,7 +69,7 @@ class Engine:
         options.notify_fd = notify_fd
         # What options point to must live until the call has returned.
         options.backend = word = ffi.new("char[]", backend.encode())
-        kept = (word, fill(options, significant, classes, networks, bounds))
+        kept = (word, fill(options.rules, rules))
         options.clients = ffi.NULL if clients is None else clients.handle
         options.log = ffi.NULL if access_log is None else access_log.handle
         ffi.memmove(options.secret, os.urandom(16), 16)
@@ -217,23 +215,11 @@ class Engine:
         """Drop every decision, or only those whose bodies take memory that is wanted for others (site/made.py)."""
         (lib.tux_engine_forget_made if only_made else lib.tux_engine_forget)(self.handle)
 
-    def set_rules(
-        self,
-        number: int,
-        significant: Sequence[bytes],
-        classes: Table,
-        limits: Limits,
-        networks: Table = (),
-        bounds: Bounds = Bounds(),  # noqa: B008
-    ) -> None:
-        """Change what keys hold, the classes of addresses and the limits at once, and drop every decision.
-        number: larger than before; misses tell by it which of the rules they were asked under."""
-        rules = ffi.new("struct tux_rules *")
-        kept = fill(rules, significant, classes, networks, bounds)
-        rules.number = number
-        for name in ("head_bytes_max", "head_ms", "idle_ms", "send_ms", "look_ms"):
-            setattr(rules, name, getattr(limits, name))
-        must(lib.tux_engine_rules(self.handle, rules), "the rules cannot be changed")
+    def set_rules(self, rules: Rules) -> None:
+        """Change all rules at one moment, and drop every decision. Their number must be larger than that before."""
+        changed = ffi.new("struct tux_rules *")
+        kept = fill(changed, rules)
+        must(lib.tux_engine_rules(self.handle, changed), "the rules cannot be changed")
         del kept
 
     def settled(self) -> int:

@@ -1,10 +1,12 @@
-"""What an engine may take, and what clients may take of it, as C has it."""
+"""What an engine may take, and the rules that a reload changes, by the names and units of csrc/api.h."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from ..config import defaults
+from ..model import SIGNIFICANT
 from ..values import dataclass
 from .native import ffi
 
@@ -20,15 +22,10 @@ class Limits:
 
     slots: int = 1024  # runs alive at once
     workers: int = 2  # threads that may block
-    head_bytes_max: int = 16384
     cache_entries_max: int = 32768
     cache_bytes_max: int = 64 << 20
     cache_files_max: int = 1024  # descriptors that the decision cache may hold open
-    head_ms: int = 10_000
-    idle_ms: int = 75_000
-    send_ms: int = 30_000
     linger_ms: int = 2_000
-    look_ms: int = 20  # what is kept is looked up again when the last look is so old
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +35,47 @@ class Bounds:
     requests_max: int = 0
     connections_max: int = 0
     interval_ns: int = 0
-    burst: int = 1
+    burst: int = 0
     forwarded: int = 0
     refuse: bool = False
 
 
-def fill(into: Any, significant: Sequence[bytes], classes: Table, networks: Table, bounds: Bounds) -> object:
-    """Into struct tux_options or tux_rules; what is returned must live until the call is over."""
-    names = [ffi.new("char[]", name) for name in significant]
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything that a reload may change in an engine: struct tux_rules.
+
+    number       larger than any before; misses tell by it which rules they were asked under
+    significant  names of the header fields that the key of a cached answer holds
+    classes      of client addresses
+    networks     of client addresses; their numbers are bits (rules/networks.py)
+    """
+
+    number: int = 0
+    significant: Sequence[bytes] = SIGNIFICANT
+    classes: Table = ()
+    networks: Table = ()
+    bounds: Bounds = Bounds()
+    head_bytes_max: int = defaults.HEAD_KIB << 10
+    head_ms: int = 1000 * defaults.HEAD_TIMEOUT_S
+    idle_ms: int = 1000 * defaults.IDLE_TIMEOUT_S
+    send_ms: int = 1000 * defaults.SEND_TIMEOUT_S
+    look_ms: int = defaults.LOOK_AFTER_MS
+
+
+_NUMBERS: Final = ("number", "head_bytes_max", "head_ms", "idle_ms", "send_ms", "look_ms")
+
+
+def fill(into: Any, rules: Rules) -> object:
+    """Into a struct tux_rules. Keep the returned object until the call that reads the struct has returned."""
+    names = [ffi.new("char[]", name) for name in rules.significant]
     table = ffi.new("char *[]", names)
     into.significant, into.significant_count = table, len(names)
-    into.classes, into.class_count = intervals = intervals_of(classes)
-    into.networks, into.network_count = others = intervals_of(networks)
+    into.classes, into.class_count = intervals = intervals_of(rules.classes)
+    into.networks, into.network_count = others = intervals_of(rules.networks)
     for name in Bounds.__slots__:
-        setattr(into.bounds, name, getattr(bounds, name))
+        setattr(into.bounds, name, getattr(rules.bounds, name))
+    for name in _NUMBERS:
+        setattr(into, name, getattr(rules, name))
     return names, table, intervals, others
 
 

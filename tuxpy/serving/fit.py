@@ -1,14 +1,14 @@
-"""What each engine may take, fitted to the machine."""
+"""What each engine may take, fitted to the machine; and the rules of an engine, by the configuration."""
 
 from __future__ import annotations
 
 import logging
 import resource
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Final
 
 from ..config.settings import Config
-from ..engine.limits import Bounds, Limits
+from ..engine.limits import Bounds, Limits, Rules, Table
 from ..rules.networks import networks
 
 log = logging.getLogger("tuxpy")
@@ -35,6 +35,17 @@ def limits_of(config: Config) -> Limits:
     return Limits(
         slots=-(-connections // config.workers),
         cache_files_max=min(cached, 4096),
+    )
+
+
+def rules_of(config: Config, number: int, significant: Sequence[bytes], classes: Table) -> Rules:
+    """What a reload may change. number, significant, classes: those of the sites that judge by this configuration."""
+    return Rules(
+        number=number,
+        significant=significant,
+        classes=classes,
+        networks=networks(config.proxies.trusted, config.limits.exempt),
+        bounds=_bounds_of(config),
         head_bytes_max=config.limits.head_bytes,
         head_ms=int(config.head_timeout_s * 1000),
         idle_ms=int(config.idle_timeout_s * 1000),
@@ -43,20 +54,8 @@ def limits_of(config: Config) -> Limits:
     )
 
 
-def with_times_of(limits: Limits, config: Config) -> Limits:
-    """The same for another configuration, of which memory is taken only once."""
-    return replace(
-        limits,
-        head_bytes_max=config.limits.head_bytes,
-        head_ms=int(config.head_timeout_s * 1000),
-        idle_ms=int(config.idle_timeout_s * 1000),
-        send_ms=int(config.send_timeout_s * 1000),
-        look_ms=int(config.look_after_s * 1000),
-    )
-
-
-def bounds_of(config: Config) -> Bounds:
-    """What clients may take, by the configuration."""
+def _bounds_of(config: Config) -> Bounds:
+    """What clients may take."""
     limits = config.limits
     return Bounds(
         requests_max=limits.requests_per_connection,
@@ -66,11 +65,6 @@ def bounds_of(config: Config) -> Bounds:
         forwarded=forwarded_of(config),
         refuse=limits.when_full == "refuse",
     )
-
-
-def networks_of(config: Config) -> list[tuple[int, int]]:
-    """The networks that it names, with what they are."""
-    return networks(config.proxies.trusted, config.limits.exempt)
 
 
 def forwarded_of(config: Config) -> int:

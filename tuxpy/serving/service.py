@@ -29,7 +29,7 @@ from ..site.errands import CLOSE_S
 from ..site.made import STORE
 from ..site.ready import ready_answers
 from .answering import Answering
-from .fit import bounds_of, limits_of, networks_of, with_times_of
+from .fit import limits_of, rules_of
 from .generation import Generation, Generations
 from .judge_loop import JudgeLoop
 from .listeners import Lines
@@ -102,12 +102,9 @@ class Service:
         return Generation(self.generations.next_number, config, _ERRAND_THREADS, self.knock)
 
     def _engine(self, config: Config, first: Generation) -> Engine:
-        sites = first.sites
+        rules = rules_of(config, first.number, first.sites.significant, first.sites.classes)
         try:
-            return Engine(
-                *(self.limits, self.notify, config.backend, sites.significant, sites.classes, self.access_log),
-                *(networks_of(config), bounds_of(config), self.clients),
-            )
+            return Engine(self.limits, self.notify, config.backend, rules, self.access_log, self.clients)
         except EngineError as error:
             raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
 
@@ -230,12 +227,11 @@ class Service:
         config = after.config
         try:
             self.lines.check(listeners, len(self.engines), self.limits.slots)
-            limits = with_times_of(self.limits, config)
-            sites, others = after.sites, (networks_of(config), bounds_of(config))
+            rules = rules_of(config, after.number, after.sites.significant, after.sites.classes)
             self.generations.expect(after)
             with self.lines.restored_on_failure(), Transaction(self.engines):
                 for engine in self.engines:
-                    engine.set_rules(after.number, sites.significant, sites.classes, limits, *others)
+                    engine.set_rules(rules)
                 self._make_ready(config)
                 self.lines.change(listeners, idle_ms)
         except BaseException as error:
@@ -243,7 +239,6 @@ class Service:
             if isinstance(error, EngineError):
                 raise ConfigError(f"the engines refuse it: {error}") from error
             raise
-        self.limits = limits
         STORE.bytes_max = config.limits.made_bytes
         self.generations.current = after
         with self.going_on("the bandwidth could not be changed"):

@@ -19,7 +19,7 @@ from ..base.forked import watch
 from ..engine.http_engine import Engine as Lower
 from ..engine.http_engine import Limits
 from ..engine.native import ffi, lib, must
-from .chain_cache import NO_HTTP, SEQUENCE_BITS, Chains, told
+from .chain_cache import NO_HTTP, NO_RULES, SEQUENCE_BITS, Chains, told
 from .completion import Completion
 from .loops import Loops
 from .params import Given, single
@@ -43,7 +43,7 @@ class Runs:
         self.waiting = Waiting(self._chains.take)
         limits = Limits(slots=slots, workers=workers, **NO_HTTP)
         try:
-            self.lower = Lower(limits, self.waiting.notify, backend, significant=())
+            self.lower = Lower(limits, self.waiting.notify, backend, NO_RULES)
         except BaseException:
             self.waiting.shut()
             self.waiting.close(self._chains.orphan)
