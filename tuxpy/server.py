@@ -34,7 +34,7 @@ from .process.privileges import give_up, identity_of
 from .process.signals import ENDS, OPERATING, bury_orphans, caught, draining
 from .process.systemd import Notifier
 from .process.upgrade import Upgrades
-from .serving.inspection import LookedInto
+from .serving.inspection import Inspection
 from .serving.reload import Reloads, admin_listeners_for, listeners_for
 from .serving.service import Service
 
@@ -49,7 +49,7 @@ _BREATH_MS: Final = 10  # after a failure
 _LOOK_MS: Final = 20  # between two looks whether our successor serves
 
 
-class Server(LookedInto):
+class Server(Inspection):
     """One server. `with Server(config) as server: server.run()`."""
 
     def __init__(
@@ -206,7 +206,7 @@ class Server(LookedInto):
             self._asked.discard(signal.SIGUSR2)
             inside = self._service.admin
             admin = [] if inside is None else inside.listeners
-            will = partial(self._inherited.will, listeners=list(self._service.lines), admin=admin)
+            will = partial(self._inherited.will, listeners=list(self._service.listeners), admin=admin)
             self._upgrades.begin(will, bool(self.config.chroot))
         if signal.SIGHUP in self._asked and not self._upgrades.under_way and not self._reloads.under_way:
             self._asked.discard(signal.SIGHUP)
@@ -262,7 +262,7 @@ class Server(LookedInto):
             self._service.admin.draining = True
             if not shut:
                 self._service.admin.hand_over(_LEAVE_MS)
-        self._service.lines.drain(shut, 0 if interactive else _LEAVE_MS)
+        self._service.listeners.drain(shut, 0 if interactive else _LEAVE_MS)
         self._drain_until = time.monotonic() + self.config.drain_timeout_s  # now: what fails before is tried again
 
     def _drained(self) -> bool:

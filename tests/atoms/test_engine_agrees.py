@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from tuxpy.atoms import Chain, Completion, Frozen, Kind, Reason
+from tuxpy.atoms import Chain, ChainResult, Frozen, Kind, Reason
 from tuxpy.atoms.reference import run
 from tuxpy.atoms.text import dump
 from tuxpy.engine.inline import run_inline
@@ -20,10 +20,10 @@ from tuxpy.engine.inline import run_inline
 from .strategies import CHANCE, QUICK, chains, params, shared_numbers
 from .world import LENT, world
 
-Runner = Callable[[Frozen, Mapping[str, int], MutableSequence[int]], Completion]
+Runner = Callable[[Frozen, Mapping[str, int], MutableSequence[int]], ChainResult]
 
 
-def specified(frozen: Frozen, given: Mapping[str, int], shared: MutableSequence[int]) -> Completion:
+def specified(frozen: Frozen, given: Mapping[str, int], shared: MutableSequence[int]) -> ChainResult:
     return run(frozen, given, shared=shared)
 
 

@@ -20,8 +20,8 @@ from typing import Final
 
 from support.poll import DEADLINE_S, until
 
-from tuxpy.atoms import COUNTER, Completion, Frozen, lifecycle
-from tuxpy.engine.http_engine import Engine, Limits, Miss, Rules
+from tuxpy.atoms import COUNTER, ChainResult, Frozen, lifecycle
+from tuxpy.engine.http_engine import HttpEngine, Limits, Miss, Rules
 from tuxpy.serving.listeners import ENDLESS
 from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
@@ -31,11 +31,11 @@ HOST: Final = "127.0.0.1"
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
-def opened(backend: str, notify: int, **numbers: int) -> Engine:
+def opened(backend: str, notify: int, **numbers: int) -> HttpEngine:
     """An engine with these limits and numbers of rules, each by its own name."""
     limits = {name: value for name, value in numbers.items() if name in Limits.__slots__}
     rules = {name: value for name, value in numbers.items() if name not in limits}
-    return Engine(Limits(**{"slots": 16, **limits}), notify, backend, Rules(**rules))  # type: ignore[arg-type]
+    return HttpEngine(Limits(**{"slots": 16, **limits}), notify, backend, Rules(**rules))  # type: ignore[arg-type]
 
 
 class Rig:
@@ -44,7 +44,7 @@ class Rig:
     def __init__(self, backend: str, site: Site | None = None, **limits: int) -> None:
         self.notify = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.engine = opened(backend, self.notify, **limits)
-        self.ended: list[Completion] = []
+        self.ended: list[ChainResult] = []
         self.withheld: list[Miss] = []
         self._site = site
         self._leave = threading.Event()
@@ -78,7 +78,7 @@ class Rig:
         while done := self.engine.completions():
             self.ended += done
 
-    def results(self, count: int = 1, within_s: float = DEADLINE_S) -> list[Completion]:
+    def results(self, count: int = 1, within_s: float = DEADLINE_S) -> list[ChainResult]:
         """The next `count` completions, and no more than that."""
         end = time.monotonic() + within_s
         waiting = select.poll()
@@ -93,7 +93,7 @@ class Rig:
         results, self.ended = self.ended, []
         return results
 
-    def result(self) -> Completion:
+    def result(self) -> ChainResult:
         return self.results()[0]
 
     def metric(self, name: str) -> int:

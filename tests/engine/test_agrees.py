@@ -18,7 +18,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from support.running import BACKENDS, refusal
 
-from tuxpy.atoms import Chain, Completion, Frozen, Reason, flags, reference
+from tuxpy.atoms import Chain, ChainResult, Frozen, Reason, flags, reference
 from tuxpy.atoms.text import dump
 
 from .rig import Rig, descriptors
@@ -44,7 +44,7 @@ def wanted(frozen: Frozen, values: Mapping[str, int]) -> dict[str, int]:
     return {cell.name: values[cell.name] for cell in frozen.params}
 
 
-def record(frozen: Frozen, ended: Completion) -> dict[str, Any]:
+def record(frozen: Frozen, ended: ChainResult) -> dict[str, Any]:
     last = frozen.atoms[ended.last_atom]
     return {
         "last": last.label,
@@ -54,7 +54,7 @@ def record(frozen: Frozen, ended: Completion) -> dict[str, Any]:
     }
 
 
-def silent(frozen: Frozen, ended: Completion) -> bool:
+def silent(frozen: Frozen, ended: ChainResult) -> bool:
     """Its success is not told."""
     success = ended.result >= 0 and ended.reason in (Reason.END, Reason.STOP)
     return success and bool(frozen.atoms[ended.last_atom].flags & flags.NO_COMPLETE)
@@ -62,7 +62,7 @@ def silent(frozen: Frozen, ended: Completion) -> bool:
 
 def specified(
     frozen: Frozen, numbers: Mapping[str, int], first: list[int]
-) -> tuple[Completion, list[int], Effects]:
+) -> tuple[ChainResult, list[int], Effects]:
     shared = list(first)
     with world() as w:
         ended = reference.run(frozen, wanted(frozen, {**w.params, **numbers}), shared=shared)
@@ -71,7 +71,7 @@ def specified(
 
 def done(
     rig: Rig, frozen: Frozen, numbers: Mapping[str, int], first: list[int]
-) -> tuple[list[Completion], list[int], Effects]:
+) -> tuple[list[ChainResult], list[int], Effects]:
     for index, value in enumerate(first):
         rig.engine.set_shared(index, value)
     before, opened = rig.metric("completions"), descriptors()

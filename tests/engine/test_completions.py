@@ -7,7 +7,7 @@ import errno
 import pytest
 from support.poll import until
 
-from tuxpy.atoms import Chain, Completion, Frozen, Reason, flags
+from tuxpy.atoms import Chain, ChainResult, Frozen, Reason, flags
 from tuxpy.errors import EngineError
 
 from .conftest import Make
@@ -20,15 +20,15 @@ from .samples import beyond, counting, failing, sleeping, spinning
 @pytest.mark.parametrize(
     ("chain", "expected"),
     [
-        (counting(), Completion(9, 2, 3, Reason.END, 3, ())),
-        (failing(), Completion(9, 1, -errno.EBADF, Reason.STOP, 2, ())),
-        (beyond(), Completion(9, 1, -errno.EFAULT, Reason.ERROR, 2, ())),
-        (spinning(1000), Completion(9, 0, 1000, Reason.BUDGET, 1000, ())),
-        (sleeping(1), Completion(9, 2, 7, Reason.END, 3, ())),
+        (counting(), ChainResult(9, 2, 3, Reason.END, 3, ())),
+        (failing(), ChainResult(9, 1, -errno.EBADF, Reason.STOP, 2, ())),
+        (beyond(), ChainResult(9, 1, -errno.EFAULT, Reason.ERROR, 2, ())),
+        (spinning(1000), ChainResult(9, 0, 1000, Reason.BUDGET, 1000, ())),
+        (sleeping(1), ChainResult(9, 2, 7, Reason.END, 3, ())),
     ],
     ids=lambda value: value.name if isinstance(value, Frozen) else "",
 )
-def test_a_record_says_why_and_where(rig: Rig, chain: Frozen, expected: Completion) -> None:
+def test_a_record_says_why_and_where(rig: Rig, chain: Frozen, expected: ChainResult) -> None:
     rig.engine.submit(chain, cookie=9)
     assert rig.result() == expected
 

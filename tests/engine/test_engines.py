@@ -8,7 +8,7 @@ import select
 
 from support.poll import until
 
-from tuxpy.atoms import Chain, Completion, Reason
+from tuxpy.atoms import Chain, ChainResult, Reason
 
 from .conftest import Make
 from .rig import Rig
@@ -27,9 +27,9 @@ def test_the_notify_descriptor_can_be_polled(rig: Rig) -> None:
 
 
 def test_asyncio_can_wait_for_completions(rig: Rig) -> None:
-    async def submitted(cookie: int) -> Completion:
+    async def submitted(cookie: int) -> ChainResult:
         loop = asyncio.get_running_loop()
-        ended: asyncio.Future[Completion] = loop.create_future()
+        ended: asyncio.Future[ChainResult] = loop.create_future()
 
         def readable() -> None:
             os.eventfd_read(rig.notify)

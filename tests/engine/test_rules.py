@@ -12,7 +12,7 @@ from support.client import Client, get
 from support.poll import until
 
 from tuxpy.atoms import lifecycle
-from tuxpy.engine.http_engine import LEAVING, Engine, Rules
+from tuxpy.engine.http_engine import LEAVING, HttpEngine, Rules
 from tuxpy.errors import EngineError
 from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
@@ -104,7 +104,7 @@ def test_rules_that_cannot_be() -> None:
 # Listeners.
 
 
-def begin(engine: Engine, one: socket.socket, counter: int, copies: int, cookie: int) -> None:
+def begin(engine: HttpEngine, one: socket.socket, counter: int, copies: int, cookie: int) -> None:
     engine.set_shared(counter, 1 << 40)
     engine.submit(lifecycle(counter), {"listener": one.fileno()}, cookie, copies)
 

@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 from support.client import TIMEOUT_S, Client, get
 
-from tuxpy.atoms import COUNTER, Chain, Completion, Frozen, Reason, connections, lifecycle, reference, system
+from tuxpy.atoms import COUNTER, Chain, ChainResult, Frozen, Reason, connections, lifecycle, reference, system
 from tuxpy.model import Answer
 from tuxpy.site.judge import judge_head
 from tuxpy.site.site import Site
@@ -75,7 +75,7 @@ def converse(address: tuple[str, int], pieces: list[bytes]) -> bytes:
 
 def by_engine(
     chain: Frozen, backend: str, root: Path, listener: socket.socket, pieces: list[bytes]
-) -> tuple[Steps, Completion, bytes]:
+) -> tuple[Steps, ChainResult, bytes]:
     with judged(backend, root, slots=1) as rig:
         rig.engine.trace()
         rig.serve(listener, copies=1, most=connections(1, 1), chain=chain)
@@ -133,7 +133,7 @@ def received(connection: int) -> bytes:
 
 def by_reference(
     chain: Frozen, root: Path, listener: socket.socket, pieces: list[bytes]
-) -> tuple[Steps, Completion, bytes]:
+) -> tuple[Steps, ChainResult, bytes]:
     heard: list[bytes] = []
     client = threading.Thread(target=lambda: heard.append(converse(listener.getsockname(), pieces)))
     client.start()

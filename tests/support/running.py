@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tuxpy.config.settings import Address, Backend, Config
 from tuxpy.config.sites import SiteConfig
-from tuxpy.engine.http_engine import Engine, Limits
+from tuxpy.engine.http_engine import HttpEngine, Limits
 from tuxpy.errors import EngineError
 from tuxpy.rules.policy import Policy
 from tuxpy.server import Server
@@ -35,7 +35,7 @@ def refusal(backend: Backend) -> str | None:
     """Why this machine has not this back-end, in the engine's own words; None when it has."""
     notify = os.eventfd(0)
     try:
-        Engine(Limits(slots=1), notify, backend).close()
+        HttpEngine(Limits(slots=1), notify, backend).close()
     except EngineError as error:
         return str(error)
     finally:

@@ -14,7 +14,7 @@ from tuxpy.admin.door import Door
 from tuxpy.admin.snapshot import EngineFigures, Reloads, Snapshot, State, site_figures
 from tuxpy.atoms import COUNTER, lifecycle
 from tuxpy.config.settings import Backend
-from tuxpy.engine.http_engine import Engine, Limits
+from tuxpy.engine.http_engine import HttpEngine, Limits
 from tuxpy.site.judge import judge_miss
 from tuxpy.site.opener import opener
 from tuxpy.site.site import Site
@@ -41,7 +41,7 @@ class Watched:
             self._notify = os.eventfd(0, os.EFD_NONBLOCK)
             ends.callback(os.close, self._notify)
             self._listener, self._other = (ends.enter_context(_listening()) for _ in range(2))
-            self.engine = ends.enter_context(Engine(Limits(slots=32), self._notify, backend))
+            self.engine = ends.enter_context(HttpEngine(Limits(slots=32), self._notify, backend))
             self.engine.set_shared(COUNTER, 1 << 62)
             self.engine.submit(lifecycle(), {"listener": self._listener.fileno()}, copies=32)
             self.door = Door([self._other], self._notify, backend, ["a"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.running import BACKENDS, refusal
 
 from tuxpy import Engine
-from tuxpy.atoms import Chain, Completion, Frozen, Reason, flags
+from tuxpy.atoms import Chain, ChainResult, Frozen, Reason, flags
 from tuxpy.atoms.text import dump
 
 
@@ -36,7 +36,7 @@ def random_chains_end_alike(
     manner = ~(flags.SYNC | flags.NO_COMPLETE)
     frozen = replace(frozen, atoms=tuple(replace(atom, flags=atom.flags & manner) for atom in frozen.atoms))
 
-    def run(frozen: Frozen, given: Mapping[str, int], shared: MutableSequence[int]) -> Completion:
+    def run(frozen: Frozen, given: Mapping[str, int], shared: MutableSequence[int]) -> ChainResult:
         wanted = {cell.name: given[cell.name] for cell in frozen.params}
         for index, value in enumerate(shared):
             engine.set_shared(index, value)
@@ -44,9 +44,9 @@ def random_chains_end_alike(
         (ended,) = engine.wait()
         shared[:] = [engine.shared(index) for index in range(16)]
         cells = tuple(ended.cells.values())
-        return Completion(0, ended.last_atom, ended.result, Reason(ended.reason), ended.steps, cells)
+        return ChainResult(0, ended.last_atom, ended.result, Reason(ended.reason), ended.steps, cells)
 
-    def spec(frozen: Frozen, given: Mapping[str, int], shared: MutableSequence[int]) -> Completion:
+    def spec(frozen: Frozen, given: Mapping[str, int], shared: MutableSequence[int]) -> ChainResult:
         return specified(frozen, {cell.name: given[cell.name] for cell in frozen.params}, shared)
 
     assert outcome(run, frozen, numbers, first) == outcome(spec, frozen, numbers, first)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
-from tuxpy.atoms import Completion, Reason
+from tuxpy.atoms import ChainResult, Reason
 from tuxpy.engine.http_engine import BATCH, Miss
 from tuxpy.serving.judge_loop import COUNT_S, TURN_S, JudgeLoop
 
@@ -26,9 +26,9 @@ class Pretended:
         self.asked += count
         return [Miss(n, 0, 0, 0, 0, f"{self.name}{n}".encode()) for n in range(self.asked - count, self.asked)]
 
-    def completions(self) -> list[Completion]:
+    def completions(self) -> list[ChainResult]:
         taken, self.ended = self.ended[:BATCH], self.ended[BATCH:]
-        return [Completion(cookie, 0, 0, Reason.END, 1, ()) for cookie in taken]
+        return [ChainResult(cookie, 0, 0, Reason.END, 1, ()) for cookie in taken]
 
     def knock(self) -> None:
         self.knocks += 1
@@ -54,7 +54,7 @@ class Scene:
             raise MemoryError
         self.answered.append((miss.head.decode(), rounds))
 
-    def ended(self, one: Completion) -> None:
+    def ended(self, one: ChainResult) -> None:
         self.completed.append(one.cookie)
         self.now += self.count_s
 
@@ -146,7 +146,7 @@ def test_an_engine_that_fails_stops_neither_the_loop_nor_the_others(caplog: pyte
         def misses(self) -> list[Miss]:
             raise MemoryError
 
-        def completions(self) -> list[Completion]:
+        def completions(self) -> list[ChainResult]:
             raise MemoryError
 
     scene = Scene(Broken("x"), Pretended("b", backlog=1))

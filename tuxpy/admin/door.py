@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..atoms import COUNTER, lifecycle
-from ..base.log_throttle import Seldom
-from ..engine.http_engine import BATCH, Engine, Limits, Miss, Rules
+from ..base.log_throttle import LogThrottle
+from ..engine.http_engine import BATCH, HttpEngine, Limits, Miss, Rules
 from ..site.ready import ready_answers
 from .admin import SIGNIFICANT_HERE, Admin
 from .snapshot import Snapshot
@@ -36,10 +36,10 @@ class Door:
     ) -> None:
         """notify_fd: an eventfd that becomes readable when somebody waits for `answer`. hosts: names that mean us."""
         self.admin = Admin(hosts, [line for line, one in enumerate(listeners) if one.family == socket.AF_UNIX])
-        self._seldom = Seldom(log)
+        self._throttle = LogThrottle(log)
         self._batch: Sequence[Miss] = ()  # questions that were taken
         self._at = 0  # of them: the first that is not answered
-        self._engine = Engine(_LIMITS, notify_fd, backend, Rules(significant=SIGNIFICANT_HERE))
+        self._engine = HttpEngine(_LIMITS, notify_fd, backend, Rules(significant=SIGNIFICANT_HERE))
         for limit, form, answer in ready_answers(1.0, time.time()):
             self._engine.ready(limit, form, answer)
         self._engine.set_shared(COUNTER, _ENDLESS)
@@ -67,7 +67,7 @@ class Door:
                 if time.monotonic() >= until:
                     break
         except Exception as failure:
-            self._seldom.say(logging.ERROR, "turn", "an admin listener does not answer: %s", failure, failure=failure)
+            self._throttle.say(logging.ERROR, "turn", "an admin listener does not answer: %s", failure, failure=failure)
         self._engine.knock()
         return self._at < len(self._batch) or len(self._batch) >= BATCH
 
@@ -76,7 +76,7 @@ class Door:
             self._engine.answer(miss, self.admin.answer(miss, time.time(), snapshot), knock=False)
         except Exception as failure:
             words = "an answer of an admin listener is 503 in place of what it should be: %s"
-            self._seldom.say(logging.ERROR, "answer", words, failure, failure=failure)
+            self._throttle.say(logging.ERROR, "answer", words, failure, failure=failure)
             self._engine.answer(miss, None, knock=False)
 
     def hand_over(self, idle_ms: int) -> None:

@@ -14,7 +14,7 @@ from .chain import END, Chain
 from .check import ChainError, Frozen, check
 from .flags import ASYNC, NO_COMPLETE, SYNC, Reason, Stop
 from .lifecycle import COUNTER, connections, lifecycle
-from .result import Completion
+from .result import ChainResult
 
 __all__ = [
     "ASYNC",
@@ -28,7 +28,7 @@ __all__ = [
     "Cell",
     "Chain",
     "ChainError",
-    "Completion",
+    "ChainResult",
     "Frozen",
     "Kind",
     "Reason",

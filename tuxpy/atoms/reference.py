@@ -25,7 +25,7 @@ from .calls import Atom
 from .cells import MEMORY, Cell, Kind
 from .check import NUMBER_MAX, NUMBER_MIN, SHARED_MAX, ChainError, Frozen
 from .flags import Reason
-from .result import Completion, Value
+from .result import ChainResult, Value
 
 Trace: TypeAlias = "list[tuple[str, int]]"
 Argument: TypeAlias = "int | bytes | memoryview | list[int]"
@@ -41,7 +41,7 @@ def run(
     shared: MutableSequence[int] | None = None,
     trace: Trace | None = None,
     cookie: int = 0,
-) -> Completion:
+) -> ChainResult:
     """Run `frozen` to its end.
 
     params: a value for every param cell, by name. calls: functions for the calls of the HTTP engine, or instead of our
@@ -70,7 +70,7 @@ class _Run:
         self.numbers = [params[cell.name] if cell.param else cell.value for cell in frozen.cells]
         self.memory = {cell.number: _memory(cell) for cell in frozen.cells if cell.kind in MEMORY}
 
-    def finish(self, cookie: int, trace: Trace | None) -> Completion:
+    def finish(self, cookie: int, trace: Trace | None) -> ChainResult:
         """Step by step until there is a reason to end."""
         at, steps = 0, 0
         while True:
@@ -85,7 +85,7 @@ class _Run:
                 reason, onward = Reason.BUDGET, None
             if onward is None:
                 self.release()
-                return Completion(cookie, at, result, reason, steps, tuple(map(self._value, self.frozen.cells)))
+                return ChainResult(cookie, at, result, reason, steps, tuple(map(self._value, self.frozen.cells)))
             at = onward
 
     def release(self) -> None:

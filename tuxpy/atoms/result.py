@@ -11,7 +11,7 @@ Value: TypeAlias = "int | bytes"
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
+class ChainResult:
     """The record of a finished run. `cells` holds what each cell held last: a number, or the bytes of memory.
 
     FD cells hold -1: what the run owned is closed.

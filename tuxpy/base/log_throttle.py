@@ -11,7 +11,7 @@ EVERY_S: Final = 5.0  # between two lines of one kind
 _KINDS_MAX: Final = 64
 
 
-class Seldom:
+class LogThrottle:
     """Lines of a log, each kind of them at most once in EVERY_S. For one thread."""
 
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:

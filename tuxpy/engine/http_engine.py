@@ -10,19 +10,19 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ..atoms import Completion, Frozen, Reason
+from ..atoms import ChainResult, Frozen, Reason
 from ..base.forked import CHILD, watch
 from ..errors import EngineError
 from ..model import Answer
 from .access_log import AccessLog
 from .clients import Clients
 from .limits import Limits, Rules, fill
-from .misses import BATCH, Miss, Questions
+from .misses import BATCH, Miss, Misses
 from .native import ERROR_BYTES, ffi, lib, load, must, param_values, text
 from .response import response_of
 
 __all__ = ["BATCH", "HEAD_TIMEOUT", "HEAD_TOO_LONG", "LEAVING", "LISTENERS_MAX", "METRICS"]
-__all__ += ["Engine", "Limits", "Miss", "Rules"]
+__all__ += ["HttpEngine", "Limits", "Miss", "Rules"]
 
 HEAD_TOO_LONG: Final = 1  # enum tux_miss_flags
 HEAD_TIMEOUT: Final = 2
@@ -39,12 +39,12 @@ METRICS: Final[tuple[tuple[str, str, bool], ...]] = tuple(
     )
     for i in range(lib.tux_metric_count())
 )
-"""(name, help, is it a gauge) of every counter of an engine, in the order of Engine.metrics().
+"""(name, help, is it a gauge) of every counter of an engine, in the order of HttpEngine.metrics().
 
 What has several values has as many names: statuses_0, statuses_1 and so on."""
 
 
-class Engine:
+class HttpEngine:
     """One thread with one ring and all its runs. Use in `with`, or close()."""
 
     def __init__(
@@ -85,11 +85,11 @@ class Engine:
         self.backend: str = text(lib.tux_engine_backend(self._engine))
         self.slots, self.workers = limits.slots, limits.workers
         self._chains: list[tuple[Frozen, Any]] = []
-        self._questions = Questions(notify_fd)
+        self._questions = Misses(notify_fd)
         self._completions = ffi.new("struct tux_completion[]", BATCH)
         self._ended = 0  # of those, what was taken and not yet handed out
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> HttpEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,12 +143,12 @@ class Engine:
         """End every run submitted with this cookie, with reason CANCELLED."""
         must(lib.tux_engine_cancel(self.handle, cookie), "cancel")
 
-    def completions(self) -> list[Completion]:
+    def completions(self) -> list[ChainResult]:
         """The runs that have ended since the last call, up to BATCH; their cells are gone. None is lost by an error."""
         if self._ended == 0:
             self._ended = lib.tux_engine_completions(self.handle, self._completions, BATCH)
         found = [
-            Completion(c.cookie, c.last_atom, c.result, Reason(c.reason), c.steps, ())
+            ChainResult(c.cookie, c.last_atom, c.result, Reason(c.reason), c.steps, ())
             for c in self._completions[0 : self._ended]
         ]
         self._ended = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSequence
 from typing import Any, Final
 
-from ..atoms import Cell, Completion, Frozen, Kind, Reason
+from ..atoms import Cell, ChainResult, Frozen, Kind, Reason
 from ..atoms.check import SHARED_MAX
 from .native import ffi, lib, load, must, param_values
 
@@ -14,7 +14,7 @@ _NO_CELL: Final = 0xFFFF
 
 def run_inline(
     frozen: Frozen, params: Mapping[str, int] | None = None, shared: MutableSequence[int] | None = None
-) -> Completion:
+) -> ChainResult:
     """Run a chain here and now, on the calling thread, which may block. Cells as in the reference interpreter."""
     chain = load(frozen, http=False)
     try:
@@ -32,7 +32,7 @@ def run_inline(
     if shared is not None:
         shared[:] = numbers[0 : len(shared)]
     held = tuple(_held(cell, cells[i], buffers, numbers) for i, cell in enumerate(frozen.cells))
-    return Completion(0, out.last_atom, out.result, Reason(out.reason), out.steps, held)
+    return ChainResult(0, out.last_atom, out.result, Reason(out.reason), out.steps, held)
 
 
 def _held(cell: Cell, value: int, buffers: Any, numbers: Any) -> int | bytes:

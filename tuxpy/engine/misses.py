@@ -26,7 +26,7 @@ class Miss:
     client: int = 0  # its address as a number (clients.py has the same); 0: none
 
 
-class Questions:
+class Misses:
     """Those of one engine. For the thread that judges."""
 
     def __init__(self, notify_fd: int) -> None:

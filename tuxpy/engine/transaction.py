@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .http_engine import Engine
+from .http_engine import HttpEngine
 from .native import ffi, lib, must
 
 
@@ -14,7 +14,7 @@ class Transaction:
     What may fail, fails in there; the end itself cannot.
     """
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
+    def __init__(self, engines: Sequence[HttpEngine]) -> None:
         self._handles = [engine.handle for engine in engines]
         self._array = ffi.new("struct tux_engine *[]", self._handles)
         self._held = 0
@@ -45,6 +45,6 @@ class Transaction:
             lib.tux_engine_drop(handle)
 
 
-def share(engine: Engine, index: int, value: int) -> None:
+def share(engine: HttpEngine, index: int, value: int) -> None:
     """Give a shared number another value in the order of what else the engine is asked for. Raises EngineError."""
     must(lib.tux_engine_share(engine.handle, index, value), "a shared number cannot be changed")

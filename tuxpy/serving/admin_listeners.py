@@ -11,11 +11,11 @@ from ..admin.door import Door
 from ..admin.snapshot import EngineFigures, Reloads, Snapshot, site_figures
 from ..config.settings import Config
 from ..engine.access_log import AccessLog
-from ..engine.http_engine import Engine
+from ..engine.http_engine import HttpEngine
 from ..errors import ConfigError, EngineError
 from ..process.listen import Listener
 from .generation import Generations
-from .listeners import Lines
+from .listeners import Listeners
 
 
 class Shown(Protocol):
@@ -25,10 +25,10 @@ class Shown(Protocol):
     def generations(self) -> Generations: ...
 
     @property
-    def engines(self) -> Sequence[Engine]: ...
+    def engines(self) -> Sequence[HttpEngine]: ...
 
     @property
-    def lines(self) -> Lines: ...
+    def listeners(self) -> Listeners: ...
 
     @property
     def access_log(self) -> AccessLog | None: ...
@@ -42,7 +42,7 @@ class AdminListeners:
     """
 
     def __init__(self, config: Config, listeners: Sequence[Listener], notify_fd: int) -> None:
-        """notify_fd: as of an Engine. The listeners are closed with it. Raises ConfigError, and then they are not."""
+        """notify_fd: as of an HttpEngine. The listeners are closed with it; if it raises ConfigError, they are not."""
         self.draining = False
         self.reloads = Reloads()
         self._started_s = time.time()
@@ -68,7 +68,7 @@ class AdminListeners:
         """The sites' judge has dealt with this head."""
         self._door.admin.judging.note(head, took_s)
 
-    def look(self, engines: Iterable[Engine]) -> None:
+    def look(self, engines: Iterable[HttpEngine]) -> None:
         """Take the samples of hits. To be called now and then."""
         for engine in engines:
             self._door.admin.judging.look(engine.samples())
@@ -93,7 +93,7 @@ class AdminListeners:
             backend=engines[0].backend,
             why=engines[0].why,
             origin=now.config.origin,
-            urls=tuple(one.url for one in service.lines),
+            urls=tuple(one.url for one in service.listeners),
             engines=tuple(EngineFigures(engine.metrics(), engine.slots, engine.workers) for engine in engines),
             sites=tuple(site_figures(site.root, site.hosts, problems) for site, problems in figures),
             errands=now.errands.pending,

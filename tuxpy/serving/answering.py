@@ -16,8 +16,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from ..base.log_throttle import Seldom
-from ..engine.http_engine import Engine, Miss
+from ..base.log_throttle import LogThrottle
+from ..engine.http_engine import HttpEngine, Miss
 from ..errors import EngineError
 from ..model import Answer
 from ..site.errands import Elsewhere, Judgement, Later
@@ -38,9 +38,9 @@ class Answering:
     def __init__(self, generations: Generations, judged: Callable[[bytes, float], None]) -> None:
         """judged: told of each judgement, its head and the seconds it took."""
         self._generations, self._judged = generations, judged
-        self._seldom, self.look_at = Seldom(log), 0.0
+        self._throttle, self.look_at = LogThrottle(log), 0.0
 
-    def __call__(self, engine: Engine, miss: Miss, rounds: int = 0) -> None:
+    def __call__(self, engine: HttpEngine, miss: Miss, rounds: int = 0) -> None:
         """Without a knock. rounds: how often it was put off; a file that never rests must not keep us busy for ever."""
         began = time.perf_counter()
         try:
@@ -52,9 +52,9 @@ class Answering:
         try:
             self._judged(miss.head, time.perf_counter() - began)
         except Exception as failure:  # it is answered; only the figures miss it
-            self._seldom.say(logging.WARNING, "figures", "a judgement is not in the figures: %s", failure)
+            self._throttle.say(logging.WARNING, "figures", "a judgement is not in the figures: %s", failure)
 
-    def _answer_to(self, engine: Engine, miss: Miss, rounds: int) -> Answer | None:
+    def _answer_to(self, engine: HttpEngine, miss: Miss, rounds: int) -> Answer | None:
         """None: it has been put off."""
         asked, now = self._generations.of(miss), time.time()
         judged: Answer | None = asked.errands.judgement() if rounds else None
@@ -62,15 +62,15 @@ class Answering:
             return judged
         try:
             if rounds < _ROUNDS_MAX:
-                return judge_miss(asked.sites, miss, now, self._seldom)
+                return judge_miss(asked.sites, miss, now, self._throttle)
             with asked.errands.hurried():
-                return judge_miss(asked.sites, miss, now, self._seldom)
+                return judge_miss(asked.sites, miss, now, self._throttle)
         except Later as later:
             if rounds >= _ROUNDS_MAX:
                 return too_busy(miss, now)
             self._put_off(asked, later, Asker(engine, miss, rounds))
         except Elsewhere as elsewhere:
-            work = partial(judge_elsewhere, asked.sites, miss, now, self._seldom)
+            work = partial(judge_elsewhere, asked.sites, miss, now, self._throttle)
             self._put_off(asked, Later(Judgement(), work, "judgement", elsewhere.place), Asker(engine, miss, rounds))
         return None
 
@@ -95,7 +95,7 @@ class Answering:
             self._answer_failure(asker.engine, asker.miss, failure)
         asker.engine.knock()
 
-    def _answer_failure(self, engine: Engine, miss: Miss, failure: Exception) -> None:
+    def _answer_failure(self, engine: HttpEngine, miss: Miss, failure: Exception) -> None:
         """It could not be answered as it should."""
         short = isinstance(failure, MemoryError) or getattr(failure, "errno", 0) == errno.ENOMEM
         self._say(miss, failure, short)
@@ -110,10 +110,10 @@ class Answering:
     def _say(self, miss: Miss, failure: Exception, short: bool) -> None:
         if short:
             words = "no memory is left, so requests are answered 503: raise the limit (ulimit -v, MemoryMax=)"
-            self._seldom.say(logging.ERROR, "memory", words)
+            self._throttle.say(logging.ERROR, "memory", words)
         elif isinstance(failure, EngineError):
             words = "the answer to %s cannot be sent, so its client gets 500: %s; this is a fault of tuxpy: report it"
-            self._seldom.say(logging.ERROR, "refused", words, first_line_of(miss), failure)
+            self._throttle.say(logging.ERROR, "refused", words, first_line_of(miss), failure)
         else:
             words = "a request could not be answered: %s"
-            self._seldom.say(logging.ERROR, type(failure).__name__, words, first_line_of(miss), failure=failure)
+            self._throttle.say(logging.ERROR, type(failure).__name__, words, first_line_of(miss), failure=failure)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..engine.http_engine import Engine
+from ..engine.http_engine import HttpEngine
 from ..process.listen import Listener
 from ..rules.hosts import DEFAULT
 
-Place = tuple[Engine, int]  # an engine, and the line at which it accepts
+Place = tuple[HttpEngine, int]  # an engine, and the line at which it accepts
 
 
-def audience(host: str, sockets: Sequence[tuple[Listener, Engine, int]]) -> dict[bytes, list[Place]]:
+def audience(host: str, sockets: Sequence[tuple[Listener, HttpEngine, int]]) -> dict[bytes, list[Place]]:
     """The values of Host by which clients mean a site, and where each of them may arrive."""
     found: dict[bytes, list[Place]] = {}
     for listener, engine, line in sockets:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from ..config.settings import Config
-from ..engine.http_engine import Engine, Miss
+from ..engine.http_engine import HttpEngine, Miss
 from ..model import Answer
 from ..process.privileges import seen_from_within
 from ..site.errands import CLOSE_S, Errands
@@ -22,7 +22,7 @@ from ..site.opener import on_one_mount, opener
 from ..site.sites import Sites
 from .presence import Asker, gone
 
-PutOff = tuple[Engine, Miss, int]  # a miss that waits for slow work, and how often it has
+PutOff = tuple[HttpEngine, Miss, int]  # a miss that waits for slow work, and how often it has
 
 
 class Generation:
@@ -97,7 +97,7 @@ class Generations:
         for generation in self._kept.values():
             yield from generation.errands.left()
 
-    def retire(self, engines: list[Engine]) -> None:
+    def retire(self, engines: list[HttpEngine]) -> None:
         """Close what no engine refers to any more."""
         if len(self._kept) < 2:
             return

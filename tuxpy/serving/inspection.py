@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.http_engine import Engine
+from ..engine.http_engine import HttpEngine
 from ..process.listen import Listener
 from ..site.errands import Errands
 from ..site.sites import Sites
 from .service import Service
 
 
-class LookedInto:
+class Inspection:
     """The part of a Server that only looks."""
 
     def __init__(self, service: Service) -> None:
@@ -21,7 +21,7 @@ class LookedInto:
     @property
     def listeners(self) -> list[Listener]:
         """Those that accept."""
-        return list(self._service.lines)
+        return list(self._service.listeners)
 
     def show_preload(self, show: Callable[[int, int, bool], object]) -> None:
         """Called meanwhile with how many URLs are judged, of how many, and whether it is over."""
@@ -29,7 +29,7 @@ class LookedInto:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        return tuple(one.url for one in self._service.lines)
+        return tuple(one.url for one in self._service.listeners)
 
     @property
     def engines(self) -> int:
@@ -44,7 +44,7 @@ class LookedInto:
         return self._service.metrics()
 
     @property
-    def _engines(self) -> list[Engine]:
+    def _engines(self) -> list[HttpEngine]:
         return self._service.engines
 
     @property
@@ -58,7 +58,7 @@ class LookedInto:
 
     @property
     def _alive(self) -> int:
-        return self._service.lines.alive
+        return self._service.listeners.alive
 
     def _open_connections(self) -> int:
         return self.metrics().get("connections", 0)

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
-from ..atoms import Completion
-from ..base.log_throttle import Seldom
+from ..atoms import ChainResult
+from ..base.log_throttle import LogThrottle
 from ..engine.http_engine import BATCH, Miss
 
 log = logging.getLogger("tuxpy")
@@ -35,7 +35,7 @@ class Asks(Protocol):
     def misses(self) -> Sequence[Miss]:
         """Up to BATCH."""
 
-    def completions(self) -> Sequence[Completion]:
+    def completions(self) -> Sequence[ChainResult]:
         """Up to BATCH."""
 
     def knock(self) -> None:
@@ -78,7 +78,7 @@ class JudgeLoop(Generic[E]):
     def __init__(
         self,
         answer: Callable[[E, Miss, int], None],
-        completed: Callable[[Completion], None],
+        completed: Callable[[ChainResult], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._answer, self._completed, self._clock = answer, completed, clock
@@ -86,7 +86,7 @@ class JudgeLoop(Generic[E]):
         self._first = 0
         self._back: Back[E] | None = None  # is back and not answered
         self._back_tries = 0
-        self._seldom = Seldom(log, clock)
+        self._throttle = LogThrottle(log, clock)
         self.ails = False  # something has failed; for the caller to take back
 
     def add(self, engine: E) -> None:
@@ -179,4 +179,4 @@ class JudgeLoop(Generic[E]):
     def _failed(self, failure: Exception) -> None:
         self.ails = True
         kind = type(failure).__name__
-        self._seldom.say(logging.ERROR, kind, "the judge failed and goes on: %r", failure, failure=failure)
+        self._throttle.say(logging.ERROR, kind, "the judge failed and goes on: %r", failure, failure=failure)

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ..atoms import Completion, Frozen, lifecycle
-from ..engine.http_engine import LISTENERS_MAX, Engine
+from ..atoms import ChainResult, Frozen, lifecycle
+from ..engine.http_engine import LISTENERS_MAX, HttpEngine
 from ..engine.transaction import share
 from ..errors import ConfigError, EngineError
 from ..process.listen import Listener
@@ -34,13 +34,13 @@ class _Place:
 
     engine: int
     listener: int
-    line: int
+    number: int
     alive: int = 0
     leaving: int = 0  # of those alive: asked to end
 
 
 @dataclass(eq=False)
-class Line:
+class ServedListener:
     """A listener in service."""
 
     listener: Listener
@@ -54,14 +54,14 @@ class Line:
         return sum(place.alive for place in self.places)
 
 
-class Lines:
+class Listeners:
     """All listeners of a server and all runs of its engines."""
 
     def __init__(self) -> None:
-        self._engines: Sequence[Engine] = ()
-        self._lines: list[Line] = []
-        self._places: dict[int, tuple[Line, _Place]] = {}  # by line
-        self._next_line = 1
+        self._engines: Sequence[HttpEngine] = ()
+        self._served: list[ServedListener] = []
+        self._places: dict[int, tuple[ServedListener, _Place]] = {}  # by the number that the engine knows it by
+        self._next_number = 1
         self._chains: dict[tuple[int, bool, bool], Frozen] = {}
         self._moving = False  # runs have ended that others shall have
         self._missing = False  # runs have ended that were not asked to, or could not be submitted
@@ -69,25 +69,25 @@ class Lines:
 
     def __iter__(self) -> Iterator[Listener]:
         """Those that accept."""
-        return (line.listener for line in self._lines if not line.draining)
+        return (served.listener for served in self._served if not served.draining)
 
     @property
     def alive(self) -> int:
         """Runs that have not completed."""
-        return sum(line.alive for line in self._lines)
+        return sum(served.alive for served in self._served)
 
     @property
-    def sockets(self) -> Iterator[tuple[Listener, Engine, int]]:
+    def sockets(self) -> Iterator[tuple[Listener, HttpEngine, int]]:
         """Where is accepted: of a listener, by an engine, as a line."""
-        for line in self._lines:
-            if not line.draining:
-                for place in line.places:
-                    yield line.listener, self._engines[place.engine], place.line
+        for served in self._served:
+            if not served.draining:
+                for place in served.places:
+                    yield served.listener, self._engines[place.engine], place.number
 
     def check(self, listeners: Sequence[Listener], engines: int, slots: int) -> None:
         """Whether these can be in service beside those that are being drained. Raises ConfigError."""
         for number in range(engines):
-            draining = sum(p.engine == number for line in self._lines if line.draining for p in line.places)
+            draining = sum(p.engine == number for served in self._served if served.draining for p in served.places)
             wanted = sum(len(one.of_engine(number, engines)) for one in listeners)
             if draining + wanted > LISTENERS_MAX:
                 raise ConfigError(
@@ -99,7 +99,7 @@ class Lines:
                     f"{slots} connections an engine cannot serve {wanted} addresses: raise --max-connections"
                 )
 
-    def start(self, engines: Sequence[Engine], listeners: Sequence[Listener]) -> None:
+    def start(self, engines: Sequence[HttpEngine], listeners: Sequence[Listener]) -> None:
         """The first of all."""
         self._engines = engines
         for listener in listeners:
@@ -111,19 +111,19 @@ class Lines:
     @contextmanager
     def restored_on_failure(self) -> Iterator[None]:
         """For a change that happens wholly or not at all: after an exception all in here is as it was."""
-        places = [(place, place.alive, place.leaving) for line in self._lines for place in line.places]
-        draining = [(line, line.draining) for line in self._lines]
-        lines, by_line = list(self._lines), dict(self._places)
-        numbers = self._next_line, self._moving, self._missing, self._idle_ms
+        places = [(place, place.alive, place.leaving) for served in self._served for place in served.places]
+        draining = [(served, served.draining) for served in self._served]
+        before, by_number = list(self._served), dict(self._places)
+        numbers = self._next_number, self._moving, self._missing, self._idle_ms
         try:
             yield
         except BaseException:
-            self._lines, self._places = lines, by_line
-            self._next_line, self._moving, self._missing, self._idle_ms = numbers
+            self._served, self._places = before, by_number
+            self._next_number, self._moving, self._missing, self._idle_ms = numbers
             for place, alive, leaving in places:
                 place.alive, place.leaving = alive, leaving
-            for line, was in draining:
-                line.draining = was
+            for served, was in draining:
+                served.draining = was
             raise
 
     def change(self, listeners: Sequence[Listener], idle_ms: int) -> None:
@@ -134,9 +134,9 @@ class Lines:
         self._idle_ms = idle_ms
         missed, self._missing = self._missing, False
         wanted = set(map(id, listeners))
-        for line in self._lines:
-            if not line.draining and id(line.listener) not in wanted:
-                self._drain(line, not line.listener.lent, idle_ms)
+        for served in self._served:
+            if not served.draining and id(served.listener) not in wanted:
+                self._drain(served, not served.listener.lent, idle_ms)
         known = set(map(id, self))
         for listener in listeners:
             if id(listener) not in known:
@@ -152,25 +152,25 @@ class Lines:
             listener.pace(bandwidth)
 
     def drain(self, shut: bool, idle_ms: int) -> None:
-        """All of them. shut: see Engine.drain; not done to what others accept from, too."""
-        for line in self._lines:
-            if not line.draining:
-                line.listener.lent |= not shut
-                self._drain(line, not line.listener.lent, idle_ms)
+        """All of them. shut: see HttpEngine.drain; not done to what others accept from, too."""
+        for served in self._served:
+            if not served.draining:
+                served.listener.lent |= not shut
+                self._drain(served, not served.listener.lent, idle_ms)
 
-    def completed(self, one: Completion) -> None:
+    def completed(self, one: ChainResult) -> None:
         """A run has ended."""
-        line, place = self._places[one.cookie]
+        served, place = self._places[one.cookie]
         place.alive -= 1
         was_asked = one.result == -errno.ECANCELED and place.leaving > 0
         place.leaving -= was_asked
-        self._moving |= line.draining or was_asked
-        self._missing |= not line.draining and not was_asked
+        self._moving |= served.draining or was_asked
+        self._missing |= not served.draining and not was_asked
 
     def settle(self) -> None:
         """After runs have ended: give them to others, and close what has none left."""
-        for line in [line for line in self._lines if line.draining and line.alive == 0]:
-            self._remove(line)
+        for served in [served for served in self._served if served.draining and served.alive == 0]:
+            self._remove(served)
         if self._moving:
             self._moving = False
             self._share()
@@ -183,23 +183,23 @@ class Lines:
 
     def close(self) -> None:
         """Any number of times. The engines are closed by now."""
-        for line in list(self._lines):
-            self._remove(line)
+        for served in list(self._served):
+            self._remove(served)
 
     # One line.
 
     def _add(self, listener: Listener) -> None:
-        taken = {line.counter for line in self._lines}
+        taken = {served.counter for served in self._served}
         counter = next(number for number in range(LISTENERS_MAX) if number not in taken)
-        line = Line(listener, counter, self._chain(counter, not listener.is_unix, listener.address.proxy))
+        served = ServedListener(listener, counter, self._chain(counter, not listener.is_unix, listener.address.proxy))
         for number, engine in enumerate(self._engines):
             engine.set_shared(counter, ENDLESS)
             for one in listener.of_engine(number, len(self._engines)):
-                place = _Place(number, one.fileno(), self._next_line)
-                self._next_line += 1
-                self._places[place.line] = line, place
-                line.places.append(place)
-        self._lines.append(line)
+                place = _Place(number, one.fileno(), self._next_number)
+                self._next_number += 1
+                self._places[place.number] = served, place
+                served.places.append(place)
+        self._served.append(served)
 
     def _chain(self, counter: int, nodelay: bool, proxy: bool) -> Frozen:
         """The same object again: the engines keep each that they have seen."""
@@ -208,42 +208,42 @@ class Lines:
             self._chains[kind] = lifecycle(*kind)
         return self._chains[kind]
 
-    def _drain(self, line: Line, shut: bool, idle_ms: int) -> None:
+    def _drain(self, served: ServedListener, shut: bool, idle_ms: int) -> None:
         for engine in self._engines:
-            share(engine, line.counter, 0)
-        for place in line.places:
-            self._engines[place.engine].drain(place.line, shut, idle_ms)
-        line.draining = True
+            share(engine, served.counter, 0)
+        for place in served.places:
+            self._engines[place.engine].drain(place.number, shut, idle_ms)
+        served.draining = True
 
-    def _remove(self, line: Line) -> None:
-        self._lines.remove(line)
-        for place in line.places:
-            del self._places[place.line]
-        line.listener.close()
+    def _remove(self, served: ServedListener) -> None:
+        self._served.remove(served)
+        for place in served.places:
+            del self._places[place.number]
+        served.listener.close()
 
     # Sharing.
 
     def _share(self) -> None:
         """The runs of each engine over its places, as evenly as may be."""
         for number, engine in enumerate(self._engines):
-            everywhere = [(line, place) for line in self._lines for place in line.places if place.engine == number]
-            places = [(line, place) for line, place in everywhere if not line.draining]
+            everywhere = [(served, p) for served in self._served for p in served.places if p.engine == number]
+            places = [(served, place) for served, place in everywhere if not served.draining]
             free = engine.slots - sum(place.alive for _, place in everywhere)
-            for part, (line, place) in enumerate(places):
+            for part, (served, place) in enumerate(places):
                 share = engine.slots // len(places) + (part < engine.slots % len(places))
                 stay = place.alive - place.leaving
                 if stay > share:
-                    engine.shed(place.line, stay - share, self._idle_ms)
+                    engine.shed(place.number, stay - share, self._idle_ms)
                     place.leaving += stay - share
                 elif stay < share and free > 0:
-                    free -= self._submit(engine, line, place, min(free, share - stay))
+                    free -= self._submit(engine, served, place, min(free, share - stay))
 
-    def _submit(self, engine: Engine, line: Line, place: _Place, copies: int) -> int:
+    def _submit(self, engine: HttpEngine, served: ServedListener, place: _Place, copies: int) -> int:
         """How many runs there are more."""
         try:
-            engine.submit(line.chain, {"listener": place.listener}, place.line, copies)
+            engine.submit(served.chain, {"listener": place.listener}, place.number, copies)
         except EngineError as error:
-            log.error("%s gets %d connections less for now: %s", line.listener.url, copies, error)
+            log.error("%s gets %d connections less for now: %s", served.listener.url, copies, error)
             self._missing = True
             return 0
         place.alive += copies

@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from ..engine.http_engine import Engine, Limits
+from ..engine.http_engine import HttpEngine, Limits
 from ..errors import EngineError
 from ..model import Answer
 from ..process.listen import Listener
@@ -74,7 +74,7 @@ class Preload:
         self,
         sites: Sites,
         number: int,
-        sockets: Sequence[tuple[Listener, Engine, int]],
+        sockets: Sequence[tuple[Listener, HttpEngine, int]],
         limits: Limits,
         knock: Callable[[], None],
     ) -> None:
@@ -202,7 +202,7 @@ class Preload:
         finally:
             _close_all(answers)
 
-    def _keep_at(self, engine: Engine, line: int, heads: list[bytes], answer: Answer) -> None:
+    def _keep_at(self, engine: HttpEngine, line: int, heads: list[bytes], answer: Answer) -> None:
         file = os.dup(answer.file) if answer.file >= 0 else -1
         self._files += file >= 0
         try:

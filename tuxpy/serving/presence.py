@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
-from ..engine.http_engine import Engine, Miss
+from ..engine.http_engine import HttpEngine, Miss
 
 _PROBE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _GONE: Final = select.POLLHUP | select.POLLERR | select.POLLNVAL
@@ -33,7 +33,7 @@ class Asker:
 
     __slots__ = ("elsewhere", "engine", "miss", "presence", "probed", "rounds")
 
-    def __init__(self, engine: Engine, miss: Miss, rounds: int = 0) -> None:
+    def __init__(self, engine: HttpEngine, miss: Miss, rounds: int = 0) -> None:
         self.engine, self.miss, self.rounds = engine, miss, rounds
         self.presence, self.probed, self.elsewhere = Presence.HERE, False, False
 

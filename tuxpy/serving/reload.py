@@ -226,7 +226,7 @@ class Reloads:
     def _change(self, after: Generation, leave_ms: int) -> None:
         """Raises ConfigError, OSError, MemoryError: all is as it was, then, and `after` is closed."""
         try:
-            asked, fresh = listeners_for(after.config, self._service.lines, self._inherited)
+            asked, fresh = listeners_for(after.config, self._service.listeners, self._inherited)
         except BaseException:
             after.close()
             raise

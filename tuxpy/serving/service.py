@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from ..base.log_throttle import Seldom
+from ..base.log_throttle import LogThrottle
 from ..base.time_limit import in_time
 from ..config.settings import Config
 from ..engine.access_log import AccessLog, LogFile, open_for
 from ..engine.clients import Clients
-from ..engine.http_engine import Engine
+from ..engine.http_engine import HttpEngine
 from ..engine.limits import Limits
 from ..engine.transaction import Transaction
 from ..errors import ConfigError, EngineError
@@ -32,7 +32,7 @@ from .answering import Answering
 from .fit import limits_of, rules_of
 from .generation import Generation, Generations
 from .judge_loop import JudgeLoop
-from .listeners import Lines
+from .listeners import Listeners
 from .refusal_log import Refusals
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class Service:
     """Nothing runs before open()."""
 
     def __init__(self) -> None:
-        self.engines: list[Engine] = []
-        self.lines = Lines()
+        self.engines: list[HttpEngine] = []
+        self.listeners = Listeners()
         self.generations = Generations()
         self.limits = Limits()
         self.access_log: AccessLog | None = None
@@ -60,9 +60,9 @@ class Service:
         self.refusals = Refusals()
         self.preload: Preload | None = None
         self.preloading: Callable[[int, int, bool], object] = lambda *_: None  # told how far it is
-        self._seldom, self._ails = Seldom(log), False
+        self._throttle, self._ails = LogThrottle(log), False
         self._answering = Answering(self.generations, self._judged)
-        self._loop: JudgeLoop[Engine] = JudgeLoop(self._answering, self.lines.completed)
+        self._loop: JudgeLoop[HttpEngine] = JudgeLoop(self._answering, self.listeners.completed)
         self.notify = -1  # an eventfd: engines and errands knock there, and whoever wants the loop to look around
 
     def open_log(self, config: Config, owner: tuple[int, int] | None) -> None:
@@ -84,13 +84,13 @@ class Service:
             color = colors_at(config.log_color, file.terminal) if file.terminal else config.log_color != "never"
             self.access_log = AccessLog(file, said.format, wait=said.wait, color=color)
         self.clients = Clients(self.limits.slots * config.workers)
-        self.lines.check(listeners, config.workers, self.limits.slots)
+        self.listeners.check(listeners, config.workers, self.limits.slots)
         for _ in range(config.workers):
             self.engines.append(self._engine(config, first))
             self._loop.add(self.engines[-1])
         self._make_ready(config)
-        self.lines.start(self.engines, listeners)
-        self.lines.pace(config.limits.bandwidth)
+        self.listeners.start(self.engines, listeners)
+        self.listeners.pace(config.limits.bandwidth)
         if admin:
             from .admin_listeners import AdminListeners  # a tenth of the time that a server takes to start
 
@@ -101,10 +101,10 @@ class Service:
         """The next one, with everything opened that it needs. Raises ConfigError. On any thread; it may block."""
         return Generation(self.generations.next_number, config, _ERRAND_THREADS, self.knock)
 
-    def _engine(self, config: Config, first: Generation) -> Engine:
+    def _engine(self, config: Config, first: Generation) -> HttpEngine:
         rules = rules_of(config, first.number, first.sites.significant, first.sites.classes)
         try:
-            return Engine(self.limits, self.notify, config.backend, rules, self.access_log, self.clients)
+            return HttpEngine(self.limits, self.notify, config.backend, rules, self.access_log, self.clients)
         except EngineError as error:
             raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
 
@@ -135,7 +135,7 @@ class Service:
             for engine in self.engines:
                 engine.forget(only_made=True)
         with self.going_on("the runs could not be shared among the listeners"):
-            self.lines.settle()
+            self.listeners.settle()
             self.generations.retire(self.engines)
         return more
 
@@ -151,7 +151,7 @@ class Service:
             yield
         except Exception as failure:
             self._ails = True
-            self._seldom.say(logging.ERROR, what, "%s: %r", what, failure, failure=failure)
+            self._throttle.say(logging.ERROR, what, "%s: %r", what, failure, failure=failure)
 
     def ails(self) -> bool:
         """Whether anything has failed since the last call."""
@@ -172,7 +172,7 @@ class Service:
         if config.preload:
             from .preload import Preload  # most servers never need it
 
-            sockets, number = list(self.lines.sockets), generation.number
+            sockets, number = list(self.listeners.sockets), generation.number
             self.preload = Preload(generation.sites, number, sockets, self.limits, self.knock)
 
     def judge_ahead(self, seconds: float) -> bool:
@@ -199,7 +199,7 @@ class Service:
         """Begin to look at roots and rules, and look at all else that has no knock."""
         assert self.generations.current is not None
         self.generations.current.looks.begin()
-        self.lines.renew()
+        self.listeners.renew()
         if self.access_log is not None:
             self.access_log.look()
         if self.clients is not None:
@@ -226,14 +226,14 @@ class Service:
         """
         config = after.config
         try:
-            self.lines.check(listeners, len(self.engines), self.limits.slots)
+            self.listeners.check(listeners, len(self.engines), self.limits.slots)
             rules = rules_of(config, after.number, after.sites.significant, after.sites.classes)
             self.generations.expect(after)
-            with self.lines.restored_on_failure(), Transaction(self.engines):
+            with self.listeners.restored_on_failure(), Transaction(self.engines):
                 for engine in self.engines:
                     engine.set_rules(rules)
                 self._make_ready(config)
-                self.lines.change(listeners, idle_ms)
+                self.listeners.change(listeners, idle_ms)
         except BaseException as error:
             self.generations.reject(after)
             if isinstance(error, EngineError):
@@ -242,7 +242,7 @@ class Service:
         STORE.bytes_max = config.limits.made_bytes
         self.generations.current = after
         with self.going_on("the bandwidth could not be changed"):
-            self.lines.pace(config.limits.bandwidth)
+            self.listeners.pace(config.limits.bandwidth)
         with self.going_on("nothing is preloaded"):
             self._begin_preload(config, after)
 
@@ -284,7 +284,7 @@ class Service:
             self.admin.close()
             self.admin = None
         STORE.clear()
-        self.lines.close()
+        self.listeners.close()
         self.generations.close()
         if self.notify >= 0:
             os.close(self.notify)

@@ -10,7 +10,7 @@ import errno
 import logging
 from dataclasses import replace
 
-from ..base.log_throttle import Seldom
+from ..base.log_throttle import LogThrottle
 from ..engine.http_engine import HEAD_TIMEOUT, HEAD_TOO_LONG, LEAVING, Miss
 from ..http.parse import parse, refuse_long_head, refuse_slow_head
 from ..model import Answer, Decision, Refuse, Request, text
@@ -68,12 +68,12 @@ def judge_head(
     return parsed, _RESTLESS, respond(replace(_RESTLESS, keep=not last), parsed, now)
 
 
-def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: Seldom | None = None) -> Answer:
+def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: LogThrottle | None = None) -> Answer:
     """The answer to a miss. Raises nothing but Later, Elsewhere, and MemoryError where there is none for an answer.
 
     said: what has been said of failures before; they are not said again for each request.
     """
-    said = said or Seldom(log)
+    said = said or LogThrottle(log)
     try:
         if miss.flags & HEAD_TIMEOUT:
             return respond(refuse_slow_head(miss.head), None, now)
@@ -99,7 +99,7 @@ def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: Seldom | None 
     return failed(miss, now)
 
 
-def judge_elsewhere(sites: Sites | Site, miss: Miss, now: float, said: Seldom) -> Answer:
+def judge_elsewhere(sites: Sites | Site, miss: Miss, now: float, said: LogThrottle) -> Answer:
     """The same on a worker, which waits for whatever there is to wait for."""
     with on_worker():
         return replace(judge_miss(sites, miss, now, said), far=True)

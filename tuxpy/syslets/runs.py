@@ -16,8 +16,7 @@ from typing import Final, TypeVar
 
 from ..atoms import Frozen
 from ..base.forked import watch
-from ..engine.http_engine import Engine as Lower
-from ..engine.http_engine import Limits
+from ..engine.http_engine import HttpEngine, Limits
 from ..engine.native import ffi, lib, must
 from .chain_cache import NO_HTTP, NO_RULES, SEQUENCE_BITS, Chains, told
 from .completion import Completion
@@ -43,7 +42,7 @@ class Runs:
         self.waiting = Waiting(self._chains.take)
         limits = Limits(slots=slots, workers=workers, **NO_HTTP)
         try:
-            self.lower = Lower(limits, self.waiting.notify, backend, NO_RULES)
+            self.lower = HttpEngine(limits, self.waiting.notify, backend, NO_RULES)
         except BaseException:
             self.waiting.shut()
             self.waiting.close(self._chains.orphan)
@@ -65,7 +64,7 @@ class Runs:
         self._chains.forked()
         self.waiting.forked()
 
-    def ask(self, question: Callable[[Lower], T]) -> T:
+    def ask(self, question: Callable[[HttpEngine], T]) -> T:
         """An answer of the engine below, which is not closed before it is there."""
         with self.waiting.inside():
             return question(self.lower)

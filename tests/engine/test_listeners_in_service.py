@@ -18,11 +18,11 @@ import pytest
 from support.client import Client, get
 from support.poll import DEADLINE_S
 
-from tuxpy.atoms import Completion, Reason
+from tuxpy.atoms import ChainResult, Reason
 from tuxpy.config.settings import Address
 from tuxpy.engine.http_engine import Miss
 from tuxpy.process.listen import Listener, listen
-from tuxpy.serving.listeners import Lines
+from tuxpy.serving.listeners import Listeners
 from tuxpy.site.judge import judge_miss
 from tuxpy.site.site import Site
 
@@ -37,17 +37,17 @@ class World:
 
     def __init__(self, rig: Rig, site: Site, chance: random.Random) -> None:
         self.rig, self.site, self.chance = rig, site, chance
-        self.lines = Lines()
+        self.listeners = Listeners()
         self.clients: list[Client] = []
         self.waiting: list[Client] = []  # for an answer that is withheld
         self.withheld: list[Miss] = []
-        self.lines.start([rig.engine], [self.fresh()])
+        self.listeners.start([rig.engine], [self.fresh()])
 
     def close(self) -> None:
         for client in self.clients + self.waiting:
             client.close()
         self.rig.close()
-        self.lines.close()
+        self.listeners.close()
 
     @staticmethod
     def fresh() -> Listener:
@@ -63,9 +63,9 @@ class World:
                 self.rig.engine.answer(miss, judge_miss(self.site, miss, time.time()))
         for done in self.rig.engine.completions():
             assert done.reason is Reason.STOP or done.reason is Reason.END, done
-            self.lines.completed(done)
-        self.lines.settle()
-        self.lines.renew()
+            self.listeners.completed(done)
+        self.listeners.settle()
+        self.listeners.renew()
 
     def until(self, what: str, reached: Callable[[], object]) -> None:
         end = time.monotonic() + DEADLINE_S
@@ -77,14 +77,14 @@ class World:
             select.select([self.rig.notify], [], [], 0.002)
 
     def state(self) -> str:
-        places = [(line.draining, place.line, place.alive, place.leaving)
-                  for line in self.lines._lines for place in line.places]  # fmt: skip
+        places = [(line.draining, place.number, place.alive, place.leaving)
+                  for line in self.listeners._served for place in line.places]  # fmt: skip
         return f"(draining, line, alive, leaving) {places}, {self.rig.engine.metrics()['runs']} runs"
 
     # What may happen.
 
     def opens(self) -> None:
-        client = Client((HOST, self.chance.choice(list(self.lines)).port))
+        client = Client((HOST, self.chance.choice(list(self.listeners)).port))
         client.send(get("/f"))
         self.clients.append(client)
 
@@ -97,7 +97,7 @@ class World:
             client.send_until_refused(get("/f"))
 
     def is_busy(self) -> None:
-        client = Client((HOST, self.chance.choice(list(self.lines)).port))
+        client = Client((HOST, self.chance.choice(list(self.listeners)).port))
         client.send(get("/withheld"))
         self.waiting.append(client)
 
@@ -107,25 +107,25 @@ class World:
         self.withheld.clear()
 
     def reloads(self, listeners: list[Listener]) -> None:
-        self.lines.check(listeners, 1, SLOTS)
-        self.lines.change(listeners, IDLE_MS)
+        self.listeners.check(listeners, 1, SLOTS)
+        self.listeners.change(listeners, IDLE_MS)
 
     def adds(self) -> None:
-        if len(list(self.lines)) < 4 and len(self.lines._lines) < 12:
-            self.reloads([*self.lines, self.fresh()])
+        if len(list(self.listeners)) < 4 and len(self.listeners._served) < 12:
+            self.reloads([*self.listeners, self.fresh()])
 
     def removes(self) -> None:
-        there = list(self.lines)
+        there = list(self.listeners)
         if len(there) > 1:
             there.remove(self.chance.choice(there))
             self.reloads(there)
 
     def replaces(self) -> None:
-        if len(self.lines._lines) < 12:
+        if len(self.listeners._served) < 12:
             self.reloads([self.fresh()])
 
     def stays(self) -> None:
-        self.reloads(list(self.lines))
+        self.reloads(list(self.listeners))
 
     def rests(self) -> None:
         for _ in range(3):
@@ -144,9 +144,9 @@ class World:
     # What must hold.
 
     def is_shared(self) -> bool:
-        places = [place for line in self.lines._lines for place in line.places]
+        places = [place for line in self.listeners._served for place in line.places]
         fair = {SLOTS // len(places), -(-SLOTS // len(places))}
-        quiet = not any(line.draining for line in self.lines._lines) and not any(place.leaving for place in places)
+        quiet = not any(line.draining for line in self.listeners._served) and not any(place.leaving for place in places)
         alive = [place.alive for place in places]
         return quiet and sum(alive) == SLOTS == self.rig.engine.metrics()["runs"] and set(alive) <= fair
 
@@ -160,7 +160,7 @@ class World:
         self.clients.clear()
         self.waiting.clear()
         self.until("the runs are not shared", rests)
-        for listener in self.lines:
+        for listener in self.listeners:
             with Client((HOST, listener.port)) as client:
                 client.send(get("/f"))
                 self.until(
@@ -198,12 +198,13 @@ def test_a_listener_that_was_removed_and_comes_back_answers(backend: str, tmp_pa
         for _ in range(busy):
             world.opens()
         world.until("not all are there", lambda: world.rig.metric("requests") == busy)
-        first, second = next(iter(world.lines)), world.fresh()
+        first, second = next(iter(world.listeners)), world.fresh()
         address = first.address, first.port
         world.reloads([first, second])
         world.turn()
         world.reloads([second])
-        world.until("the first is not gone", lambda: world.lines.alive == SLOTS and len(world.lines._lines) == 1)
+        all_of = world.listeners
+        world.until("the first is not gone", lambda: all_of.alive == SLOTS and len(all_of._served) == 1)
         world.reloads([second, listen(Address(HOST, address[1], True), 1)])
         world.comes_to_rest()
 
@@ -215,7 +216,7 @@ def test_a_new_listener_has_runs_though_all_connections_stay(backend: str, tmp_p
             world.opens()
         world.until("not all are there", lambda: world.rig.metric("requests") == SLOTS)
         second = world.fresh()
-        world.reloads([*world.lines, second])
+        world.reloads([*world.listeners, second])
         client = ends.enter_context(Client((HOST, second.port)))
         client.send(get("/f"))
         world.until("the new one does not answer", lambda: select.select([client.socket], [], [], 0)[0])
@@ -225,9 +226,9 @@ def test_a_new_listener_has_runs_though_all_connections_stay(backend: str, tmp_p
 
 def test_a_run_that_ends_by_itself_comes_back(backend: str, tmp_path: Path) -> None:
     with a_world(backend, tmp_path, 0) as world:
-        place = next(place for line in world.lines._lines for place in line.places)
-        world.rig.engine.cancel(place.line)
-        ended: list[Completion] = []
+        place = next(place for line in world.listeners._served for place in line.places)
+        world.rig.engine.cancel(place.number)
+        ended: list[ChainResult] = []
 
         def all_ended() -> bool:
             ended.extend(world.rig.engine.completions())
@@ -238,7 +239,7 @@ def test_a_run_that_ends_by_itself_comes_back(backend: str, tmp_path: Path) -> N
             assert time.monotonic() < end
             select.select([world.rig.notify], [], [], 0.002)
         for one in ended:
-            world.lines.completed(one)
-        world.lines.settle()
-        assert world.lines.alive == 0, "what cannot accept would spin"
+            world.listeners.completed(one)
+        world.listeners.settle()
+        assert world.listeners.alive == 0, "what cannot accept would spin"
         world.comes_to_rest()
