@@ -106,7 +106,7 @@ void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
 /* The connection, or -ECONNABORTED when it was closed at once. */
 static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const struct tux_atom *atom, i64 fd)
 {
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_conn *conn = tux_conn_of(run);
     bool crowded = conn->crowded;
     conn->crowded = false;
     i64 *owner = &run->frame.cells[atom->ret];
@@ -150,7 +150,7 @@ i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_a
     use_port(e, run, (u32)number);
     struct tux_port *port = e->ports[number];
     while (port->early_count > 0) {
-        tux_conn_of(e, run)->crowded = tux_guard_crowded(e, port);
+        tux_conn_of(run)->crowded = tux_guard_crowded(e, port);
         i64 fd = begin_connection(e, run, atom, port->early[--port->early_count]);
         if (fd >= 0) return fd;
     }
@@ -179,7 +179,7 @@ static void wake_parked(struct tux_engine *e, struct tux_port *port, i64 result)
     port->parked_count--;
     port->changed = true;
     if (result >= 0 && !port->full) tux_room_make(e, run->port - 1u);
-    tux_conn_of(e, run)->crowded = result >= 0 && tux_guard_crowded(e, port);
+    tux_conn_of(run)->crowded = result >= 0 && tux_guard_crowded(e, port);
     tux_land(run, result);
     tux_wake(e, run);
 }

@@ -1,22 +1,6 @@
 /* conn.c: the memory of a connection: input that must be kept, references that must be given back. */
 #include "conn.h"
 
-void tux_conn_end_request(struct tux_conn *conn, struct tux_metrics *metrics)
-{
-    TUX_ASSERT(!conn->asked);
-    if (conn->blob) tux_blob_drop(conn->blob, metrics);
-    if (conn->chosen) tux_response_drop(conn->chosen, metrics);
-    conn->blob = NULL;
-    conn->chosen = NULL;
-    conn->ranged = conn->charged = false;
-    if (conn->head && tux_conn_head_is_kept(conn)) tux_conn_consume(conn, conn->head_bytes);
-    conn->head = NULL;
-    conn->head_bytes = 0;
-    conn->miss_flags = 0;
-    conn->anew = 0;
-    conn->began_ms = conn->began_ns = conn->sent = 0;
-}
-
 void tux_conn_forget_repeat(struct tux_conn *conn, struct tux_metrics *metrics)
 {
     if (conn->repeat) tux_response_drop(conn->repeat, metrics);
@@ -25,7 +9,6 @@ void tux_conn_forget_repeat(struct tux_conn *conn, struct tux_metrics *metrics)
 
 void tux_conn_reset(struct tux_conn *conn, struct tux_metrics *metrics)
 {
-    tux_conn_end_request(conn, metrics);
     tux_conn_forget_repeat(conn, metrics);
     if (conn->client) tux_client_leave(conn->client);
     free(conn->input);
@@ -64,25 +47,4 @@ void tux_conn_consume(struct tux_conn *conn, u32 count)
     free(conn->input);
     conn->input = NULL;
     conn->input_room = conn->input_at = conn->input_used = 0;
-}
-
-int tux_conn_pin_head(struct tux_conn *conn)
-{
-    if (tux_conn_head_is_kept(conn)) return 0;
-    TUX_ASSERT(tux_conn_kept(conn) == 0);
-    int failed = tux_conn_keep_input(conn, conn->head, conn->head_bytes);
-    if (!failed) conn->head = conn->input;
-    return failed;
-}
-
-void tux_conn_remember(struct tux_conn *conn, struct tux_response *response, struct tux_metrics *metrics)
-{
-    if (conn->head_bytes > sizeof conn->repeat_head) return;
-    if (conn->repeat != response) {
-        if (conn->repeat) tux_response_drop(conn->repeat, metrics);
-        conn->repeat = response;
-        response->refs++;
-    }
-    memcpy(conn->repeat_head, conn->head, conn->head_bytes);
-    conn->repeat_bytes = (u16)conn->head_bytes;
 }

@@ -13,12 +13,12 @@
 #include "rules.h"
 #include "serve.h"
 
-static i64 choose(struct tux_engine *e, struct tux_conn *conn, struct tux_response *r)
+static i64 choose(struct tux_engine *e, struct tux_request *request, struct tux_response *r)
 {
     tux_metric_add(&e->metrics.hits, 1);
-    tux_measure_hit(e, conn);
-    conn->source = TUX_SOURCE_KEPT;
-    conn->chosen = r;
+    tux_measure_hit(e, request);
+    request->source = TUX_SOURCE_KEPT;
+    request->chosen = r;
     r->refs++;
     return r->status;
 }
@@ -32,10 +32,10 @@ struct asked {
     bool last;
 };
 
-static struct asked asked_by(const struct tux_engine *e, const struct tux_conn *conn)
+static struct asked asked_by(const struct tux_engine *e, const struct tux_request *request)
 {
-    bool last = tux_guard_is_last(e, conn);
-    return (struct asked){conn->head, conn->head_bytes, conn->line, conn->class_number, last};
+    bool last = tux_guard_is_last(e, request);
+    return (struct asked){request->head, request->head_bytes, request->conn->line, request->class_number, last};
 }
 
 /* The key in e->key, 0 when the head has none: line, class of address and whether it is the last request, then what
@@ -64,9 +64,10 @@ static size_t key_of_any_range(struct tux_engine *e, size_t bytes, struct tux_sp
 /* Up to the judge. Whoever asks what is being judged already waits for that answer, and then looks again; but only
  * once, since an answer that may not be kept will not be found. `hash` of the key, 0 when there is no key to join by.
  */
-static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn, u64 hash)
+static i64 ask_judge(struct tux_engine *e, struct tux_run *run, u64 hash)
 {
-    if (tux_conn_pin_head(conn) != 0) return -ENOMEM;
+    struct tux_request *request = run->request;
+    if (tux_request_pin_head(request) != 0) return -ENOMEM;
     struct tux_pending *p = &e->pending[hash % TUX_PENDING];
     bool may_join = hash != 0 && run->woken != TUX_WAIT_DECISION;
     run->wait = TUX_WAIT_DECISION;
@@ -78,15 +79,15 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
     if (may_join && p->slot == TUX_NONE32)
         *p = (struct tux_pending){.hash = hash, .slot = run->slot, .joined = tux_no_runs()};
     tux_metric_add(&e->metrics.judged, 1);
-    conn->asked = true;
-    conn->asked_leaving = tux_guard_is_last(e, conn);
-    conn->asked_rules = e->rules.number;
-    conn->asked_ms = e->stage.now_ms;
-    u32 flags = conn->miss_flags | (conn->asked_leaving ? TUX_MISS_LEAVING : 0u);
-    struct tux_miss miss = {.class_number = conn->class_number, .rules = conn->asked_rules,
-                            .slot = run->slot, .generation = run->generation, .line = conn->line,
-                            .flags = flags, .head = conn->head, .head_bytes = conn->head_bytes,
-                            .fd = conn->fd, .client = tux_guard_asker(e, conn)};
+    request->asked = true;
+    request->asked_leaving = tux_guard_is_last(e, request);
+    request->asked_rules = e->rules.number;
+    request->asked_ms = e->stage.now_ms;
+    u32 flags = request->miss_flags | (request->asked_leaving ? TUX_MISS_LEAVING : 0u);
+    struct tux_miss miss = {.class_number = request->class_number, .rules = request->asked_rules,
+                            .slot = run->slot, .generation = run->generation, .line = request->conn->line,
+                            .flags = flags, .head = request->head, .head_bytes = request->head_bytes,
+                            .fd = request->conn->fd, .client = tux_guard_asker(e, request)};
     tux_ring_put(&e->misses, &miss);
     e->notify = true;
     return TUX_AGAIN;
@@ -94,7 +95,7 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, struct tux_conn 
 
 /* The answer for a slice, by the decision for any: its bytes are made here, copies of the file among them, so that the
  * file is held against its facts behind that. 0 when it is another file by now. */
-static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn, struct tux_response *r,
+static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_response *r,
                         const struct tux_slice *slice)
 {
     enum tux_fresh fresh = tux_freshness(e, run, r);
@@ -106,19 +107,20 @@ static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_co
         tux_blob_drop(blob, &e->metrics);
         return 0;
     }
-    conn->ranged = true;
-    conn->slice = *slice;
-    conn->blob = blob;
+    struct tux_request *request = run->request;
+    request->ranged = true;
+    request->slice = *slice;
+    request->blob = blob;
     tux_metric_add(&e->metrics.ranged, 1);
-    return choose(e, conn, r);
+    return choose(e, request, r);
 }
 
 /* By the key in e->key. One range in the strict form is looked up as any range first; who asks while that is judged
  * waits for it, whichever his range. What no such decision speaks of (no part of the file, a file sent whole, or none)
  * has the key of its own range, as every other head. */
-static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn, size_t key_bytes,
-                         struct tux_spot place)
+static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, size_t key_bytes, struct tux_spot place)
 {
+    struct tux_request *request = run->request;
     struct tux_range range;
     struct tux_slice slice;
     u64 any_hash = 0;
@@ -127,57 +129,59 @@ static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, struct tux_c
         any_hash = tux_decision_hash(&e->decisions, e->key, any_bytes);
         struct tux_response *r = tux_decision_find(&e->decisions, any_hash, e->key, any_bytes);
         if (r && tux_range_cut(&range, r->file_size, &slice)) {
-            i64 status = choose_slice(e, run, conn, r, &slice);
-            return status != 0 ? status : ask_judge(e, run, conn, any_hash);
+            i64 status = choose_slice(e, run, r, &slice);
+            return status != 0 ? status : ask_judge(e, run, any_hash);
         }
         if (r) any_hash = 0;
-        const struct asked asked = asked_by(e, conn);
+        const struct asked asked = asked_by(e, request);
         key_bytes = key_of(e, &asked, &place);
     }
     u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
     struct tux_response *r = tux_decision_find(&e->decisions, hash, e->key, key_bytes);
     enum tux_fresh fresh = r ? tux_freshness(e, run, r) : TUX_FRESH_DEAD;
     if (fresh == TUX_FRESH_WAIT) return TUX_AGAIN;
-    if (fresh == TUX_FRESH_DEAD) return ask_judge(e, run, conn, any_hash ? any_hash : hash);
-    tux_conn_remember(conn, r, &e->metrics);
-    return choose(e, conn, r);
+    if (fresh == TUX_FRESH_DEAD) return ask_judge(e, run, any_hash ? any_hash : hash);
+    tux_request_remember(request, r, &e->metrics);
+    return choose(e, request, r);
 }
 
 i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     (void)atom;
     struct tux_engine *e = tux_engine_of(stage);
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_request *request = run->request;
+    struct tux_conn *conn = request->conn;
     i64 landed;
     if (tux_take_landed(run, &landed)) return landed; /* the judge has chosen */
-    if (conn->chosen) return conn->chosen->status; /* decided already */
-    if (conn->began_ms == 0) conn->began_ms = e->stage.now_ms;
-    tux_measure_begin(e, conn);
-    if (!conn->head) return tux_fault(run);
+    if (request->chosen) return request->chosen->status; /* decided already */
+    if (request->began_ms == 0) request->began_ms = e->stage.now_ms;
+    tux_measure_begin(e, request);
+    if (!request->head) return tux_fault(run);
     if (__builtin_expect(tux_guard_looks(conn), 0)) {
-        i64 refused = tux_guard_request(e, conn);
+        i64 refused = tux_guard_request(e, request);
         if (refused >= 0) return refused;
     }
-    if (conn->miss_flags) return ask_judge(e, run, conn, 0);
+    request->class_number = conn->class_number;
+    if (request->miss_flags) return ask_judge(e, run, 0);
     struct tux_response *r = conn->repeat;
-    if (r && !r->dead && r->generation == e->decisions.generation && conn->repeat_bytes == conn->head_bytes &&
-        memcmp(conn->repeat_head, conn->head, conn->head_bytes) == 0) {
+    if (r && !r->dead && r->generation == e->decisions.generation && conn->repeat_bytes == request->head_bytes &&
+        memcmp(conn->repeat_head, request->head, request->head_bytes) == 0) {
         enum tux_fresh fresh = tux_freshness(e, run, r);
         if (fresh == TUX_FRESH_WAIT) return TUX_AGAIN;
         if (fresh == TUX_FRESH_USE) {
             tux_metric_add(&e->metrics.repeats, 1);
-            i64 status = choose(e, conn, r);
-            conn->source = TUX_SOURCE_REPEAT;
+            i64 status = choose(e, request, r);
+            request->source = TUX_SOURCE_REPEAT;
             return status;
         }
     }
     struct tux_spot place;
-    if (conn->forwards) tux_guard_forwarded(e, conn);
-    const struct asked asked = asked_by(e, conn);
+    if (conn->forwards) tux_guard_forwarded(e, request);
+    const struct asked asked = asked_by(e, request);
     size_t key_bytes = key_of(e, &asked, &place);
-    if (key_bytes > 0) return decide_by_key(e, run, conn, key_bytes, place);
+    if (key_bytes > 0) return decide_by_key(e, run, key_bytes, place);
     tux_metric_add(&e->metrics.keyless, 1);
-    return ask_judge(e, run, conn, 0);
+    return ask_judge(e, run, 0);
 }
 
 /* The runs that wait for the same judgement; they look for themselves: what was kept they find, else each asks. */
@@ -209,24 +213,24 @@ static void keep_answer(struct tux_engine *e, const struct asked *asked, struct 
 static void take_answer(struct tux_engine *e, struct tux_answer *answer)
 {
     struct tux_run *run = &e->runs[answer->slot];
-    struct tux_conn *conn = &e->conns[answer->slot];
+    struct tux_request *request = run->request;
     struct tux_response *r = answer->response;
-    TUX_ASSERT(conn->asked && run->generation == answer->generation); /* a run with a question out stays until now */
-    conn->asked = false;
-    tux_rules_answered(e, conn);
-    bool holds = conn->asked_rules == e->rules.number && conn->asked_leaving == tux_guard_is_last(e, conn);
+    TUX_ASSERT(request->asked && run->generation == answer->generation); /* a run with a question out stays until now */
+    request->asked = false;
+    tux_rules_answered(e, request);
+    bool holds = request->asked_rules == e->rules.number && request->asked_leaving == tux_guard_is_last(e, request);
     if (r) {
         tux_metric_add(&e->metrics.responses, 1);
         tux_metric_add(&e->metrics.blobs, 1);
         if (r->far) r->pool = e->pool;
-        r->checked_ms = conn->asked_ms;
-        const struct asked asked = asked_by(e, conn);
-        if (holds && r->cacheable && !conn->miss_flags) keep_answer(e, &asked, r);
+        r->checked_ms = request->asked_ms;
+        const struct asked asked = asked_by(e, request);
+        if (holds && r->cacheable && !request->miss_flags) keep_answer(e, &asked, r);
     }
     tux_decide_release_joined(e, run->slot);
-    conn->chosen = r; /* with the reference it came with */
-    conn->source = TUX_SOURCE_JUDGED;
-    i64 status = r ? r->status : tux_guard_unjudged(e, conn);
+    request->chosen = r; /* with the reference it came with */
+    request->source = TUX_SOURCE_JUDGED;
+    i64 status = r ? r->status : tux_guard_unjudged(e, request);
     tux_land(run, status > 0 ? status : -EIO);
     tux_wake(e, run);
 }

@@ -9,11 +9,11 @@
 #include "backend.h"
 #include "call.h"
 #include "completion.h"
-#include "conn.h"
 #include "deadline.h"
 #include "decision.h"
 #include "head.h"
 #include "record.h"
+#include "request.h"
 #include "step.h"
 #include "window.h"
 
@@ -88,6 +88,7 @@ struct tux_engine {
     pthread_t thread;
     tux_perform calls[TUX_CALLS_MAX];
     struct tux_run *runs;
+    struct tux_request *requests; /* by slot, as are their connections */
     struct tux_conn *conns;
     struct tux_job *cold; /* by slot: the job of a run that is with a worker */
     struct tux_cachemiss *pool;
@@ -193,10 +194,7 @@ static inline struct tux_engine *tux_engine_of(struct tux_stage *stage)
     return (struct tux_engine *)(void *)((char *)stage - offsetof(struct tux_engine, stage));
 }
 
-static inline struct tux_conn *tux_conn_of(struct tux_engine *e, const struct tux_run *run)
-{
-    return &e->conns[run->slot];
-}
+static inline struct tux_conn *tux_conn_of(const struct tux_run *run) { return run->request->conn; }
 
 /* The run may go on: it is tried again when its turn comes. */
 static inline void tux_wake(struct tux_engine *e, struct tux_run *run)

@@ -69,7 +69,7 @@ static void begin_check(struct tux_engine *e, struct tux_response *r)
 /* False: there is no memory to wait with. */
 static bool wait_for_check(struct tux_engine *e, struct tux_run *run, struct tux_response *r)
 {
-    if (tux_conn_pin_head(tux_conn_of(e, run)) != 0) return false;
+    if (tux_request_pin_head(run->request) != 0) return false;
     run->wait = TUX_WAIT_FRESH;
     struct tux_run_list waiters = {r->waiters, r->waiters_last};
     tux_list_add(e, &waiters, run);
@@ -126,9 +126,9 @@ static enum tux_fresh ask_network(struct tux_engine *e, struct tux_run *run, str
 
 static enum tux_fresh look(struct tux_engine *e, struct tux_run *run, struct tux_response *r, u64 age_ms)
 {
-    const struct tux_conn *conn = tux_conn_of(e, run);
     enum tux_place_kind place = place_of_response(e, r);
-    bool waited = run->woken == TUX_WAIT_FRESH && r->checked_ms >= conn->began_ms; /* it was looked at for this one */
+    /* Was it looked at for this very request? */
+    bool waited = run->woken == TUX_WAIT_FRESH && r->checked_ms >= run->request->began_ms;
     if (place == TUX_PLACE_FAR) return ask_network(e, run, r, age_ms);
     if (waited) return tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;
     enum tux_sight sight = place == TUX_PLACE_UNKNOWN ? TUX_UNSEEN : tux_response_look(r, place == TUX_PLACE_MEMORY);

@@ -110,53 +110,59 @@ bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port)
 /* --- requests ---------------------------------------------------------------------------------------------------- */
 
 /* The answer that lies ready for this limit; 0 when none was given, so the connection ends in silence. */
-static i64 tell(struct tux_engine *e, struct tux_conn *conn, enum tux_limit limit, bool ends)
+static i64 tell(struct tux_engine *e, struct tux_request *request, enum tux_limit limit, bool ends)
 {
     static const char head[] = "HEAD ";
     u32 form = 0;
-    if (conn->head_bytes >= sizeof head - 1 && memcmp(conn->head, head, sizeof head - 1) == 0) form |= TUX_READY_HEAD;
-    if (!ends && tux_head_is_plain(conn->head, conn->head_bytes)) form |= TUX_READY_KEEP;
+    bool has_method = request->head_bytes >= sizeof head - 1;
+    if (has_method && memcmp(request->head, head, sizeof head - 1) == 0) form |= TUX_READY_HEAD;
+    if (!ends && tux_head_is_plain(request->head, request->head_bytes)) form |= TUX_READY_KEEP;
     struct tux_response *r = e->ready_answer[limit][form];
     if (!r) return 0;
-    conn->source = TUX_SOURCE_LIMIT;
-    conn->chosen = r;
+    request->source = TUX_SOURCE_LIMIT;
+    request->chosen = r;
     r->refs++;
     return r->status;
 }
 
-static i64 refuse(struct tux_engine *e, struct tux_conn *conn, enum tux_limit limit)
+static i64 refuse(struct tux_engine *e, struct tux_request *request, enum tux_limit limit)
 {
-    note_refusal(e, conn, limit);
-    return tell(e, conn, limit, conn->refused_by || conn->miss_flags || tux_guard_is_last(e, conn));
+    note_refusal(e, request->conn, limit);
+    bool ends = request->conn->refused_by || request->miss_flags || tux_guard_is_last(e, request);
+    return tell(e, request, limit, ends);
 }
 
-i64 tux_guard_unjudged(struct tux_engine *e, struct tux_conn *conn) { return tell(e, conn, TUX_LIMIT_BUSY, true); }
-
-i64 tux_guard_request(struct tux_engine *e, struct tux_conn *conn)
+i64 tux_guard_unjudged(struct tux_engine *e, struct tux_request *request)
 {
+    return tell(e, request, TUX_LIMIT_BUSY, true);
+}
+
+i64 tux_guard_request(struct tux_engine *e, struct tux_request *request)
+{
+    struct tux_conn *conn = request->conn;
     const struct tux_bounds *b = &e->rules.bounds;
-    if (conn->refused_by) return refuse(e, conn, (enum tux_limit)(conn->refused_by - 1));
-    if (conn->charged || b->interval_ns == 0) return -1;
-    conn->charged = true; /* also if it is parked now and looked at again */
+    if (conn->refused_by) return refuse(e, request, (enum tux_limit)(conn->refused_by - 1));
+    if (request->charged || b->interval_ns == 0) return -1;
+    request->charged = true; /* also if it is parked now and looked at again */
     if (tux_client_take(conn->client, e->turn_ns, b->interval_ns, b->burst)) return -1;
-    return refuse(e, conn, TUX_LIMIT_RATE);
+    return refuse(e, request, TUX_LIMIT_RATE);
 }
 
-void tux_guard_forwarded(struct tux_engine *e, struct tux_conn *conn)
+void tux_guard_forwarded(struct tux_engine *e, struct tux_request *request)
 {
     u8 address[16];
-    memcpy(address, conn->address, sizeof address);
-    bool known = tux_forwarded(conn->head, conn->head_bytes, e->rules.bounds.forwarded, e->rules.networks,
+    memcpy(address, request->conn->address, sizeof address);
+    bool known = tux_forwarded(request->head, request->head_bytes, e->rules.bounds.forwarded, e->rules.networks,
                                e->rules.network_count, address);
-    conn->class_number = known ? class_of(e, address) : 0;
+    request->class_number = known ? class_of(e, address) : 0;
 }
 
-u64 tux_guard_asker(struct tux_engine *e, struct tux_conn *conn)
+u64 tux_guard_asker(struct tux_engine *e, const struct tux_request *request)
 {
     u8 address[16];
-    tux_guard_look(conn);
-    memcpy(address, conn->address, sizeof address);
-    (void)tux_forwarded(conn->head, conn->head_bytes, e->rules.bounds.forwarded, e->rules.networks,
+    tux_guard_look(request->conn);
+    memcpy(address, request->conn->address, sizeof address);
+    (void)tux_forwarded(request->head, request->head_bytes, e->rules.bounds.forwarded, e->rules.networks,
                         e->rules.network_count, address); /* a proxy that does not know answers for the client */
     return tux_address_is_none(address) ? 0 : tux_client_key(address);
 }

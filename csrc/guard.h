@@ -18,13 +18,13 @@ bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn);
 void tux_guard_count_again(struct tux_engine *e, struct tux_conn *conn);
 /* A request of a connection for which tux_guard_looks: its status if it is refused, 0 to end the connection in silence,
  * -1 to go on. */
-i64 tux_guard_request(struct tux_engine *e, struct tux_conn *conn);
+i64 tux_guard_request(struct tux_engine *e, struct tux_request *request);
 /* The judge has no answer: the 503 that lies ready, and no memory is needed for it. Its status; 0: there is none. */
-i64 tux_guard_unjudged(struct tux_engine *e, struct tux_conn *conn);
+i64 tux_guard_unjudged(struct tux_engine *e, struct tux_request *request);
 /* A trusted proxy says for each request who asks: the class is that of this one. */
-void tux_guard_forwarded(struct tux_engine *e, struct tux_conn *conn);
+void tux_guard_forwarded(struct tux_engine *e, struct tux_request *request);
 /* The key (clients.h) of the client that asks: the one that a trusted proxy names, else the peer. 0: none is known. */
-u64 tux_guard_asker(struct tux_engine *e, struct tux_conn *conn);
+u64 tux_guard_asker(struct tux_engine *e, const struct tux_request *request);
 /* An answer is over. If the next one is the last, it is another than before. */
 void tux_guard_answered(struct tux_engine *e, struct tux_conn *conn, bool keep);
 
@@ -41,9 +41,10 @@ static inline bool tux_guard_looks(const struct tux_conn *conn) { return conn->c
 
 /* This answer is to say that the connection goes away: with its listener, as no further request has come; or as it has
  * had its requests. */
-static inline bool tux_guard_is_last(const struct tux_engine *e, const struct tux_conn *conn)
+static inline bool tux_guard_is_last(const struct tux_engine *e, const struct tux_request *request)
 {
-    bool leaves = conn->leaving && (!tux_conn_head_is_kept(conn) || tux_conn_kept(conn) == conn->head_bytes);
+    const struct tux_conn *conn = request->conn;
+    bool leaves = conn->leaving && (!tux_request_head_is_kept(request) || tux_conn_kept(conn) == request->head_bytes);
     u32 most = e->rules.bounds.requests_max;
     return leaves || (most > 0 && conn->requests + 1 >= most);
 }

@@ -20,7 +20,9 @@ struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record)
     run->slot = slot;
     run->generation = generation;
     tux_record_enter(record, run);
-    e->conns[slot].fd = -1;
+    run->request = &e->requests[slot];
+    run->request->conn = &e->conns[slot];
+    run->request->conn->fd = -1;
     tux_metric_add(&e->metrics.runs, 1);
     return run;
 }
@@ -114,7 +116,7 @@ void tux_life_to_worker(struct tux_engine *e, struct tux_run *run)
         fetch->waiters_last = waiters.last;
         return;
     }
-    const struct tux_response *r = e->conns[run->slot].chosen;
+    const struct tux_response *r = run->request->chosen;
     e->cold[run->slot].place = r ? r->job.place : 0;
     e->cold[run->slot].perform = tux_life_cold;
     e->cold[run->slot].result = -ECANCELED; /* if it is never performed */

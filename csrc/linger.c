@@ -12,7 +12,7 @@
 
 static i64 discard(struct tux_engine *e, struct tux_run *run, int fd, u64 most)
 {
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_conn *conn = tux_conn_of(run);
     i64 landed;
     if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
     if (tux_take_landed(run, &landed)) return 0; /* time is over */
@@ -48,7 +48,7 @@ static bool has_unread_input(int fd)
 i64 tux_linger_close(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_conn *conn = tux_conn_of(run);
     int fd = (int)run->frame.cells[atom->args[0]];
     if (fd >= 0 && fd == conn->fd) {
         bool may = conn->closing && !conn->discarding;

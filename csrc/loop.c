@@ -338,7 +338,7 @@ static void end_all(struct tux_engine *e)
         struct tux_run *run = &e->runs[i];
         /* Memory that the kernel still sends from is not freed; nor is a run that hangs at a worker, or its memory. */
         if (!run->frame.chain || run->wait == TUX_WAIT_SENT || e->cold[i].begun) continue;
-        e->conns[i].asked = false; /* the judge is gone */
+        run->request->asked = false; /* the judge is gone */
         tux_life_end(e, run, TUX_REASON_CANCELLED, -ECANCELED);
     }
     /* A ring does what is linked, here the closes behind their cancels, a few at a time (20 since Linux 6.13), and

@@ -22,13 +22,14 @@ void tux_measure_late(struct tux_engine *e, u64 began_ns)
     if (began_ns != 0) count(e, tux_now_ns() - began_ns, 1); /* 0: no decide has begun it */
 }
 
-void tux_measure_sample(struct tux_engine *e, const struct tux_conn *conn)
+void tux_measure_sample(struct tux_engine *e, const struct tux_request *request)
 {
     struct tux_sample sample = {.bytes = 0};
     if (tux_ring_full(&e->samples)) return; /* nobody is curious, or not often enough */
     e->sample_ms = e->stage.now_ms + TUX_SAMPLE_MS;
-    while (sample.bytes < sizeof sample.line && sample.bytes < conn->head_bytes && conn->head[sample.bytes] >= ' ') {
-        sample.line[sample.bytes] = conn->head[sample.bytes];
+    u64 most = tux_min_u64(sizeof sample.line, request->head_bytes);
+    while (sample.bytes < most && request->head[sample.bytes] >= ' ') {
+        sample.line[sample.bytes] = request->head[sample.bytes];
         sample.bytes++;
     }
     tux_ring_put(&e->samples, &sample);

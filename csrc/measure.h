@@ -19,26 +19,26 @@ void tux_measure_turn(struct tux_engine *e);
 /* One that began in an earlier turn. */
 void tux_measure_late(struct tux_engine *e, u64 began_ns);
 /* The first line of the head at hand, for whoever wants to know what is asked for. */
-void tux_measure_sample(struct tux_engine *e, const struct tux_conn *conn);
+void tux_measure_sample(struct tux_engine *e, const struct tux_request *request);
 
 /* A head is there. */
-static inline void tux_measure_begin(const struct tux_engine *e, struct tux_conn *conn)
+static inline void tux_measure_begin(const struct tux_engine *e, struct tux_request *request)
 {
-    if (conn->began_ns == 0) conn->began_ns = e->turn_ns;
+    if (request->began_ns == 0) request->began_ns = e->turn_ns;
 }
 
 /* It is answered from the cache. */
-static inline void tux_measure_hit(struct tux_engine *e, const struct tux_conn *conn)
+static inline void tux_measure_hit(struct tux_engine *e, const struct tux_request *request)
 {
-    if (__builtin_expect(e->stage.now_ms >= e->sample_ms, 0)) tux_measure_sample(e, conn);
+    if (__builtin_expect(e->stage.now_ms >= e->sample_ms, 0)) tux_measure_sample(e, request);
 }
 
 /* Its response has ended. */
-static inline void tux_measure_end(struct tux_engine *e, const struct tux_conn *conn)
+static inline void tux_measure_end(struct tux_engine *e, const struct tux_request *request)
 {
-    u32 class = conn->chosen->status / 100u;
+    u32 class = request->chosen->status / 100u;
     tux_metric_add(&e->metrics.statuses[class < TUX_STATUS_CLASSES ? class : 0], 1);
-    if (__builtin_expect(conn->began_ns != e->turn_ns, 0)) tux_measure_late(e, conn->began_ns);
+    if (__builtin_expect(request->began_ns != e->turn_ns, 0)) tux_measure_late(e, request->began_ns);
     else if (++e->ended_now == TUX_CLOCK_SHARED) tux_measure_turn(e);
 }
 

@@ -14,16 +14,17 @@ static i64 wall_ms(void)
 
 void tux_note(struct tux_engine *e, struct tux_run *run)
 {
-    const struct tux_conn *conn = tux_conn_of(e, run);
-    struct text head = {conn->head, conn->head ? conn->head_bytes : 0};
-    u64 sent = conn->sent, head_sent = tux_head_end(conn->blob->data, conn->blob->bytes, 0);
+    const struct tux_request *request = run->request;
+    const struct tux_conn *conn = request->conn;
+    struct text head = {request->head, request->head ? request->head_bytes : 0};
+    u64 sent = request->sent, head_sent = tux_head_end(request->blob->data, request->blob->bytes, 0);
     struct tux_log_facts facts = {
         .wall_ms = wall_ms(),
         .body_bytes = sent > head_sent ? sent - head_sent : 0,
-        .duration_ms = (u32)(e->stage.now_ms - conn->began_ms),
-        .status = conn->chosen->status,
+        .duration_ms = (u32)(e->stage.now_ms - request->began_ms),
+        .status = request->chosen->status,
         .port = conn->port,
-        .source = conn->source,
+        .source = request->source,
     };
     memcpy(facts.peer, conn->address, sizeof facts.peer);
     memcpy(facts.client, conn->address, sizeof facts.client);

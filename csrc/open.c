@@ -51,6 +51,7 @@ static void give_back(struct tux_engine *e)
     }
     tux_watches_close(&e->watches);
     free(e->runs);
+    free(e->requests);
     free(e->conns);
     free(e->cold);
     free(e->deadlines.at_ms);
@@ -75,13 +76,15 @@ static int take_memory(struct tux_engine *e, const struct tux_options *o)
     e->knock_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (e->knock_fd < 0) return -errno;
     e->runs = calloc(o->slots, sizeof *e->runs);
+    e->requests = calloc(o->slots, sizeof *e->requests);
     e->conns = calloc(o->slots, sizeof *e->conns);
     e->cold = calloc(o->slots, sizeof *e->cold);
     e->reserved = calloc(TUX_RESERVED_COMMANDS, sizeof *e->reserved);
     e->deadlines =
         (struct tux_deadlines){.at_ms = calloc(o->slots, sizeof(u64)), .slots = o->slots, .next_ms = UINT64_MAX};
     e->room.stands = calloc(o->slots, 1);
-    if (!e->runs || !e->conns || !e->cold || !e->reserved || !e->deadlines.at_ms || !e->room.stands) return -ENOMEM;
+    bool all = e->runs && e->requests && e->conns && e->cold && e->reserved && e->deadlines.at_ms && e->room.stands;
+    if (!all) return -ENOMEM;
     for (u32 i = 0; i < TUX_RESERVED_COMMANDS; i++) {
         e->reserved[i].next = e->reserve;
         e->reserve = &e->reserved[i];

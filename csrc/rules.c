@@ -84,7 +84,7 @@ void tux_rules_apply(struct tux_engine *e, struct tux_rules_change *change)
         (void)tux_guard_classify(e, conn);
         tux_guard_count_again(e, conn);
         tux_conn_forget_repeat(conn, &e->metrics);
-        e->rules_unsettled += conn->asked;
+        e->rules_unsettled += e->requests[slot].asked;
     }
     settle(e);
 }
@@ -109,4 +109,7 @@ void tux_rules_check_ends(struct tux_engine *e, const struct tux_response *r)
     one_less(e, r->check_rules);
 }
 
-void tux_rules_answered(struct tux_engine *e, const struct tux_conn *conn) { one_less(e, conn->asked_rules); }
+void tux_rules_answered(struct tux_engine *e, const struct tux_request *request)
+{
+    one_less(e, request->asked_rules);
+}

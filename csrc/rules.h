@@ -27,6 +27,6 @@ void tux_rules_apply(struct tux_engine *e, struct tux_rules_change *change);
 /* A check behind the scenes begins, and ends; a question is answered. */
 void tux_rules_check_begins(struct tux_engine *e, struct tux_response *r);
 void tux_rules_check_ends(struct tux_engine *e, const struct tux_response *r);
-void tux_rules_answered(struct tux_engine *e, const struct tux_conn *conn);
+void tux_rules_answered(struct tux_engine *e, const struct tux_request *request);
 
 #endif

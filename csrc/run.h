@@ -38,6 +38,7 @@ struct tux_frame {
 };
 
 struct tux_record;
+struct tux_request;
 
 struct tux_run {
     struct tux_frame frame; /* what runs now */
@@ -60,6 +61,7 @@ struct tux_run {
     u64 steps, cookie;
     u64 deadline_ms; /* of the whole run; 0 = none */
     struct tux_record *record; /* the memory it works in */
+    struct tux_request *request; /* that it answers */
     i64 inner_cells[TUX_INNER_CELLS_MAX];
 };
 

@@ -40,21 +40,22 @@ static void skip_empty_lines(struct tux_conn *conn)
     tux_conn_consume(conn, skip);
 }
 
-static i64 have_head(struct tux_conn *conn, const u8 *head, size_t length, u32 flags)
+static i64 have_head(struct tux_request *request, const u8 *head, size_t length, u32 flags)
 {
-    conn->head = head;
-    conn->head_bytes = (u32)length;
-    conn->miss_flags = flags;
+    request->head = head;
+    request->head_bytes = (u32)length;
+    request->miss_flags = flags;
     return (i64)length;
 }
 
 /* Of a connection that is refused: its beginning counts as a head, so far that one sees whether it is a HEAD. */
-static i64 beginning(struct tux_conn *conn)
+static i64 beginning(struct tux_request *request)
 {
+    struct tux_conn *conn = request->conn;
     static const char head[] = "HEAD ";
     skip_empty_lines(conn);
     u32 kept = tux_conn_kept(conn);
-    return kept < sizeof head - 1 ? 0 : have_head(conn, conn->input + conn->input_at, kept, 0);
+    return kept < sizeof head - 1 ? 0 : have_head(request, conn->input + conn->input_at, kept, 0);
 }
 
 static i64 keep_beginning(struct tux_conn *conn, const u8 *data, size_t bytes)
@@ -63,10 +64,11 @@ static i64 keep_beginning(struct tux_conn *conn, const u8 *data, size_t bytes)
 }
 
 /* A head among the bytes kept: its length, 0 when there is none yet. What is too long counts as one, marked. */
-static i64 kept_head(struct tux_engine *e, struct tux_conn *conn)
+static i64 kept_head(struct tux_engine *e, struct tux_request *request)
 {
+    struct tux_conn *conn = request->conn;
     if (tux_conn_kept(conn) == 0) return 0;
-    if (conn->refused_by) return beginning(conn);
+    if (conn->refused_by) return beginning(request);
     skip_empty_lines(conn);
     u32 kept = tux_conn_kept(conn);
     if (kept == 0) return 0;
@@ -75,20 +77,21 @@ static i64 kept_head(struct tux_engine *e, struct tux_conn *conn)
     conn->searched = kept;
     size_t most = e->rules.head_bytes_max;
     if (end > most || (end == 0 && kept >= most))
-        return have_head(conn, bytes, kept < most ? kept : most, TUX_MISS_HEAD_TOO_LONG);
-    return end > 0 ? have_head(conn, bytes, end, 0) : 0;
+        return have_head(request, bytes, kept < most ? kept : most, TUX_MISS_HEAD_TOO_LONG);
+    return end > 0 ? have_head(request, bytes, end, 0) : 0;
 }
 
 /* The limit of waiting has passed, or the connection must go: 0 ends it, a half head goes up to be answered with 408.
  */
-static i64 no_more_input(struct tux_engine *e, struct tux_conn *conn, bool expired)
+static i64 no_more_input(struct tux_engine *e, struct tux_request *request, bool expired)
 {
+    const struct tux_conn *conn = request->conn;
     if (tux_conn_kept(conn) == 0) {
         if (expired) tux_metric_add(&e->metrics.idle_timeouts, 1);
         return 0;
     }
     tux_metric_add(&e->metrics.head_timeouts, 1);
-    return have_head(conn, conn->input + conn->input_at, tux_conn_kept(conn), TUX_MISS_HEAD_TIMEOUT);
+    return have_head(request, conn->input + conn->input_at, tux_conn_kept(conn), TUX_MISS_HEAD_TIMEOUT);
 }
 
 /* A head has its time from its first byte on, an idle connection from its last answer on. Neither is renewed by what is
@@ -115,19 +118,20 @@ static i64 no_input(struct tux_engine *e, struct tux_run *run, struct tux_conn *
 static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_request *request = run->request;
+    struct tux_conn *conn = request->conn;
     int fd = (int)tux_arg(run, atom, 0);
     i64 landed;
     if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
-    bool dealt_with = conn->head && tux_conn_head_is_kept(conn); /* by a chain that does not respond */
-    if (dealt_with) tux_conn_consume(conn, conn->head_bytes);
-    conn->head = NULL;
+    bool dealt_with = request->head && tux_request_head_is_kept(request); /* by a chain that does not respond */
+    if (dealt_with) tux_conn_consume(conn, request->head_bytes);
+    request->head = NULL;
     if (tux_take_landed(run, &landed)) {
         if (landed != -ETIME && !conn->goes) return landed;
-        if (!conn->goes && (!conn->leaving || tux_conn_kept(conn) > 0)) return no_more_input(e, conn, true);
+        if (!conn->goes && (!conn->leaving || tux_conn_kept(conn) > 0)) return no_more_input(e, request, true);
     } /* who must leave and says something at the last moment is heard */
     for (;;) {
-        i64 length = kept_head(e, conn);
+        i64 length = kept_head(e, request);
         if (length > 0) return length;
         const u8 *data;
         i64 n = e->backend->ops->stream(e->backend, run, fd, &data);
@@ -146,7 +150,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
         if (tux_conn_kept(conn) == 0) {
             size_t end = tux_head_end(data, (size_t)n, 0);
             bool plain = end == (size_t)n && end <= e->rules.head_bytes_max && data[0] != '\r' && data[0] != '\n';
-            if (plain) return have_head(conn, data, end, 0);
+            if (plain) return have_head(request, data, end, 0);
         }
         if (tux_conn_keep_input(conn, data, (size_t)n) != 0) return -ENOMEM;
     }
@@ -173,7 +177,7 @@ static i64 take_proxied(struct tux_engine *e, struct tux_conn *conn)
 static i64 serve_recv_proxy(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_conn *conn = tux_conn_of(run);
     int fd = (int)tux_arg(run, atom, 0);
     i64 landed, n;
     if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
@@ -203,65 +207,67 @@ static i64 serve_recv_proxy(struct tux_stage *stage, struct tux_run *run, const 
 
 void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run)
 {
-    struct tux_conn *conn = tux_conn_of(e, run);
-    if (!conn->head || (conn->chosen && !e->log) || tux_conn_head_is_kept(conn)) return;
-    if (conn->chosen && conn->chosen == conn->repeat && conn->repeat_bytes == conn->head_bytes) {
-        conn->head = conn->repeat_head; /* the log wants it at the end, and here it is kept anyway */
+    struct tux_request *request = run->request;
+    const struct tux_conn *conn = request->conn;
+    if (!request->head || (request->chosen && !e->log) || tux_request_head_is_kept(request)) return;
+    if (request->chosen && request->chosen == conn->repeat && conn->repeat_bytes == request->head_bytes) {
+        request->head = conn->repeat_head; /* the log wants it at the end, and here it is kept anyway */
         return;
     }
-    if (tux_conn_pin_head(conn) == 0) return;
-    conn->head = NULL; /* no memory: decide will say that there is none */
+    if (tux_request_pin_head(request) == 0) return;
+    request->head = NULL; /* no memory: decide will say that there is none */
 }
 
 /* --- respond --------------------------------------------------------------------------------------------------- */
 
 /* Written to again while the run waited for a write(2) to end: nothing has been sent, so there is a better answer. Not
  * for ever, if it is written to all the time. */
-static bool is_over_already(const struct tux_conn *conn)
+static bool is_over_already(const struct tux_request *request)
 {
-    bool may = conn->head && !conn->ranged && conn->anew < TUX_ANEW_MAX;
-    return may && !tux_response_file_holds(conn->chosen);
+    bool may = request->head && !request->ranged && request->anew < TUX_ANEW_MAX;
+    return may && !tux_response_file_holds(request->chosen);
 }
 
 static i64 serve_respond(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
-    struct tux_conn *conn = tux_conn_of(e, run);
-    i64 status = __builtin_expect(conn->anew, 0) ? tux_decide(stage, run, atom) : 1; /* anew: decided here once more */
+    struct tux_request *request = run->request;
+    i64 status = __builtin_expect(request->anew, 0) ? tux_decide(stage, run, atom) : 1; /* anew: decided once more */
     if (status <= 0) return status;
-    struct tux_response *r = conn->chosen;
-    if (!r || run->outer.chain || tux_arg(run, atom, 0) != conn->fd) return tux_fault(run);
+    struct tux_response *r = request->chosen;
+    if (!r || run->outer.chain || tux_arg(run, atom, 0) != request->conn->fd) return tux_fault(run);
     if (__builtin_expect(tux_note_must_wait(e), 0)) return tux_note_wait(e, run);
-    if (!conn->ranged && __builtin_expect(tux_freshness_settles(e, run, r), 0)) return TUX_AGAIN;
-    if (__builtin_expect(run->woken == TUX_WAIT_FRESH && is_over_already(conn), 0)) {
+    if (!request->ranged && __builtin_expect(tux_freshness_settles(e, run, r), 0)) return TUX_AGAIN;
+    if (__builtin_expect(run->woken == TUX_WAIT_FRESH && is_over_already(request), 0)) {
         tux_response_drop(r, &e->metrics);
-        conn->chosen = NULL;
-        conn->anew++;
+        request->chosen = NULL;
+        request->anew++;
         run->woken = TUX_WAIT_NOT;
         return serve_respond(stage, run, atom);
     }
     if (e->log && r->reads_on) tux_serve_hold_head(e, run); /* else it may be gone when it is logged */
-    if (!conn->ranged) conn->blob = tux_response_blob(r, e->wall_s, e->date, &e->metrics);
-    if (!conn->blob) return -ENOMEM;
+    if (!request->ranged) request->blob = tux_response_blob(r, e->wall_s, e->date, &e->metrics);
+    if (!request->blob) return -ENOMEM;
     tux_metric_add(&e->metrics.requests, 1);
     i64 fd = tux_arg(run, atom, 0);
     run->outer = run->frame;
-    tux_frame_start(&run->frame, r->chain, run->inner_cells, conn->blob->data, NULL);
+    tux_frame_start(&run->frame, r->chain, run->inner_cells, request->blob->data, NULL);
     run->inner_cells[r->connection_cell] = fd;
     if (r->file_cell != TUX_NONE16) run->inner_cells[r->file_cell] = r->file;
-    if (conn->ranged) tux_ranged_fill(r, &conn->slice, conn->blob, run->inner_cells);
+    if (request->ranged) tux_ranged_fill(r, &request->slice, request->blob, run->inner_cells);
     return TUX_ENTER;
 }
 
 i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bool stopped)
 {
     struct tux_engine *e = tux_engine_of(stage);
-    struct tux_conn *conn = tux_conn_of(e, run);
-    bool keep = conn->chosen->keep;
+    struct tux_request *request = run->request;
+    struct tux_conn *conn = request->conn;
+    bool keep = request->chosen->keep;
     if (stopped) tux_metric_add(&e->metrics.failed_responses, 1);
     if (e->log) tux_note(e, run);
-    tux_measure_end(e, conn);
-    tux_conn_end_request(conn, &e->metrics);
+    tux_measure_end(e, request);
+    tux_request_end(request, &e->metrics);
     conn->requests++;
     conn->limit_ms = 0;
     conn->heading = false;
@@ -272,10 +278,11 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
 }
 
 /* What of an answer went out: all of an atom's bytes, or as far as it came. */
-static i64 counted(struct tux_conn *conn, const struct tux_run *run, i64 result)
+static i64 counted(const struct tux_run *run, i64 result)
 {
-    if (result >= 0) conn->sent += (u64)result;
-    else if (result != TUX_AGAIN && result != TUX_COLD) conn->sent += run->progress;
+    struct tux_request *request = run->request;
+    if (result >= 0) request->sent += (u64)result;
+    else if (result != TUX_AGAIN && result != TUX_COLD) request->sent += run->progress;
     return result;
 }
 
@@ -286,7 +293,7 @@ static i64 serve_send(struct tux_stage *stage, struct tux_run *run, const struct
     i64 result = tux_plain_calls[TUX_CALL_send](stage, run, atom);
     if (!run->outer.chain) return result;
     tux_measure_sent(e, run, before, result);
-    return counted(tux_conn_of(e, run), run, result);
+    return counted(run, result);
 }
 
 static i64 wall_ns(const struct tux_engine *e) { return e->wall_s * 1000000000; }
@@ -294,7 +301,7 @@ static i64 wall_ns(const struct tux_engine *e) { return e->wall_s * 1000000000; 
 bool tux_serve_stands(struct tux_stage *stage, struct tux_run *run, bool last)
 {
     struct tux_engine *e = tux_engine_of(stage);
-    return tux_response_file_stands(tux_conn_of(e, run)->chosen, wall_ns(e), last);
+    return tux_response_file_stands(run->request->chosen, wall_ns(e), last);
 }
 
 /* Does the client's side have all that was sent? Then it may have acted on it, and a reset would come too late. */
@@ -318,30 +325,32 @@ static i64 break_off(struct tux_conn *conn)
 static i64 serve_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_request *request = run->request;
+    struct tux_conn *conn = request->conn;
     u64 before = run->progress;
     bool sends = run->outer.chain && tux_arg(run, atom, 3) != 0; /* of a slice that was copied nothing is left */
     if (sends && !tux_serve_stands(stage, run, false)) return break_off(conn);
-    if (sends && before == 0) tux_response_file_watch(conn->chosen, &e->watches);
+    if (sends && before == 0) tux_response_file_watch(request->chosen, &e->watches);
     bool small = tux_arg(run, atom, 3) <= TUX_COPY_BYTES;
-    run->copies = sends && (small || tux_response_file_is_young(conn->chosen, wall_ns(e)));
+    run->copies = sends && (small || tux_response_file_is_young(request->chosen, wall_ns(e)));
     i64 result = tux_plain_calls[TUX_CALL_sendfile](stage, run, atom);
     if (!run->outer.chain) return result;
     tux_measure_sent(e, run, before, result);
-    if (sends && result == TUX_AGAIN) tux_response_file_watch(conn->chosen, &e->watches);
+    if (sends && result == TUX_AGAIN) tux_response_file_watch(request->chosen, &e->watches);
     bool broken = result == -ESTALE;
     if (sends && result > 0 && !run->copies) broken = !tux_serve_stands(stage, run, true) && !has_all(conn);
     run->copies = false;
-    i64 done = counted(conn, run, result);
+    i64 done = counted(run, result);
     return broken ? break_off(conn) : done;
 }
 
 void tux_serve_end(struct tux_engine *e, struct tux_run *run)
 {
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_conn *conn = tux_conn_of(run);
     if (conn->fd < 0) return;
     if (__builtin_expect(conn->goes, 0)) tux_room_settled(e, conn, true);
     tux_metric_add(&e->metrics.connections, -1);
+    tux_request_end(run->request, &e->metrics);
     tux_conn_reset(conn, &e->metrics);
 }
 
@@ -361,7 +370,7 @@ void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
 
 void tux_serve_leaves(struct tux_engine *e, struct tux_run *run, u64 leave_ms)
 {
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_conn *conn = tux_conn_of(run);
     if (!run->frame.chain || conn->fd < 0) return;
     conn->leaving = true;
     conn->leave_ms = leave_ms;

@@ -15,7 +15,7 @@
 
 u64 tux_timeout_of(struct tux_engine *e, struct tux_run *run)
 {
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_conn *conn = tux_conn_of(run);
     if (conn->fd < 0) return 0;
     switch (run->wait) {
     case TUX_WAIT_INPUT: {
@@ -58,7 +58,7 @@ static bool has_room(const struct tux_run *run, const struct tux_conn *conn)
 
 void tux_timeout_expired(struct tux_engine *e, struct tux_run *run)
 {
-    struct tux_conn *conn = tux_conn_of(e, run);
+    struct tux_conn *conn = tux_conn_of(run);
     if (run->wait == TUX_WAIT_INPUT) {
         tux_land(run, -ETIME);
         tux_wake(e, run);
