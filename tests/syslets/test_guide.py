@@ -20,12 +20,6 @@ def test_the_programs_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.Monke
         exec(compile(program, str(GUIDE), "exec"), names)
 
 
-def test_the_programs_of_the_readme_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    (program,) = re.findall(r"^```python\n(.*?)^```$", Path("README.md").read_text("utf-8"), re.M | re.S)
-    exec(compile(program, "README.md", "exec"), {})
-
-
 def test_the_guide_names_every_method() -> None:
     from tuxpy import Engine
 

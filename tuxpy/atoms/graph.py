@@ -71,7 +71,9 @@ def svg(frozen: Frozen) -> str:
     texts = {number: plain(telling(frozen, frozen.atoms[number])) for number in shown}
     half = max(60, *(len(text) * _LETTER // 2 + 14 for text in texts.values()))
     axis, foot = half + 20, len(shown) * _STEP + 24
-    parts: list[str] = []
+    lines: list[str] = []
+    boxes: list[str] = []
+    words: list[str] = []  # above all lines, so that none crosses out a letter
     lane = axis + half + 14
     for edge in edges(frozen):
         start = row[edge.source] * _STEP + 20 + _HEIGHT
@@ -79,26 +81,32 @@ def svg(frozen: Frozen) -> str:
         straight = edge.target is not None and row[edge.target] == row[edge.source] + 1
         straight |= edge.target is None and edge.source == shown[-1]
         if straight:
-            parts.append(_path(f"M{axis} {start} V{end}"))
-            parts.append(_text(axis + 6, start + 16, edge.words, "start"))
+            lines.append(_path(f"M{axis} {start} V{end}"))
+            words.append(_text(axis + 6, start + 16, edge.words, "start"))
             continue
         side, into = start - _HEIGHT // 2, end + (0 if edge.target is None else _HEIGHT // 2 - 6)
         edge_of_box = 4 if edge.target is None else half
-        parts.append(_path(f"M{axis + half} {side} H{lane} V{into} H{axis + edge_of_box}"))
-        parts.append(_text(lane + 4, side - 3, edge.words, "start"))
+        lines.append(_path(f"M{axis + half} {side} H{lane} V{into} H{axis + edge_of_box}"))
+        words.append(_text(lane + 6, side + 14, edge.words, "start"))
         lane += _LANE
     for number in shown:
         top = row[number] * _STEP + 20
         box = f'x="{axis - half}" y="{top}" width="{2 * half}" height="{_HEIGHT}"'
-        parts.append(f'<rect {box} rx="4" fill="#fff" stroke="#222"/>')
-        parts.append(_text(axis, top + 21, texts[number], "middle"))
-    parts.append(f'<circle cx="{axis}" cy="{foot}" r="4"/>')
+        boxes.append(f'<rect {box} rx="4" fill="#fff" stroke="#222"/>')
+        words.append(_text(axis, top + 21, texts[number], "middle"))
+    boxes.append(f'<circle cx="{axis}" cy="{foot}" r="4"/>')
     width, height = lane + 120, foot + 20
+    parts = [part for part in (*lines, *boxes, *words) if part]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'font-family="monospace" font-size="13"><title>' + escape(plain(frozen.name)) + "</title>\n"
+        'font-family="monospace" font-size="13" style="background:#fff"><title>'
+        + escape(plain(frozen.name))
+        + "</title>\n"
         '<defs><marker id="to" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">'
-        '<path d="M0 0L8 4L0 8z"/></marker></defs>\n' + "\n".join(parts) + "\n</svg>\n"
+        '<path d="M0 0L8 4L0 8z"/></marker></defs>\n'
+        "<style>text{paint-order:stroke;stroke:#fff;stroke-width:5px;stroke-linejoin:round}</style>\n"
+        + "\n".join(parts)
+        + "\n</svg>\n"
     )
 
 
