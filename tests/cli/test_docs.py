@@ -62,7 +62,7 @@ def test_a_metric_that_a_document_names_is_told() -> None:
 
 def commands_of(text: str) -> Iterator[list[str]]:
     """The words of each `tuxpy ...` in a document: lines of a shell, and what stands between backquotes."""
-    blocks = re.findall(r"(?ms)^```(?:sh)?\n(.*?)^```", text)
+    blocks = [block for language, block in re.findall(r"(?ms)^```(\w*)\n(.*?)^```", text) if language in ("", "sh")]
     lines = [line for block in blocks for line in block.splitlines() if not line.startswith("  ")]
     lines += re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```", "", text))
     for line in lines:
