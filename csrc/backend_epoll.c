@@ -13,16 +13,18 @@
 
 #include "backend.h"
 
-enum { WORD_SLOT = 1, WORD_PORT, WORD_READY, WORD_KNOCK };
+enum { WORD_STREAM = 1, WORD_PORT, WORD_READY, WORD_KNOCK };
 
-struct slot_state {
-    int fd;       /* registered descriptor; -1 = none */
-    int ready_fd; /* duplicate that ready() watches; -1 = none */
-    bool drained; /* nothing to receive until the next edge */
-    bool ended;   /* the peer has said its last: there will be no further edge, so always look */
+/* A socket that a run receives from, or has waited for to be writable. */
+struct epoll_stream {
+    struct tux_run *run; /* NULL: the handle is free */
+    int fd;
+    u32 generation; /* of the handle */
+    bool received;  /* stream() was called */
+    bool watched;   /* the descriptor is in the set */
+    bool drained;   /* nothing to receive until the next edge */
+    bool ended;     /* the peer has said its last: there will be no further edge, so always look */
 };
-
-static const struct slot_state FREE_SLOT = {.fd = -1, .ready_fd = -1};
 
 struct epoll_port {
     int listener;
@@ -39,7 +41,8 @@ struct tux_epoll {
     struct epoll_port port[TUX_PORTS_MAX];
     struct epoll_event got[TUX_EVENTS_MAX];
     u8 scratch[TUX_SCRATCH_BYTES];
-    struct slot_state slot[];
+    int *ready_fd; /* by slot: the duplicate that ready() watches; -1 = none */
+    struct epoll_stream stream[]; /* by handle */
 };
 
 enum { AGAIN_MS = 20 }; /* what the kernel has had no memory for is tried again after so long */
@@ -54,12 +57,18 @@ static int control(struct tux_epoll *e, int operation, int fd, u32 events, u64 w
 
 static int epoll_open(struct tux_backend **out, const struct tux_backend_options *options, char why[TUX_ERROR_BYTES])
 {
-    struct tux_epoll *e = calloc(1, sizeof *e + options->slots * sizeof e->slot[0]);
-    if (!e) return -ENOMEM;
+    struct tux_epoll *e = calloc(1, sizeof *e + (size_t)options->slots * TUX_RUN_STREAMS * sizeof e->stream[0]);
+    int *ready_fd = calloc(options->slots, sizeof *ready_fd);
+    if (!e || !ready_fd) {
+        free(e);
+        free(ready_fd);
+        return -ENOMEM;
+    }
     e->base.ops = &tux_backend_epoll;
     e->slots = options->slots;
     e->knock_fd = options->knock_fd;
-    for (u32 i = 0; i < e->slots; i++) e->slot[i] = FREE_SLOT;
+    e->ready_fd = ready_fd;
+    for (u32 i = 0; i < e->slots; i++) e->ready_fd[i] = -1;
     for (u32 i = 0; i < TUX_PORTS_MAX; i++) e->port[i].listener = -1;
     e->epoll = epoll_create1(EPOLL_CLOEXEC);
     int failed =
@@ -67,6 +76,7 @@ static int epoll_open(struct tux_backend **out, const struct tux_backend_options
     if (failed) {
         snprintf(why, TUX_ERROR_BYTES, "epoll: %s", strerror(-failed));
         if (e->epoll >= 0) close(e->epoll);
+        free(e->ready_fd);
         free(e);
         return failed;
     }
@@ -78,8 +88,9 @@ static void epoll_close(struct tux_backend *b)
 {
     struct tux_epoll *e = self(b);
     for (u32 i = 0; i < e->slots; i++)
-        if (e->slot[i].ready_fd >= 0) close(e->slot[i].ready_fd); /* of a run that still waited */
+        if (e->ready_fd[i] >= 0) close(e->ready_fd[i]); /* of a run that still waited */
     close(e->epoll);
+    free(e->ready_fd);
     free(e);
 }
 
@@ -124,19 +135,26 @@ static int epoll_listen(struct tux_backend *b, u32 port, int listener)
     return 0;
 }
 
-static int slot_events(struct tux_epoll *e, const struct epoll_event *got, struct tux_event *events)
+static int stream_events(struct tux_epoll *e, const struct epoll_event *got, struct tux_event *events)
 {
     struct tux_event event = tux_event_from_word(got->data.u64, 0);
-    u32 edges = got->events, ended = EPOLLHUP | EPOLLERR;
+    u32 handle = event.slot, edges = got->events, ended = EPOLLHUP | EPOLLERR;
+    TUX_ASSERT(handle < e->slots * TUX_RUN_STREAMS);
+    struct epoll_stream *stream = &e->stream[handle];
+    struct tux_run *run = stream->run;
+    if (!run || (stream->generation & TUX_GENERATION_MASK) != event.generation) return 0; /* it has ended meanwhile */
+    bool input = edges & (EPOLLIN | EPOLLRDHUP | ended), writable = edges & (EPOLLOUT | ended);
+    if (input) stream->drained = false;
+    stream->ended |= (edges & (EPOLLRDHUP | ended)) != 0;
+    if (handle != tux_stream_handle(e->slots, run->slot, run->stream)) return 0; /* the run waits for its other one */
     int count = 0;
-    TUX_ASSERT(event.slot < e->slots);
-    if (edges & (EPOLLIN | EPOLLRDHUP | ended)) {
-        e->slot[event.slot].drained = false;
-        e->slot[event.slot].ended |= (edges & (EPOLLRDHUP | ended)) != 0;
+    event.slot = run->slot;
+    event.generation = run->generation & TUX_GENERATION_MASK;
+    if (input) {
         event.kind = TUX_EVENT_INPUT;
         events[count++] = event;
     }
-    if (edges & (EPOLLOUT | ended)) {
+    if (writable) {
         event.kind = TUX_EVENT_WRITABLE;
         events[count++] = event;
     }
@@ -144,13 +162,14 @@ static int slot_events(struct tux_epoll *e, const struct epoll_event *got, struc
 }
 
 /* close(2) alone would not do: an entry of the set lives as long as any descriptor of the same file (epoll(7)). */
-static void unwatch(struct tux_epoll *e, struct slot_state *slot)
+static void unwatch(struct tux_epoll *e, u32 slot)
 {
-    if (slot->ready_fd < 0) return;
-    int failed = control(e, EPOLL_CTL_DEL, slot->ready_fd, 0, 0);
+    int fd = e->ready_fd[slot];
+    if (fd < 0) return;
+    int failed = control(e, EPOLL_CTL_DEL, fd, 0, 0);
     TUX_ASSERT(!failed);
-    close(slot->ready_fd);
-    slot->ready_fd = -1;
+    close(fd);
+    e->ready_fd[slot] = -1;
 }
 
 static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, int timeout_ms)
@@ -163,7 +182,7 @@ static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, 
     for (int i = 0; i < got; i++) {
         u64 word = e->got[i].data.u64;
         switch (word >> 56) {
-        case WORD_SLOT: count += slot_events(e, &e->got[i], events + count); break;
+        case WORD_STREAM: count += stream_events(e, &e->got[i], events + count); break;
         case WORD_PORT: { /* not so many that the connections already here starve */
             struct epoll_port *p = &e->port[(u32)word];
             int room = max - count - 2 * (got - i - 1);
@@ -172,7 +191,7 @@ static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, 
         }
         case WORD_READY:
             events[count] = tux_event_from_word(word, (i64)e->got[i].events);
-            unwatch(e, &e->slot[events[count].slot]);
+            unwatch(e, events[count].slot);
             events[count++].kind = TUX_EVENT_READY;
             break;
         default: {
@@ -185,42 +204,77 @@ static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, 
     return count;
 }
 
-static i64 park(struct tux_epoll *e, struct tux_run *run, int fd, u8 wait)
+static struct epoll_stream *stream_of(struct tux_epoll *e, const struct tux_run *run, int fd)
 {
-    struct slot_state *slot = &e->slot[run->slot];
+    for (u32 which = 0; which < TUX_RUN_STREAMS; which++) {
+        struct epoll_stream *stream = &e->stream[tux_stream_handle(e->slots, run->slot, which)];
+        if (stream->run && stream->fd == fd) return stream;
+    }
+    return NULL;
+}
+
+static void end_stream(struct epoll_stream *stream)
+{
+    *stream = (struct epoll_stream){.generation = stream->generation + 1};
+}
+
+/* The run's stream of this socket, which begins here if need be. A socket that the run has only written to gives its
+ * place away, and is registered again when the run waits for it once more. NULL: all places are taken. */
+static struct epoll_stream *stream_for(struct tux_epoll *e, struct tux_run *run, int fd)
+{
+    struct epoll_stream *stream = stream_of(e, run, fd);
+    if (stream) return stream;
+    for (u32 which = TUX_RUN_STREAMS; which-- > 0;) {
+        struct epoll_stream *place = &e->stream[tux_stream_handle(e->slots, run->slot, which)];
+        if (!place->run || (!place->received && !(stream && !stream->run))) stream = place;
+    }
+    if (!stream) return NULL;
+    end_stream(stream);
+    stream->run = run;
+    stream->fd = fd;
+    return stream;
+}
+
+static i64 park(struct tux_epoll *e, struct epoll_stream *stream, u8 wait)
+{
+    struct tux_run *run = stream->run;
+    u32 handle = (u32)(stream - e->stream);
     run->wait = wait;
-    if (slot->fd == fd) return TUX_AGAIN;
+    run->stream = (u8)(handle / e->slots);
+    if (stream->watched) return TUX_AGAIN;
     u32 events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    u64 word = tux_event_word(WORD_SLOT, run->slot, run->generation);
-    int failed = control(e, EPOLL_CTL_ADD, fd, events, word);
-    if (failed == -EEXIST)
-        failed = control(e, EPOLL_CTL_MOD, fd, events, word); /* watched under a former generation */
+    u64 word = tux_event_word(WORD_STREAM, handle, stream->generation);
+    int failed = control(e, EPOLL_CTL_ADD, stream->fd, events, word);
+    if (failed == -EEXIST) failed = control(e, EPOLL_CTL_MOD, stream->fd, events, word); /* of a former stream */
     if (failed) return failed;
-    slot->fd = fd;
+    stream->watched = true;
     return TUX_AGAIN;
 }
 
 static i64 epoll_stream(struct tux_backend *b, struct tux_run *run, int fd, const u8 **data)
 {
     struct tux_epoll *e = self(b);
-    struct slot_state *slot = &e->slot[run->slot];
-    while (!slot->drained) {
+    struct epoll_stream *stream = stream_for(e, run, fd);
+    if (!stream) return -EMFILE;
+    stream->received = true;
+    while (!stream->drained) {
         ssize_t n = recv(fd, e->scratch, sizeof e->scratch, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno != EAGAIN) return -errno;
         if (n < 0) break;
         *data = e->scratch;
-        slot->drained = n > 0 && (size_t)n < sizeof e->scratch && !slot->ended;
+        stream->drained = n > 0 && (size_t)n < sizeof e->scratch && !stream->ended;
         return n;
     }
-    return park(e, run, fd, TUX_WAIT_INPUT);
+    return park(e, stream, TUX_WAIT_INPUT);
 }
 
 static void epoll_release(struct tux_backend *b) { (void)b; }
 
 static i64 epoll_writable(struct tux_backend *b, struct tux_run *run, int fd)
 {
-    return park(self(b), run, fd, TUX_WAIT_WRITABLE);
+    struct epoll_stream *stream = stream_for(self(b), run, fd);
+    return stream ? park(self(b), stream, TUX_WAIT_WRITABLE) : -EMFILE;
 }
 
 static i64 epoll_send(struct tux_backend *b, struct tux_run *run, int fd, const u8 *bytes, size_t length, int flags)
@@ -239,8 +293,7 @@ static i64 epoll_send(struct tux_backend *b, struct tux_run *run, int fd, const 
 static i64 epoll_ready(struct tux_backend *b, struct tux_run *run, int fd, int poll_events)
 {
     struct tux_epoll *e = self(b);
-    struct slot_state *slot = &e->slot[run->slot];
-    TUX_ASSERT(slot->ready_fd < 0);
+    TUX_ASSERT(e->ready_fd[run->slot] < 0);
     int watched = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (watched < 0) return -errno;
     u32 events = (u32)poll_events | EPOLLONESHOT; /* EPOLLIN is POLLIN, EPOLLOUT is POLLOUT */
@@ -249,26 +302,38 @@ static i64 epoll_ready(struct tux_backend *b, struct tux_run *run, int fd, int p
         close(watched);
         return failed == -EPERM ? 0 : failed; /* EPERM: regular files are always ready */
     }
-    slot->ready_fd = watched;
+    e->ready_fd[run->slot] = watched;
     run->wait = TUX_WAIT_READY;
     return TUX_AGAIN;
 }
 
 static bool epoll_cancel(struct tux_backend *b, struct tux_run *run)
 {
-    unwatch(self(b), &self(b)->slot[run->slot]);
+    unwatch(self(b), run->slot);
     return true;
 }
 
 static void epoll_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 {
-    struct slot_state *slot = &self(b)->slot[run->slot];
-    if (slot->fd < 0 || slot->fd == fd) {
-        unwatch(self(b), slot);
-        *slot = FREE_SLOT;
+    struct epoll_stream *stream = stream_of(self(b), run, fd);
+    if (stream) {
+        unwatch(self(b), run->slot);
+        end_stream(stream);
         run->generation++;
     }
     close(fd); /* takes it out of the epoll set: nobody duplicates a connection's descriptor */
+}
+
+static void epoll_detach(struct tux_backend *b, struct tux_run *run, int fd)
+{
+    struct tux_epoll *e = self(b);
+    for (u32 which = 0; which < TUX_RUN_STREAMS; which++) {
+        struct epoll_stream *stream = &e->stream[tux_stream_handle(e->slots, run->slot, which)];
+        if (!stream->run || (fd >= 0 && stream->fd != fd)) continue;
+        if (stream->watched) (void)control(e, EPOLL_CTL_DEL, stream->fd, 0, 0);
+        end_stream(stream);
+        run->generation++;
+    }
 }
 
 const struct tux_backend_ops tux_backend_epoll = {
@@ -276,4 +341,5 @@ const struct tux_backend_ops tux_backend_epoll = {
     .want = epoll_want, .accepting = epoll_accepting,
     .stream = epoll_stream, .release = epoll_release, .send = epoll_send,
     .writable = epoll_writable, .ready = epoll_ready, .cancel = epoll_cancel, .hang_up = epoll_hang_up,
+    .detach = epoll_detach,
 };

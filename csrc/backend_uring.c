@@ -6,7 +6,7 @@
  *
  * Traps kept in mind here: a multishot without F_MORE has ended and must be armed again; ENOBUFS is no error of the
  * connection; close(2) under an armed receive would leave the connection open, so it is cancelled first, in the same
- * submission; a completion of a former connection carries an old generation, but its buffer must still be given back.
+ * submission; a completion of a former stream carries an old generation, but its buffer must still be given back.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -123,30 +123,32 @@ static int uring_backend_open(struct tux_backend **out, const struct tux_backend
     return 0;
 }
 
+static u64 accept_word(const struct tux_uring *u, u32 port)
+{
+    const struct uring_port *p = &u->port[port];
+    return tux_event_word(p->multishot ? WORD_ACCEPT : WORD_ACCEPT_POLL, port, p->generation);
+}
+
 /* Multishot accept takes whatever the backlog holds, so it is used only while free runs outnumber any backlog; with few
  * runs left a poll says when to accept, and exactly as many connections are taken as there are runs for them. */
 static void arm_accept(struct tux_uring *u, u32 port)
 {
-    u32 generation = u->port[port].generation;
     struct uring_port *p = &u->port[port];
     if (p->armed || p->wanted == 0 || p->listener < 0) return;
     p->armed = true;
     p->multishot = p->wanted > TUX_BACKLOG;
-    if (p->multishot) {
-        struct uring_sqe *sqe = prepare(u, OP_ACCEPT, p->listener, tux_event_word(WORD_ACCEPT, port, generation));
-        sqe->ioprio = ACCEPT_MULTISHOT;
-        sqe->op_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
-    } else {
-        u64 word = tux_event_word(WORD_ACCEPT_POLL, port, generation);
-        prepare(u, OP_POLL_ADD, p->listener, word)->op_flags = POLLIN;
-    }
+    u8 opcode = p->multishot ? OP_ACCEPT : OP_POLL_ADD;
+    struct uring_sqe *sqe = prepare(u, opcode, p->listener, accept_word(u, port));
+    sqe->ioprio = p->multishot ? ACCEPT_MULTISHOT : 0;
+    sqe->op_flags = p->multishot ? SOCK_NONBLOCK | SOCK_CLOEXEC : POLLIN;
 }
 
-static void cancel(struct tux_uring *u, u64 word)
+static struct uring_sqe *cancel(struct tux_uring *u, u64 word)
 {
     struct uring_sqe *sqe = prepare(u, OP_ASYNC_CANCEL, -1, tux_event_word(WORD_IGNORED, 0, 0));
     sqe->addr = word;
     sqe->flags = SQE_CQE_SKIP_SUCCESS;
+    return sqe;
 }
 
 static int uring_listen(struct tux_backend *b, u32 port, int listener)
@@ -155,7 +157,7 @@ static int uring_listen(struct tux_backend *b, u32 port, int listener)
     struct uring_port *p = &u->port[port];
     int flags = listener < 0 ? 0 : fcntl(listener, F_GETFL);
     if (flags < 0 || (listener >= 0 && fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)) return -errno;
-    if (p->armed) cancel(u, tux_event_word(p->multishot ? WORD_ACCEPT : WORD_ACCEPT_POLL, port, p->generation));
+    if (p->armed) cancel(u, accept_word(u, port));
     *p = (struct uring_port){.listener = listener, .generation = (p->generation + 1) & TUX_GENERATION_MASK};
     return 0;
 }
@@ -166,7 +168,7 @@ static void uring_want(struct tux_backend *b, u32 port, u32 wanted)
     struct uring_port *p = &u->port[port];
     p->wanted = wanted;
     if (!p->armed) arm_accept(u, port);
-    else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, tux_event_word(WORD_ACCEPT, port, p->generation));
+    else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, accept_word(u, port));
 }
 
 /* A poll wakes everybody; only an accept keeps others asleep. */
@@ -176,18 +178,33 @@ static bool uring_accepting(struct tux_backend *b, u32 port)
     return p->armed && p->multishot;
 }
 
-static struct stream *stream_of(struct tux_uring *u, const struct tux_run *run)
+static u64 receive_word(const struct tux_uring *u, const struct stream *stream)
 {
-    return &u->streams.stream[run->slot];
+    return tux_event_word(WORD_RECV, (u32)(stream - u->streams.stream), stream->generation);
 }
 
 /* A client that pipelines faster than it reads waits in the socket, not in our memory. */
-static void hold_back(struct tux_uring *u, u32 slot, u32 generation)
+static void hold_back(struct tux_uring *u, struct stream *stream)
 {
-    struct stream *stream = &u->streams.stream[slot];
     if (stream->unread < TUX_STREAM_UNREAD_MAX || !stream->armed || stream->stopping) return;
     stream->stopping = true;
-    cancel(u, tux_event_word(WORD_RECV, slot, generation));
+    cancel(u, receive_word(u, stream));
+}
+
+/* One completion of a receive: the event for the run, if it waits for this stream and not for its other one. */
+static int received(struct tux_uring *u, const struct uring_cqe *cqe, struct tux_event *event)
+{
+    u32 handle = event->slot;
+    if (handle >= u->slots * TUX_RUN_STREAMS) return 0;
+    if (!streams_received(&u->streams, handle, event->generation, cqe)) return 0;
+    struct stream *stream = &u->streams.stream[handle];
+    const struct tux_run *run = stream->run;
+    hold_back(u, stream);
+    if (handle != tux_stream_handle(u->slots, run->slot, run->stream)) return 0;
+    event->kind = TUX_EVENT_INPUT;
+    event->slot = run->slot;
+    event->generation = run->generation & TUX_GENERATION_MASK;
+    return 1;
 }
 
 /* Turn one completion into at most one event; 0 when it concerns nobody. */
@@ -195,7 +212,7 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
 {
     struct tux_event event = tux_event_from_word(cqe->user_data, cqe->res);
     u8 word = event.kind;
-    if ((word == WORD_RECV || word == WORD_SEND) && event.slot >= u->slots) return 0;
+    if (word == WORD_SEND && event.slot >= u->slots) return 0;
     bool accepts = word == WORD_ACCEPT || word == WORD_ACCEPT_POLL;
     if (accepts && u->port[event.slot].generation != event.generation) { /* of a listener that has been given back */
         if (word == WORD_ACCEPT && cqe->res >= 0) close(cqe->res);
@@ -203,9 +220,7 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
     }
     switch (word) {
     case WORD_RECV:
-        event.kind = TUX_EVENT_INPUT;
-        if (!streams_received(&u->streams, event.slot, event.generation, cqe)) return 0;
-        hold_back(u, event.slot, event.generation);
+        if (!received(u, cqe, &event)) return 0;
         break;
     case WORD_SEND: event.kind = TUX_EVENT_SENT; break;
     case WORD_WRITABLE: event.kind = TUX_EVENT_WRITABLE; break;
@@ -246,17 +261,17 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
 static void arm_all(struct tux_uring *u)
 {
     arm_knock(u);
-    for (u32 slot = 0; slot < u->slots; slot++) {
-        struct stream *stream = &u->streams.stream[slot];
+    for (u32 handle = 0; handle < u->slots * TUX_RUN_STREAMS; handle++) {
+        struct stream *stream = &u->streams.stream[handle];
         if (!stream->armed) continue;
-        cancel(u, tux_event_word(WORD_RECV, slot, stream->generation));
+        cancel(u, receive_word(u, stream));
         stream->ended = true;
         stream->result = -EIO;
     }
     for (u32 port = 0; port < TUX_PORTS_MAX; port++) {
         struct uring_port *p = &u->port[port];
         if (!p->armed) continue;
-        cancel(u, tux_event_word(p->multishot ? WORD_ACCEPT : WORD_ACCEPT_POLL, port, p->generation));
+        cancel(u, accept_word(u, port));
         p->generation = (p->generation + 1) & TUX_GENERATION_MASK;
         p->armed = false;
         arm_accept(u, port);
@@ -286,22 +301,19 @@ static void uring_release(struct tux_backend *b) { streams_release(&self(b)->str
 static i64 uring_stream(struct tux_backend *b, struct tux_run *run, int fd, const u8 **data)
 {
     struct tux_uring *u = self(b);
-    struct stream *stream = stream_of(u, run);
-    if (stream->generation == run->generation && stream->fd != fd) { /* a second connection of the same run */
-        if (stream->armed) cancel(u, tux_event_word(WORD_RECV, run->slot, run->generation));
-        run->generation++;
-    }
-    if (stream->generation != run->generation) streams_begin(&u->streams, stream, run->generation, fd);
+    struct stream *stream = streams_for(&u->streams, run, fd);
+    if (!stream) return -EMFILE;
     i64 n = streams_take(&u->streams, stream, data);
     if (n > 0) return n;
     if (stream->ended) return stream->result;
     if (!stream->armed) {
-        struct uring_sqe *sqe = prepare(u, OP_RECV, fd, tux_event_word(WORD_RECV, run->slot, run->generation));
+        struct uring_sqe *sqe = prepare(u, OP_RECV, fd, receive_word(u, stream));
         sqe->flags = SQE_BUFFER_SELECT;
         sqe->ioprio = RECV_MULTISHOT;
         stream->armed = true;
     }
     run->wait = TUX_WAIT_INPUT;
+    run->stream = (u8)((u32)(stream - u->streams.stream) / u->slots);
     return TUX_AGAIN;
 }
 
@@ -332,8 +344,7 @@ static i64 uring_send(struct tux_backend *b, struct tux_run *run, int fd, const 
     if (flags & (MSG_MORE | MSG_DONTWAIT)) {
         ssize_t n = send(fd, bytes, length, flags | MSG_DONTWAIT);
         if (n >= 0) return n;
-        if (errno != EAGAIN) return errno == EINTR ? uring_writable(b, run, fd) : -errno;
-        return uring_writable(b, run, fd);
+        return errno == EAGAIN || errno == EINTR ? uring_writable(b, run, fd) : -errno;
     }
     struct uring_sqe *sqe = prepare(u, OP_SEND, fd, tux_event_word(WORD_SEND, run->slot, run->generation));
     sqe->addr = (u64)(uintptr_t)bytes;
@@ -357,18 +368,27 @@ static bool uring_cancel(struct tux_backend *b, struct tux_run *run)
 static void uring_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
 {
     struct tux_uring *u = self(b);
-    struct stream *stream = stream_of(u, run);
-    if (stream->generation != run->generation || stream->fd != fd) { /* never streamed: nothing is armed */
-        close(fd);
+    struct stream *stream = streams_of(&u->streams, run, fd);
+    if (!stream) {
+        close(fd); /* nothing is armed */
         return;
     }
-    if (stream->armed) {
-        struct uring_sqe *sqe = prepare(u, OP_ASYNC_CANCEL, -1, tux_event_word(WORD_IGNORED, 0, 0));
-        sqe->addr = tux_event_word(WORD_RECV, run->slot, run->generation);
-        sqe->flags = SQE_IO_HARDLINK | SQE_CQE_SKIP_SUCCESS;
-    }
+    if (stream->armed) cancel(u, receive_word(u, stream))->flags |= SQE_IO_HARDLINK;
     prepare(u, OP_CLOSE, fd, tux_event_word(WORD_IGNORED, 0, 0))->flags = SQE_CQE_SKIP_SUCCESS;
-    streams_begin(&u->streams, stream, ++run->generation, -1);
+    streams_end(&u->streams, stream);
+    run->generation++;
+}
+
+static void uring_detach(struct tux_backend *b, struct tux_run *run, int fd)
+{
+    struct tux_uring *u = self(b);
+    for (u32 which = 0; which < TUX_RUN_STREAMS; which++) {
+        struct stream *stream = &u->streams.stream[tux_stream_handle(u->slots, run->slot, which)];
+        if (!stream->run || (fd >= 0 && stream->fd != fd)) continue;
+        if (stream->armed) cancel(u, receive_word(u, stream));
+        streams_end(&u->streams, stream);
+        run->generation++;
+    }
 }
 
 const struct tux_backend_ops tux_backend_uring = {
@@ -376,4 +396,5 @@ const struct tux_backend_ops tux_backend_uring = {
     .want = uring_want, .accepting = uring_accepting,
     .stream = uring_stream, .release = uring_release, .send = uring_send,
     .writable = uring_writable, .ready = uring_ready, .cancel = uring_cancel, .hang_up = uring_hang_up,
+    .detach = uring_detach,
 };

@@ -69,6 +69,7 @@ void tux_life_end(struct tux_engine *e, struct tux_run *run, u16 reason, i64 res
     struct tux_completion completion = {.cookie = run->cookie, .result = result, .steps = run->steps, .last_atom = last,
                                         .reason = reason, .stop_flags = run->stop_flags};
     close_frame(e, run, own);
+    e->backend->ops->detach(e->backend, run, -1);
     if (run->record->kept && !silent) completion.record = run->record;
     else tux_record_free(run->record);
     run->record = NULL;

@@ -41,6 +41,7 @@
 #define TUX_STREAM_BYTES 2048
 #define TUX_STREAM_BUFFERS 1024   /* power of two; all are touched in turn, so 2 MiB an engine */
 #define TUX_STREAM_UNREAD_MAX 16384 /* bytes a connection may leave unread before its receive is stopped */
+#define TUX_RUN_STREAMS 2         /* sockets that one run receives from at a time: a client and an upstream */
 #define TUX_SCRATCH_BYTES 65536
 
 #define TUX_LINGER_BYTES_MAX (1u << 20) /* unread input thrown away before a close */

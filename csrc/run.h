@@ -46,6 +46,7 @@ struct tux_run {
     u32 slot, generation;
     u8 wait;   /* enum tux_wait: why it is parked */
     u8 woken;  /* what it was parked for when the event came */
+    u8 stream; /* while it waits for one of its streams: which, see backend.h */
     u8 stands; /* as measure.h has counted it among the parked */
     _Atomic u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none. A worker looks, too */
     bool landed_is_set;

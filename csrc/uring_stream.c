@@ -1,18 +1,19 @@
 /* uring_stream.c: shared buffers come from the kernel, are read in place or set aside, and go back. */
 #include "uring_stream.h"
 
-#define NO_BUFFER 0xFFFFu
+#include "backend.h"
 
 struct stream_own {
     u32 bytes;
     u8 data[];
 };
 
-int streams_open(struct streams *s, struct uring *ring, u32 count)
+_Static_assert(TUX_STREAM_BUFFERS < UINT16_MAX, "a buffer's number, from 1, fits");
+
+int streams_open(struct streams *s, struct uring *ring, u32 slots)
 {
-    *s = (struct streams){.lent = NO_BUFFER, .count = count, .stream = calloc(count, sizeof *s->stream)};
+    *s = (struct streams){.slots = slots, .stream = calloc((size_t)slots * TUX_RUN_STREAMS, sizeof *s->stream)};
     if (!s->stream) return -ENOMEM;
-    for (u32 i = 0; i < count; i++) s->stream[i].first = s->stream[i].last = NO_BUFFER;
     int failed = uring_buffers_open(ring, &s->buffers, TUX_STREAM_BUFFERS, TUX_STREAM_BYTES);
     if (failed) free(s->stream);
     return failed;
@@ -21,40 +22,65 @@ int streams_open(struct streams *s, struct uring *ring, u32 count)
 void streams_close(struct streams *s)
 {
     free(s->lent_own);
-    for (u32 i = 0; i < s->count; i++) free(s->stream[i].own);
+    for (u32 i = 0; i < s->slots * TUX_RUN_STREAMS; i++) free(s->stream[i].own);
     free(s->stream);
     uring_buffers_close(&s->buffers);
 }
 
+/* Takes the oldest shared buffer out of the stream. */
 static u16 first_buffer(struct streams *s, struct stream *stream)
 {
-    u16 bid = stream->first;
+    u16 bid = (u16)(stream->first - 1);
     stream->first = s->next[bid];
     stream->unread -= s->length[bid];
     return bid;
 }
 
-void streams_begin(struct streams *s, struct stream *stream, u32 generation, int fd)
+struct stream *streams_of(struct streams *s, const struct tux_run *run, int fd)
 {
-    while (stream->first != NO_BUFFER) uring_buffers_give(&s->buffers, first_buffer(s, stream));
+    for (u32 which = 0; which < TUX_RUN_STREAMS; which++) {
+        struct stream *stream = &s->stream[tux_stream_handle(s->slots, run->slot, which)];
+        if (stream->run && stream->fd == fd) return stream;
+    }
+    return NULL;
+}
+
+struct stream *streams_for(struct streams *s, struct tux_run *run, int fd)
+{
+    struct stream *known = streams_of(s, run, fd);
+    if (known) return known;
+    for (u32 which = 0; which < TUX_RUN_STREAMS; which++) {
+        struct stream *stream = &s->stream[tux_stream_handle(s->slots, run->slot, which)];
+        if (stream->run) continue;
+        stream->run = run;
+        stream->fd = fd;
+        return stream;
+    }
+    return NULL;
+}
+
+void streams_end(struct streams *s, struct stream *stream)
+{
+    while (stream->first) uring_buffers_give(&s->buffers, first_buffer(s, stream));
     free(stream->own);
-    *stream = (struct stream){.generation = generation, .fd = fd, .first = NO_BUFFER, .last = NO_BUFFER};
+    *stream = (struct stream){.generation = stream->generation + 1};
 }
 
 static void append(struct streams *s, struct stream *stream, u16 bid, u32 length)
 {
-    s->next[bid] = NO_BUFFER;
+    u16 number = (u16)(bid + 1);
+    s->next[bid] = 0;
     s->length[bid] = (u16)length;
-    if (stream->first == NO_BUFFER) stream->first = bid;
-    else s->next[stream->last] = bid;
-    stream->last = bid;
+    if (!stream->first) stream->first = number;
+    else s->next[stream->last - 1] = number;
+    stream->last = number;
     stream->unread += length;
 }
 
-bool streams_received(struct streams *s, u32 number, u32 generation, const struct uring_cqe *cqe)
+bool streams_received(struct streams *s, u32 handle, u32 generation, const struct uring_cqe *cqe)
 {
-    struct stream *stream = &s->stream[number];
-    bool mine = (stream->generation & TUX_GENERATION_MASK) == generation;
+    struct stream *stream = &s->stream[handle];
+    bool mine = stream->run && (stream->generation & TUX_GENERATION_MASK) == generation;
     if (cqe->flags & CQE_F_BUFFER) {
         u16 bid = (u16)(cqe->flags >> CQE_BUFFER_SHIFT);
         if (mine && cqe->res > 0) append(s, stream, bid, (u32)cqe->res);
@@ -64,7 +90,7 @@ bool streams_received(struct streams *s, u32 number, u32 generation, const struc
     if (!(cqe->flags & CQE_F_MORE)) stream->armed = stream->stopping = false;
     if (cqe->res > 0) {
         TUX_ASSERT(s->touched_count < TUX_EVENTS_MAX);
-        s->touched[s->touched_count++] = number;
+        s->touched[s->touched_count++] = handle;
         return true;
     }
     if (cqe->res == -ECANCELED || cqe->res == -ENOBUFS || cqe->res == -EINTR || cqe->res == -EAGAIN)
@@ -79,7 +105,7 @@ static void set_aside(struct streams *s, struct stream *stream)
     u32 before = stream->own ? stream->own->bytes : 0, at = before;
     struct stream_own *own = realloc(stream->own, sizeof *own + stream->unread);
     if (!own) return; /* then the shared buffers stay lent: worse for others, but nothing is lost */
-    while (stream->first != NO_BUFFER) {
+    while (stream->first) {
         u16 bid = first_buffer(s, stream);
         memcpy(own->data + at, s->buffers.memory + (size_t)bid * s->buffers.bytes, s->length[bid]);
         at += s->length[bid];
@@ -94,7 +120,7 @@ void streams_settle(struct streams *s)
 {
     for (u32 i = 0; i < s->touched_count; i++) {
         struct stream *stream = &s->stream[s->touched[i]];
-        if (stream->first != NO_BUFFER) set_aside(s, stream);
+        if (stream->first) set_aside(s, stream);
     }
     s->touched_count = 0;
 }
@@ -109,16 +135,17 @@ i64 streams_take(struct streams *s, struct stream *stream, const u8 **data)
         *data = s->lent_own->data;
         return s->lent_own->bytes;
     }
-    if (stream->first == NO_BUFFER) return 0;
-    s->lent = first_buffer(s, stream);
-    *data = s->buffers.memory + (size_t)s->lent * s->buffers.bytes;
-    return s->length[s->lent];
+    if (!stream->first) return 0;
+    u16 bid = first_buffer(s, stream);
+    s->lent = (u16)(bid + 1);
+    *data = s->buffers.memory + (size_t)bid * s->buffers.bytes;
+    return s->length[bid];
 }
 
 void streams_release(struct streams *s)
 {
-    if (s->lent != NO_BUFFER) uring_buffers_give(&s->buffers, s->lent);
-    s->lent = NO_BUFFER;
+    if (s->lent) uring_buffers_give(&s->buffers, (u16)(s->lent - 1));
+    s->lent = 0;
     if (!s->lent_own) return;
     free(s->lent_own);
     s->lent_own = NULL;

@@ -10,8 +10,10 @@
 #include "run.h"
 #include "uring.h"
 
+/* All zero is a handle that is free. Shared buffers are numbered from 1 here; 0 is none. */
 struct stream {
-    u32 generation;
+    struct tux_run *run; /* NULL: the handle is free */
+    u32 generation;      /* of the handle */
     int fd;
     bool armed;    /* a multishot receive is in the kernel */
     bool stopping; /* ... and was cancelled because too much is unread */
@@ -24,22 +26,26 @@ struct stream {
 
 struct streams {
     struct uring_buffers buffers;
-    u16 next[TUX_STREAM_BUFFERS];
+    u16 next[TUX_STREAM_BUFFERS]; /* by buffer, from 0: the one that came after it, from 1 */
     u16 length[TUX_STREAM_BUFFERS];
-    u16 lent;                    /* the shared buffer that take() has handed out */
+    u16 lent;                    /* the shared buffer that take() has handed out, from 1 */
     struct stream_own *lent_own; /* or the memory */
     u32 touched[TUX_EVENTS_MAX]; /* streams that received in this turn */
-    u32 touched_count, count;
-    struct stream *stream;
+    u32 touched_count, slots;
+    struct stream *stream; /* by handle */
 };
 
-int streams_open(struct streams *s, struct uring *ring, u32 count);
+int streams_open(struct streams *s, struct uring *ring, u32 slots);
 void streams_close(struct streams *s);
 
-/* A new connection: nothing of the former one may be taken for its own. */
-void streams_begin(struct streams *s, struct stream *stream, u32 generation, int fd);
-/* One completion of a receive. True when the stream's run has something to see. */
-bool streams_received(struct streams *s, u32 number, u32 generation, const struct uring_cqe *cqe);
+/* The run's stream of this socket; NULL when it has none. */
+struct stream *streams_of(struct streams *s, const struct tux_run *run, int fd);
+/* ... which begins here if need be. NULL: the run has as many others as it may have. */
+struct stream *streams_for(struct streams *s, struct tux_run *run, int fd);
+/* What nobody has taken goes, and what still comes is not taken for the next stream of this handle. */
+void streams_end(struct streams *s, struct stream *stream);
+/* One completion of a receive. True when the stream has something to see. */
+bool streams_received(struct streams *s, u32 handle, u32 generation, const struct uring_cqe *cqe);
 /* What nobody has read in this turn gives its shared buffers back. */
 void streams_settle(struct streams *s);
 /* The oldest unread bytes, until release: n > 0, or 0 when there are none. */

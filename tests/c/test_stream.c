@@ -111,6 +111,137 @@ static void a_reset_is_an_error_or_the_end(struct backstage *s)
     backstage_close(s);
 }
 
+/* --- two streams of one run -------------------------------------------------------------------------------------- */
+
+/* What comes on one stream wakes nobody who waits for the other, and is there when the run asks for it. */
+static void a_run_waits_for_one_of_two_streams(struct backstage *s)
+{
+    struct wire one = wire_open(kind), two = wire_open(kind);
+    struct sink first = {.salt = 7}, second = {.salt = 8};
+    struct tux_run *run = &s->run[5];
+    backstage_again(s);
+    CHECK(stream_some(s, run, two.fd, &second) == TUX_AGAIN);
+    backstage_spin(s);
+    CHECK(stream_some(s, run, one.fd, &first) == TUX_AGAIN);
+    backstage_spin(s);
+    CHECK_EQ(wire_feed(&two, 0, 8, 3000), 3000);
+    backstage_spin(s);
+    CHECK_EQ(run->wait, TUX_WAIT_INPUT);
+    CHECK_EQ(wire_feed(&one, 0, 7, 2000), 2000);
+    CHECK(stream_until(s, run, one.fd, &first, 2000) == TUX_AGAIN);
+    run->wait = TUX_WAIT_NOT; /* the run turns to the other one */
+    const u8 *data;
+    while (second.at < 3000) {
+        i64 n = s->ops->stream(s->backend, run, two.fd, &data);
+        CHECK(n > 0); /* it has been here for long */
+        sink_put(&second, data, (size_t)n);
+    }
+    CHECK(stream_some(s, run, two.fd, &second) == TUX_AGAIN);
+    CHECK_EQ(wire_feed(&one, 2000, 7, 100), 100);
+    backstage_spin(s);
+    CHECK_EQ(run->wait, TUX_WAIT_INPUT);
+    for (int i = 0; i < 2; i++) backstage_hang_up(s, run, i ? two.fd : one.fd);
+    backstage_close(s);
+    close(one.peer);
+    close(two.peer);
+}
+
+/* Both carry many bytes at the same time, in pieces of any size; each is received in order and to its end. */
+static void two_streams_carry_bytes_at_once(struct backstage *s)
+{
+    enum { BYTES = 300000 };
+    struct wire wire[2] = {wire_open(kind), wire_open(kind)};
+    struct sink sink[2] = {{.salt = 9}, {.salt = 10}};
+    struct tux_run *run = &s->run[BACKSTAGE_SLOTS - 1];
+    u64 fed[2] = {0, 0}, seed = 12;
+    backstage_again(s);
+    while (sink[0].at < BYTES || sink[1].at < BYTES) {
+        for (u32 i = 0; i < 2; i++)
+            fed[i] += wire_feed(&wire[i], fed[i], sink[i].salt, tux_min_u64(BYTES - fed[i], check_below(&seed, 9000)));
+        u32 i = check_random(&seed) & 1;
+        if (sink[i].at < fed[i]) {
+            u64 until = sink[i].at + 1 + check_random(&seed) % (fed[i] - sink[i].at);
+            CHECK(stream_until(s, run, wire[i].fd, &sink[i], until) == TUX_AGAIN);
+            run->wait = TUX_WAIT_NOT;
+        }
+    }
+    for (u32 i = 0; i < 2; i++) {
+        shutdown(wire[i].peer, SHUT_WR);
+        CHECK_EQ(stream_to_end(s, run, wire[i].fd, &sink[i]), 0);
+        CHECK_EQ(sink[i].at, BYTES);
+        backstage_hang_up(s, run, wire[i].fd);
+        close(wire[i].peer);
+    }
+    backstage_close(s);
+}
+
+/* One is hung up while both are armed: its client sees the end at once, the other goes on, and there is room again. */
+static void one_stream_ends_and_the_other_goes_on(struct backstage *s)
+{
+    for (u32 ends = 0; ends < 2; ends++) {
+        struct wire wire[2] = {wire_open(kind), wire_open(kind)}, third = wire_open(kind);
+        struct sink sink[2] = {{.salt = 11}, {.salt = 12}}, fresh = {.salt = 13};
+        struct tux_run *run = &s->run[0];
+        u32 stays = 1 - ends;
+        u8 byte;
+        backstage_again(s);
+        for (u32 i = 0; i < 2; i++) CHECK(stream_some(s, run, wire[i].fd, &sink[i]) == TUX_AGAIN);
+        backstage_spin(s);
+        const u8 *data;
+        CHECK_EQ(s->ops->stream(s->backend, run, third.fd, &data), -EMFILE);
+        CHECK_EQ(wire_feed(&wire[ends], 0, sink[ends].salt, 500), 500); /* nobody takes this */
+        CHECK_EQ(wire_feed(&wire[stays], 0, sink[stays].salt, 1000), 1000);
+        backstage_spin(s);
+        backstage_hang_up(s, run, wire[ends].fd);
+        backstage_turn(s, 0);
+        CHECK(check_readable(wire[ends].peer, CHECK_LIMIT_MS));
+        CHECK(recv(wire[ends].peer, &byte, 1, 0) <= 0); /* a reset over TCP, since bytes were left */
+        CHECK(stream_some(s, run, third.fd, &fresh) == TUX_AGAIN);
+        CHECK_EQ(wire_feed(&third, 0, 13, 700), 700);
+        CHECK(stream_until(s, run, third.fd, &fresh, 700) == TUX_AGAIN);
+        CHECK_EQ(fresh.at, 700);
+        run->wait = TUX_WAIT_NOT;
+        CHECK(stream_until(s, run, wire[stays].fd, &sink[stays], 1000) == TUX_AGAIN);
+        CHECK_EQ(wire_feed(&wire[stays], 1000, sink[stays].salt, 400), 400);
+        CHECK(stream_until(s, run, wire[stays].fd, &sink[stays], 1400) == TUX_AGAIN);
+        CHECK_EQ(sink[stays].at, 1400);
+        backstage_hang_up(s, run, third.fd);
+        backstage_hang_up(s, run, wire[stays].fd);
+        backstage_close(s);
+        for (u32 i = 0; i < 2; i++) close(wire[i].peer);
+        close(third.peer);
+    }
+}
+
+/* A run ends, and its descriptors outlive it: the next run of the slot has streams of its own, on the same numbers. */
+static void the_end_of_a_run_ends_its_streams(struct backstage *s)
+{
+    backstage_again(s);
+    struct wire wire[2] = {wire_open(kind), wire_open(kind)};
+    struct tux_run *run = &s->run[1];
+    for (u32 round = 0; round < 20; round++) {
+        struct sink sink[2] = {{.salt = 14 + round}, {.salt = 50 + round}};
+        for (u32 i = 0; i < 2; i++) CHECK(stream_some(s, run, wire[i].fd, &sink[i]) == TUX_AGAIN);
+        if (round & 1) backstage_spin(s);
+        for (u32 i = 0; i < 2; i++) {
+            CHECK_EQ(wire_feed(&wire[i], 0, sink[i].salt, 2500), 2500);
+            CHECK(stream_until(s, run, wire[i].fd, &sink[i], 2500) == TUX_AGAIN);
+            CHECK_EQ(sink[i].at, 2500);
+            run->wait = TUX_WAIT_NOT;
+        }
+        s->ops->detach(s->backend, run, round & 2 ? -1 : wire[0].fd);
+        s->ops->detach(s->backend, run, -1);
+        run->generation++; /* as the engine does when a run ends */
+        backstage_spin(s);
+        for (u32 i = 0; i < 2; i++) CHECK(check_is_open(wire[i].fd));
+    }
+    for (u32 i = 0; i < 2; i++) {
+        backstage_hang_up(s, run, wire[i].fd);
+        close(wire[i].peer);
+    }
+    backstage_close(s);
+}
+
 /* --- sending ----------------------------------------------------------------------------------------------------- */
 
 enum { LARGE = 8 << 20 };
@@ -266,6 +397,10 @@ static void body(struct backstage *s)
         the_end_may_come_with_the_bytes(s);
         the_end_may_come_at_any_moment(s);
         a_reset_is_an_error_or_the_end(s);
+        a_run_waits_for_one_of_two_streams(s);
+        two_streams_carry_bytes_at_once(s);
+        one_stream_ends_and_the_other_goes_on(s);
+        the_end_of_a_run_ends_its_streams(s);
         much_arrives_whole_at_a_slow_reader(s);
         both_ways_at_once(s);
         sending_to_nobody_is_an_error(s);
