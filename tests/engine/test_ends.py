@@ -47,8 +47,8 @@ def test_a_parked_run_is_cancelled_by_its_cookie(parked: tuple[Rig, Frozen, dict
 def test_a_parked_run_has_a_deadline(parked: tuple[Rig, Frozen, dict[str, int]]) -> None:
     rig, frozen, given = parked
     rig.engine.submit(frozen, given, cookie=1)
-    rig.engine.submit(frozen, given, cookie=2, deadline_ms=30)
     begun = time.monotonic()
+    rig.engine.submit(frozen, given, cookie=2, deadline_ms=30)
     ended = rig.result()
     assert (ended.cookie, ended.reason, ended.result) == (2, Reason.DEADLINE, -errno.ECANCELED)
     assert frozen.atoms[ended.last_atom].label.startswith("here")
@@ -172,8 +172,8 @@ def test_a_spinning_run_is_cancelled(rig: Rig) -> None:
 
 
 def test_a_spinning_run_has_a_deadline(rig: Rig) -> None:
-    rig.engine.submit(spinning((1 << 32) - 1), deadline_ms=50)
     begun = time.monotonic()
+    rig.engine.submit(spinning((1 << 32) - 1), deadline_ms=50)
     assert rig.result().reason is Reason.DEADLINE
     assert 0.03 < time.monotonic() - begun < 5
 

@@ -111,12 +111,12 @@ class Running:
         assert self.metric(name) >= least, f"{name} did not reach {least}: {self.metrics()}"
         return self.metric(name)
 
-    def wait_until_read(self, client: Client) -> None:
+    def wait_until_read(self, client: Client, within_s: float = _UNREAD_S) -> None:
         """Until the engine has taken what the client has sent; it may as well have closed, or stopped to read."""
         here = client.socket.getsockname()
         if client.server_side < 0:
-            client.server_side = until(lambda: _connection_from(here), within_s=1) or -1
-        end = time.monotonic() + _UNREAD_S
+            client.server_side = until(lambda: _connection_from(here), within_s=max(within_s, 1)) or -1
+        end = time.monotonic() + within_s
         while _unread(client.server_side) and time.monotonic() < end:
             time.sleep(0)
 

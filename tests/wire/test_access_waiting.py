@@ -12,7 +12,7 @@ import pytest
 from support.access import SlowCheck, basic, write_users
 from support.client import Client, get
 from support.fixtures import Connect, Serve
-from support.poll import until
+from support.poll import DEADLINE_S, until
 from support.running import Running
 
 from tuxpy.config.settings import Backend
@@ -248,14 +248,14 @@ def test_closing_drops_what_is_not_begun(
         assert until(lambda: running.server._errands.pending == len(clients))
         for _ in range(1 + twice):
             running.server.stop()
-        running._thread.join(5)
+        running._thread.join(DEADLINE_S)
         assert not running._thread.is_alive(), "the loop waits for a check"
         closing = threading.Thread(target=running.server.close)
         closing.start()
         errands_ = running.server._errands
         assert until(lambda: not any(map(len, errands_._queues.values()))), "nothing is dropped"
         check.let_go()
-        closing.join(5)
+        closing.join(DEADLINE_S)
         assert not closing.is_alive(), "closing does not end"
         assert [client.rest_or_reset() for client in clients] == [b""] * len(clients)
     finally:

@@ -249,7 +249,7 @@ def test_9112_8_a_file_that_shrinks_ends_the_connection(
     file, server, client = _begin(serve, connect, tmp_path)
     os.truncate(file, left)
     assert len(client.rest_or_reset()) < SIZE - 1000
-    assert server.metric("failed_responses") == 1
+    assert server.wait_for("failed_responses") == 1
 
 
 def test_9110_8_8_3_no_download_mixes_two_versions(serve: Serve, connect: Connect, tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_9110_8_8_3_what_was_written_over_ends_short(
     client, begun, length = _begin(server, connect, form)
     change(file)
     assert len(begun) + len(client.rest_or_reset()) < length
-    assert server.metric("failed_responses") == 1
+    assert server.wait_for("failed_responses") == 1
 
 
 @pytest.mark.parametrize("form", ["whole"], indirect=True)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from support.client import Client, get
 from support.fixtures import Connect, Serve
+from support.poll import DEADLINE_S
 from support.running import Running
 from support.webroot import CONTENT
 
@@ -41,7 +42,7 @@ class _Slow:
 
         def wait_and_judge(*args: object) -> object:
             self.count += 1
-            self.leave.wait(5)
+            self.leave.wait(DEADLINE_S)
             return really(*args)  # type: ignore[arg-type]
 
         monkeypatch.setattr(answering_module, "judge_miss", wait_and_judge)

@@ -17,7 +17,7 @@ from typing import Final
 import pytest
 from support.client import Response, get
 from support.fixtures import Ask, Connect, Serve
-from support.poll import until
+from support.poll import DEADLINE_S, until
 from support.running import Running
 from support.webroot import CONTENT, settle, write
 
@@ -282,7 +282,7 @@ def test_9110_7_4_many_who_ask_for_ranges_wait_for_one_judgement(
     leave, really = threading.Event(), answering.judge_miss
 
     def wait_and_judge(*args: object) -> object:
-        leave.wait(5)
+        leave.wait(DEADLINE_S)
         return really(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(answering, "judge_miss", wait_and_judge)

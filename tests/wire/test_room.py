@@ -14,7 +14,7 @@ import pytest
 from support.access import ClientFrom
 from support.client import Client, get
 from support.fixtures import Connect, Serve
-from support.poll import until
+from support.poll import DEADLINE_S, until
 from support.running import Running
 from support.watched import Watched
 from support.webroot import CONTENT
@@ -47,13 +47,13 @@ def idle_since_another_millisecond(client: Client, running: Running) -> None:
 
 def half_open(client: Client, running: Running) -> None:
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
-    running.wait_until_read(client)
+    running.wait_until_read(client, DEADLINE_S)
     until(lambda: False, within_s=0.003)
 
 
 def blank(client: Client, running: Running) -> None:
     client.send(b"\r\n")
-    running.wait_until_read(client)
+    running.wait_until_read(client, DEADLINE_S)
 
 
 @pytest.fixture
