@@ -5,13 +5,12 @@
 #include "decide.h"
 
 #include "control.h"
+#include "epoch.h"
 #include "freshness.h"
 #include "guard.h"
 #include "logplan.h"
 #include "measure.h"
 #include "ranged.h"
-#include "rules.h"
-#include "serve.h"
 
 static i64 choose(struct tux_engine *e, struct tux_request *request, struct tux_response *r)
 {
@@ -217,7 +216,7 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     struct tux_response *r = answer->response;
     TUX_ASSERT(request->asked && run->generation == answer->generation); /* a run with a question out stays until now */
     request->asked = false;
-    tux_rules_answered(e, request);
+    tux_epoch_answered(e, request);
     bool holds = request->asked_rules == e->rules.number && request->asked_leaving == tux_guard_is_last(e, request);
     if (r) {
         tux_metric_add(&e->metrics.responses, 1);
@@ -254,7 +253,7 @@ void tux_decide_preload(struct tux_engine *e, struct tux_preload *p)
     tux_response_drop(r, &e->metrics);
 }
 
-void tux_serve_answers(struct tux_engine *e)
+void tux_decide_answers(struct tux_engine *e)
 {
     struct tux_answer answers[32];
     for (u32 n; (n = tux_ring_take(&e->answers, answers, TUX_COUNT(answers))) > 0;)

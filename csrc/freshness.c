@@ -11,8 +11,7 @@
 
 #include <sys/sysmacros.h>
 
-#include "rules.h"
-#include "serve.h"
+#include "epoch.h"
 
 /* --- where its names are ------------------------------------------------------------------------------------------ */
 
@@ -54,7 +53,7 @@ static void begin_check(struct tux_engine *e, struct tux_response *r)
     r->checking = true;
     r->check_began_ms = e->stage.now_ms;
     r->refs++;
-    tux_rules_check_begins(e, r);
+    tux_epoch_check_begins(e, r);
     tux_metric_add(&e->metrics.checks, 1);
     r->settles = must_settle(e, r);
     if (!r->settles) {
@@ -78,7 +77,7 @@ static bool wait_for_check(struct tux_engine *e, struct tux_run *run, struct tux
     return true;
 }
 
-void tux_serve_checked(struct tux_engine *e, struct tux_response *r)
+void tux_freshness_checked(struct tux_engine *e, struct tux_response *r)
 {
     r->checking = false;
     if (r->settles) { /* whatever is written from now on shows in the date */
@@ -86,7 +85,7 @@ void tux_serve_checked(struct tux_engine *e, struct tux_response *r)
         r->settles = false;
         r->job.place = 0;
     }
-    tux_rules_check_ends(e, r);
+    tux_epoch_check_ends(e, r);
     r->checked_ms = r->check_began_ms;
     r->place = r->found_place;
     if (r->one_device) remember_place(e, r->dev, r->place);

@@ -9,6 +9,8 @@
 enum tux_fresh { TUX_FRESH_USE, TUX_FRESH_DEAD, TUX_FRESH_WAIT };
 
 enum tux_fresh tux_freshness(struct tux_engine *e, struct tux_run *run, struct tux_response *r);
+/* A worker has checked the witnesses of the response. */
+void tux_freshness_checked(struct tux_engine *e, struct tux_response *r);
 /* Just before it is used, behind a copy of the file's bytes: is the open file still the version of the head? */
 bool tux_freshness_current(struct tux_engine *e, struct tux_response *r);
 /* Was its file written to just now? Then the run waits until a worker has seen that write(2) end; once for a response,

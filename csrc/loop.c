@@ -13,6 +13,7 @@
 #include "control.h"
 #include "decide.h"
 #include "exec.h"
+#include "freshness.h"
 #include "guard.h"
 #include "life.h"
 #include "measure.h"
@@ -138,7 +139,7 @@ static void take_jobs(struct tux_engine *e)
         struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
         if (fetch) fetched(e, fetch);
         else if (job->perform == tux_life_cold) worked(e, &e->runs[job - e->cold], job->result);
-        else if (!tux_response_is_shut(job)) tux_serve_checked(e, (struct tux_response *)(void *)job);
+        else if (!tux_response_is_shut(job)) tux_freshness_checked(e, (struct tux_response *)(void *)job);
     }
 }
 
@@ -171,13 +172,13 @@ static void answer_the_door(struct tux_engine *e)
 {
     atomic_store(&e->knocked, false);
     take_jobs(e);
-    tux_serve_answers(e);
+    tux_decide_answers(e);
     tux_life_arrivals(e);
     u8 owed = atomic_exchange(&e->owed, 0); /* of what was sent before, nothing shall stay undone, or unforgotten */
     take_commands(e);
     tux_note_room(e);
     if (owed & TUX_OWES_FORGET) {
-        tux_serve_answers(e); /* what was judged before is to be forgotten, too */
+        tux_decide_answers(e); /* what was judged before is to be forgotten, too */
         tux_decisions_forget(&e->decisions);
     }
     if (owed & TUX_OWES_FORGET_MADE) tux_decisions_forget_made(&e->decisions);

@@ -2,8 +2,8 @@
 #include "rules.h"
 
 #include "decide.h"
+#include "epoch.h"
 #include "guard.h"
-#include "serve.h"
 
 static bool bounds_are_sound(const struct tux_bounds *b)
 {
@@ -58,23 +58,15 @@ int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out)
     return 0;
 }
 
-/* Nothing refers to an older set: no question, no check on a worker. Decisions were forgotten at once. */
-static void settle(struct tux_engine *e)
-{
-    if (e->rules_unsettled > 0 || atomic_load(&e->rules_settled) == e->rules.number) return;
-    atomic_store(&e->rules_settled, e->rules.number);
-    e->notify = true;
-}
-
 void tux_rules_apply(struct tux_engine *e, struct tux_rules_change *change)
 {
-    tux_serve_answers(e); /* what was judged before belongs to the older set */
+    tux_decide_answers(e); /* what was judged before belongs to the older set */
     struct tux_class *before = e->tables;
     e->rules = change->rules;
     e->significant = change->significant;
     e->tables = change->tables;
     change->tables = before;
-    e->rules_unsettled = e->checks_begun;
+    u32 asked = 0;
     tux_decisions_forget(&e->decisions);
     tux_decide_release_joined(e, TUX_NONE32);
     for (u32 slot = 0; slot < e->options.slots; slot++) {
@@ -84,32 +76,7 @@ void tux_rules_apply(struct tux_engine *e, struct tux_rules_change *change)
         (void)tux_guard_classify(e, conn);
         tux_guard_count_again(e, conn);
         tux_conn_forget_repeat(conn, &e->metrics);
-        e->rules_unsettled += e->requests[slot].asked;
+        asked += e->requests[slot].asked;
     }
-    settle(e);
-}
-
-void tux_rules_check_begins(struct tux_engine *e, struct tux_response *r)
-{
-    r->check_rules = e->rules.number;
-    e->checks_begun++;
-}
-
-static void one_less(struct tux_engine *e, u32 number)
-{
-    if (number == e->rules.number) return;
-    TUX_ASSERT(e->rules_unsettled > 0);
-    e->rules_unsettled--;
-    settle(e);
-}
-
-void tux_rules_check_ends(struct tux_engine *e, const struct tux_response *r)
-{
-    e->checks_begun--;
-    one_less(e, r->check_rules);
-}
-
-void tux_rules_answered(struct tux_engine *e, const struct tux_request *request)
-{
-    one_less(e, request->asked_rules);
+    tux_epoch_begins(e, asked);
 }

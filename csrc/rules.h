@@ -1,9 +1,8 @@
 /* floor 5 · rules.h: what may change while an engine runs: the fields of the key, the classes of client addresses, the
  * limits. They change together, at one point in time, and with them every decision is forgotten.
  *
- * Each set has a number. A question that was asked under an older one is answered, but the answer is not kept; and
- * the engine says from when on nothing refers to an older set any more, so that the roots of its decisions can be
- * closed. */
+ * Each set has a number. A question that was asked under an older one is answered, but the answer is not kept; see
+ * epoch.h. */
 #ifndef TUX_RULES_H
 #define TUX_RULES_H
 
@@ -22,11 +21,7 @@ int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out)
 /* NULL is nothing. */
 void tux_rules_drop(struct tux_rules_change *change);
 
-/* The engine's thread only, from here on; the first rules are applied before that thread starts. */
+/* The engine's thread only; the first rules are applied before that thread starts. */
 void tux_rules_apply(struct tux_engine *e, struct tux_rules_change *change);
-/* A check behind the scenes begins, and ends; a question is answered. */
-void tux_rules_check_begins(struct tux_engine *e, struct tux_response *r);
-void tux_rules_check_ends(struct tux_engine *e, const struct tux_response *r);
-void tux_rules_answered(struct tux_engine *e, const struct tux_request *request);
 
 #endif

@@ -13,13 +13,9 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
 void tux_serve_leaves(struct tux_engine *e, struct tux_run *run, u64 leave_ms);
 /* For the stage: may what was copied of the file that is being sent go out? */
 bool tux_serve_stands(struct tux_stage *stage, struct tux_run *run, bool last);
-/* The judge's answers that have come down. */
-void tux_serve_answers(struct tux_engine *e);
-/* A worker has held the response against the file system. */
-void tux_serve_checked(struct tux_engine *e, struct tux_response *response);
-/* The run ends: its connection's memory goes with it. */
 /* The run pauses, so input is released: a head that nothing has been decided for must be copied. */
 void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run);
+/* The run ends: its connection's memory goes with it. */
 void tux_serve_end(struct tux_engine *e, struct tux_run *run);
 
 #endif
