@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "room.h"
 #include "serve.h"
+#include "transport.h"
 
 /* Whatever accept4(2) would refuse for ever is refused here, so that nobody waits for it. */
 static int check_listener(int listener)
@@ -110,13 +111,15 @@ static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const str
     bool crowded = conn->crowded;
     conn->crowded = false;
     i64 *owner = &run->frame.cells[atom->ret];
-    if (*owner >= 0) { /* the chain accepts again without having closed: the former connection ends here */
-        e->backend->ops->hang_up(e->backend, run, (int)*owner);
-        *owner = -1;
-    }
-    tux_serve_end(e, run);
+    /* The chain may accept again without having closed: the former connection ends here. */
+    if (tux_conn_is(conn, (int)*owner)) conn->transport->close(conn, &e->stage, run);
+    else if (*owner >= 0) e->backend->ops->hang_up(e->backend, run, (int)*owner);
+    *owner = -1;
+    tux_serve_closed(e, run);
     conn->line = run->cookie;
     conn->fd = (int)fd;
+    conn->transport = &tux_transport_plain;
+    conn->may_linger = run->frame.chain->sockets >> atom->ret & 1;
     conn->refused_by = crowded ? TUX_LIMIT_BUSY + 1 : 0;
     tux_guard_meet(e, conn);
     (void)tux_guard_classify(e, conn);
@@ -129,8 +132,8 @@ static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const str
     u32 patience_ms = conn->refused_by ? e->options.linger_ms : e->rules.head_ms;
     conn->limit_ms = e->stage.now_ms + patience_ms;
     if (stays) return fd;
-    tux_serve_end(e, run);
-    close((int)fd);
+    conn->transport->close(conn, &e->stage, run);
+    tux_serve_closed(e, run);
     return -ECONNABORTED;
 }
 

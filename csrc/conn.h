@@ -8,8 +8,11 @@
 #include "clients.h"
 #include "response.h"
 
+struct tux_transport;
+
 struct tux_conn {
     int fd;   /* -1: there is no connection now */
+    const struct tux_transport *transport; /* by which all its bytes travel (transport.h) */
     u64 line; /* of the listener that it came by; see api.h */
     u32 class_number; /* of the client's address */
     u32 requests;     /* that have been answered */
@@ -18,6 +21,7 @@ struct tux_conn {
     bool local;       /* it came by a unix socket */
     bool forwards;    /* a trusted proxy's, which says for each request who asks */
     u8 refused_by;    /* an enum tux_limit, counted from 1: nobody will read what it asks */
+    bool may_linger;  /* its socket may have SO_LINGER, by which close(2) would wait for the client */
     bool crowded;     /* hardly a run was free when it came */
     u8 goes;          /* it has been told to end, to make room at this port (counted from 1) */
     bool heading;     /* the time of its head runs: it is not given anew by what comes before the next one */
@@ -51,6 +55,9 @@ int tux_conn_keep_input(struct tux_conn *conn, const u8 *bytes, size_t length);
 void tux_conn_consume(struct tux_conn *conn, u32 count);
 /* The next answer is another, even to the same head. */
 void tux_conn_forget_repeat(struct tux_conn *conn, struct tux_metrics *metrics);
+
+/* Is this descriptor the connection's socket? */
+static inline bool tux_conn_is(const struct tux_conn *conn, int fd) { return fd >= 0 && fd == conn->fd; }
 
 static inline u32 tux_conn_kept(const struct tux_conn *conn) { return conn->input_used - conn->input_at; }
 

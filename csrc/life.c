@@ -8,6 +8,7 @@
 #include "exec.h"
 #include "measure.h"
 #include "quiet.h"
+#include "sending.h"
 #include "serve.h"
 #include "worker.h"
 
@@ -99,7 +100,7 @@ void tux_life_cold(struct tux_job *job, void *context)
         run->worked = ended ? TUX_WORKED_TO_END : TUX_WORKED_ON;
     } else {
         const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
-        job->result = tux_plain_calls[atom->call](&stage, run, atom);
+        job->result = tux_sending_on_worker(&stage, run, atom);
     }
 }
 

@@ -5,16 +5,15 @@
  * still sends, until its end, a number of bytes or a time; and only then closes. */
 #include "linger.h"
 
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "serve.h"
+#include "transport.h"
 
-static i64 discard(struct tux_engine *e, struct tux_run *run, int fd, u64 most)
+static i64 discard(struct tux_engine *e, struct tux_run *run, u64 most)
 {
     struct tux_conn *conn = tux_conn_of(run);
     i64 landed;
-    if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
     if (tux_take_landed(run, &landed)) return 0; /* time is over */
     if (!conn->discarding) {
         conn->discarding = true;
@@ -22,7 +21,7 @@ static i64 discard(struct tux_engine *e, struct tux_run *run, int fd, u64 most)
     }
     while (run->progress < most) {
         const u8 *data;
-        i64 n = e->backend->ops->stream(e->backend, run, fd, &data);
+        i64 n = conn->transport->receive(conn, &e->stage, run, &data);
         if (n == TUX_AGAIN) return n;
         if (n <= 0) return 0;
         run->progress += (u64)n;
@@ -32,16 +31,11 @@ static i64 discard(struct tux_engine *e, struct tux_run *run, int fd, u64 most)
 
 i64 tux_linger_discard(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
-    i64 done = discard(tux_engine_of(stage), run, (int)tux_arg(run, atom, 0), (u64)tux_arg(run, atom, 1));
+    bool accepted = tux_conn_is(tux_conn_of(run), (int)tux_arg(run, atom, 0)); /* the one of this run */
+    i64 done = accepted ? discard(tux_engine_of(stage), run, (u64)tux_arg(run, atom, 1)) : -EBADF;
     if (done != TUX_AGAIN || !(atom->flags & SYSLET_SYNC)) return done;
     run->wait = TUX_WAIT_NOT;
     return -EAGAIN;
-}
-
-static bool has_unread_input(int fd)
-{
-    int bytes = 0;
-    return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 /* A chain that lingers by itself has discarded already; others are looked at when it is we who end the connection. */
@@ -49,12 +43,14 @@ i64 tux_linger_close(struct tux_stage *stage, struct tux_run *run, const struct 
 {
     struct tux_engine *e = tux_engine_of(stage);
     struct tux_conn *conn = tux_conn_of(run);
-    int fd = (int)run->frame.cells[atom->args[0]];
-    if (fd >= 0 && fd == conn->fd) {
-        bool may = conn->closing && !conn->discarding;
-        if (may && has_unread_input(fd) && shutdown(fd, SHUT_WR) == 0) conn->lingering = true;
-        if (conn->lingering && discard(e, run, fd, TUX_LINGER_BYTES_MAX) == TUX_AGAIN) return TUX_AGAIN;
-        tux_serve_end(e, run);
-    }
-    return tux_plain_calls[TUX_CALL_close](stage, run, atom);
+    const struct tux_transport *transport = conn->transport;
+    i64 *cell = &run->frame.cells[atom->args[0]];
+    if (!tux_conn_is(conn, (int)*cell)) return tux_plain_calls[TUX_CALL_close](stage, run, atom);
+    bool may = conn->closing && !conn->discarding;
+    if (may && transport->has_input(conn) && transport->shut(conn, SHUT_WR) == 0) conn->lingering = true;
+    if (conn->lingering && discard(e, run, TUX_LINGER_BYTES_MAX) == TUX_AGAIN) return TUX_AGAIN;
+    *cell = -1;
+    transport->close(conn, stage, run);
+    tux_serve_closed(e, run);
+    return 0;
 }

@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "measure.h"
 #include "rules.h"
+#include "sending.h"
 #include "serve.h"
 
 static int check_options(const struct tux_options *o, char *why)
@@ -156,7 +157,7 @@ int tux_open(const struct tux_options *options, struct tux_engine **out, char wh
     e->stage = (struct tux_stage){.place = TUX_ON_ENGINE,
                                   .perform = e->calls,
                                   .leave = tux_serve_leave,
-                                  .stands = tux_serve_stands,
+                                  .stands = tux_sending_stands,
                                   .copy = e->copy,
                                   .windows = &e->windows,
                                   .shared = e->shared,

@@ -70,11 +70,19 @@ bool tux_is_file(int fd)
     return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
+/* For no time at all, or not. */
+static void set_linger(int fd, bool on)
+{
+    struct linger linger = {.l_onoff = on, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 void tux_do_not_linger(int fd)
 {
     struct linger linger = {0};
     socklen_t bytes = sizeof linger;
     if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &bytes) < 0 || !linger.l_onoff || linger.l_linger == 0) return;
-    linger.l_onoff = 0;
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    set_linger(fd, false);
 }
+
+void tux_reset_when_closed(int fd) { set_linger(fd, true); }

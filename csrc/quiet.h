@@ -28,4 +28,7 @@ bool tux_is_file(int fd);
  * is still sent. */
 void tux_do_not_linger(int fd);
 
+/* The next close(2) of the socket resets the connection: what is left is not sent. */
+void tux_reset_when_closed(int fd);
+
 #endif

@@ -1,9 +1,8 @@
 /* room.c: who goes when a listener is crowded. */
 #include "room.h"
 
-#include <sys/ioctl.h>
-
 #include "guard.h"
+#include "transport.h"
 
 _Static_assert((TUX_PORTS_MAX << TUX_STANDS_BITS) <= UINT8_MAX, "a port and what is waited for fit in a byte");
 
@@ -73,21 +72,14 @@ static void find(struct tux_engine *e, u8 port, u64 crowd, u64 least)
 
 /* --- ending them ------------------------------------------------------------------------------------------------ */
 
-/* A request that lies in the socket already is answered. */
-static bool has_come(const struct tux_conn *conn)
-{
-    int bytes = 0;
-    return ioctl(conn->fd, FIONREAD, &bytes) == 0 && bytes > 0;
-}
-
-/* False: it is not there any more, or has come to do something else. */
+/* False: it is not there any more, or has come to do something else. A request that has come already is answered. */
 static bool end(struct tux_engine *e, const struct tux_leaver *one)
 {
     struct tux_run *run = &e->runs[one->slot];
     struct tux_conn *conn = &e->conns[one->slot];
     bool same = run->generation == one->generation && run->wait == TUX_WAIT_INPUT && conn->fd >= 0 &&
                 e->room.stands[one->slot] >> TUX_STANDS_BITS == run->port && order_of(e, one->slot) == one->order;
-    if (!same || (one->order >> 56 == 0 && has_come(conn))) return false;
+    if (!same || (one->order >> 56 == 0 && conn->transport->has_input(conn))) return false;
     conn->goes = run->port;
     e->ports[run->port - 1]->going++;
     tux_land(run, -ECANCELED);

@@ -8,9 +8,6 @@
  * while it answers a hit. */
 #include "serve.h"
 
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
 #include "accept.h"
 #include "address.h"
 #include "decide.h"
@@ -22,6 +19,8 @@
 #include "proxy.h"
 #include "ranged.h"
 #include "room.h"
+#include "sending.h"
+#include "transport.h"
 
 /* --- recv_head ----------------------------------------------------------------------------------------------- */
 
@@ -122,7 +121,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
     struct tux_conn *conn = request->conn;
     int fd = (int)tux_arg(run, atom, 0);
     i64 landed;
-    if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
+    if (!tux_conn_is(conn, fd)) return -EBADF; /* not the connection that this run has accepted */
     bool dealt_with = request->head && tux_request_head_is_kept(request); /* by a chain that does not respond */
     if (dealt_with) tux_conn_consume(conn, request->head_bytes);
     request->head = NULL;
@@ -134,7 +133,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
         i64 length = kept_head(e, request);
         if (length > 0) return length;
         const u8 *data;
-        i64 n = e->backend->ops->stream(e->backend, run, fd, &data);
+        i64 n = conn->transport->receive(conn, stage, run, &data);
         if (n == TUX_AGAIN && (atom->flags & SYSLET_SYNC)) {
             run->wait = TUX_WAIT_NOT;
             return -EAGAIN;
@@ -180,7 +179,7 @@ static i64 serve_recv_proxy(struct tux_stage *stage, struct tux_run *run, const 
     struct tux_conn *conn = tux_conn_of(run);
     int fd = (int)tux_arg(run, atom, 0);
     i64 landed, n;
-    if (fd < 0 || fd != conn->fd) return -EBADF; /* not the connection that this run has accepted */
+    if (!tux_conn_is(conn, fd)) return -EBADF; /* not the connection that this run has accepted */
     bool in_time = !tux_take_landed(run, &landed);
     if (conn->goes) return -ECANCELED;
     tux_guard_look(conn);
@@ -190,7 +189,7 @@ static i64 serve_recv_proxy(struct tux_stage *stage, struct tux_run *run, const 
     while (n == 0) {
         if (tux_conn_kept(conn) > 0 && (n = take_proxied(e, conn)) != 0) break;
         const u8 *data;
-        n = e->backend->ops->stream(e->backend, run, fd, &data);
+        n = conn->transport->receive(conn, stage, run, &data);
         bool late = conn->leaving && stage->now_ms >= conn->leave_ms && tux_conn_kept(conn) == 0;
         if (n == TUX_AGAIN && !late && !(atom->flags & SYSLET_SYNC)) return n;
         if (n == TUX_AGAIN) {
@@ -277,74 +276,21 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
     return stopped ? result : keep;
 }
 
-/* What of an answer went out: all of an atom's bytes, or as far as it came. */
-static i64 counted(const struct tux_run *run, i64 result)
-{
-    struct tux_request *request = run->request;
-    if (result >= 0) request->sent += (u64)result;
-    else if (result != TUX_AGAIN && result != TUX_COLD) request->sent += run->progress;
-    return result;
-}
-
-static i64 serve_send(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
-{
-    struct tux_engine *e = tux_engine_of(stage);
-    u64 before = run->progress;
-    i64 result = tux_plain_calls[TUX_CALL_send](stage, run, atom);
-    if (!run->outer.chain) return result;
-    tux_measure_sent(e, run, before, result);
-    return counted(run, result);
-}
-
-static i64 wall_ns(const struct tux_engine *e) { return e->wall_s * 1000000000; }
-
-bool tux_serve_stands(struct tux_stage *stage, struct tux_run *run, bool last)
-{
-    struct tux_engine *e = tux_engine_of(stage);
-    return tux_response_file_stands(run->request->chosen, wall_ns(e), last);
-}
-
-/* Does the client's side have all that was sent? Then it may have acted on it, and a reset would come too late. */
-static bool has_all(const struct tux_conn *conn)
-{
-    int waiting = 0;
-    return ioctl(conn->fd, TIOCOUTQ, &waiting) == 0 && waiting == 0;
-}
-
-/* What was sent is not what was promised: the client must see that, also when all of it is on its way already. */
-static i64 break_off(struct tux_conn *conn)
-{
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    conn->discarding = true; /* nothing more is read, so close does not say goodbye first */
-    return -ESTALE;
-}
-
-/* Became shorter or was written to while it is sent: the connection ends, so that no answer is made of two versions.
- * That is looked at before each piece, and behind the last one. Copies were looked at before they left. */
-static i64 serve_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
-{
-    struct tux_engine *e = tux_engine_of(stage);
-    struct tux_request *request = run->request;
-    struct tux_conn *conn = request->conn;
-    u64 before = run->progress;
-    bool sends = run->outer.chain && tux_arg(run, atom, 3) != 0; /* of a slice that was copied nothing is left */
-    if (sends && !tux_serve_stands(stage, run, false)) return break_off(conn);
-    if (sends && before == 0) tux_response_file_watch(request->chosen, &e->watches);
-    bool small = tux_arg(run, atom, 3) <= TUX_COPY_BYTES;
-    run->copies = sends && (small || tux_response_file_is_young(request->chosen, wall_ns(e)));
-    i64 result = tux_plain_calls[TUX_CALL_sendfile](stage, run, atom);
-    if (!run->outer.chain) return result;
-    tux_measure_sent(e, run, before, result);
-    if (sends && result == TUX_AGAIN) tux_response_file_watch(request->chosen, &e->watches);
-    bool broken = result == -ESTALE;
-    if (sends && result > 0 && !run->copies) broken = !tux_serve_stands(stage, run, true) && !has_all(conn);
-    run->copies = false;
-    i64 done = counted(run, result);
-    return broken ? break_off(conn) : done;
-}
-
 void tux_serve_end(struct tux_engine *e, struct tux_run *run)
+{
+    struct tux_conn *conn = tux_conn_of(run);
+    struct tux_frame *own = run->outer.chain ? &run->outer : &run->frame;
+    for (unsigned i = 0; conn->fd >= 0 && i < own->chain->cells; i++) {
+        bool owns = own->chain->cell[i].kind == TUX_FD && tux_conn_is(conn, (int)own->cells[i]);
+        if (!owns || i == run->record->keep_cell) continue;
+        own->cells[i] = -1;
+        conn->transport->close(conn, &e->stage, run);
+        break;
+    }
+    tux_serve_closed(e, run);
+}
+
+void tux_serve_closed(struct tux_engine *e, struct tux_run *run)
 {
     struct tux_conn *conn = tux_conn_of(run);
     if (conn->fd < 0) return;
@@ -362,8 +308,9 @@ void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
     table[TUX_CALL_recv_head] = serve_recv_head;
     table[TUX_CALL_decide] = tux_decide;
     table[TUX_CALL_respond] = serve_respond;
-    table[TUX_CALL_send] = serve_send;
-    table[TUX_CALL_sendfile] = serve_sendfile;
+    table[TUX_CALL_send] = tux_sending_send;
+    table[TUX_CALL_sendfile] = tux_sending_sendfile;
+    table[TUX_CALL_shutdown] = tux_sending_shutdown;
     table[TUX_CALL_discard] = tux_linger_discard;
     table[TUX_CALL_close] = tux_linger_close;
 }

@@ -11,11 +11,11 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
 
 /* The run's connection, if it leads one, has until then for one more request, and is told that it was the last. */
 void tux_serve_leaves(struct tux_engine *e, struct tux_run *run, u64 leave_ms);
-/* For the stage: may what was copied of the file that is being sent go out? */
-bool tux_serve_stands(struct tux_stage *stage, struct tux_run *run, bool last);
 /* The run pauses, so input is released: a head that nothing has been decided for must be copied. */
 void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run);
-/* The run ends: its connection's memory goes with it. */
+/* The run's connection is closed, or is the run's no more: what is held for it and its request is given back. */
+void tux_serve_closed(struct tux_engine *e, struct tux_run *run);
+/* The run ends, and its connection with it: that is closed first. */
 void tux_serve_end(struct tux_engine *e, struct tux_run *run);
 
 #endif

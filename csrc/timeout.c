@@ -5,11 +5,7 @@
  * limit. */
 #include "timeout.h"
 
-#include <linux/tcp.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
+#include "transport.h"
 
 #define LOOKS 4u
 
@@ -29,20 +25,9 @@ u64 tux_timeout_of(struct tux_engine *e, struct tux_run *run)
     }
 }
 
-/* A number that grows with what the client takes: bytes that it has acknowledged, or, for a unix socket, those that do
- * not wait in the socket, since nothing is added while we wait. 0 where the kernel cannot say. */
-static u64 acknowledged(int fd)
-{
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    int waiting = 0;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) return info.tcpi_bytes_acked;
-    return ioctl(fd, TIOCOUTQ, &waiting) == 0 ? UINT32_MAX - (u64)waiting : 0;
-}
-
 static bool takes_something(struct tux_engine *e, struct tux_conn *conn)
 {
-    u64 taken = acknowledged(conn->fd);
+    u64 taken = conn->transport->acknowledged(conn);
     if (!conn->watched || taken > conn->taken) conn->taken_ms = e->stage.now_ms;
     conn->watched = true;
     conn->taken = taken;
@@ -52,13 +37,13 @@ static bool takes_something(struct tux_engine *e, struct tux_conn *conn)
 /* There is room in the socket though nothing has told of it: a send that was refused falsely leaves no edge behind. */
 static bool has_room(const struct tux_run *run, const struct tux_conn *conn)
 {
-    struct pollfd one = {.fd = conn->fd, .events = POLLOUT};
-    return run->wait == TUX_WAIT_WRITABLE && poll(&one, 1, 0) > 0 && (one.revents & POLLOUT);
+    return run->wait == TUX_WAIT_WRITABLE && conn->transport->has_room(conn);
 }
 
 void tux_timeout_expired(struct tux_engine *e, struct tux_run *run)
 {
     struct tux_conn *conn = tux_conn_of(run);
+    if (conn->fd < 0) return;
     if (run->wait == TUX_WAIT_INPUT) {
         tux_land(run, -ETIME);
         tux_wake(e, run);
@@ -69,8 +54,6 @@ void tux_timeout_expired(struct tux_engine *e, struct tux_run *run)
         tux_deadline_set(&e->deadlines, run->slot, e->stage.now_ms + e->rules.send_ms / LOOKS);
     } else { /* reset, which also ends what the kernel still sends for it; the atom then fails and the chain closes */
         tux_metric_add(&e->metrics.send_timeouts, 1);
-        struct linger reset = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-        (void)shutdown(conn->fd, SHUT_RDWR);
+        conn->transport->reset_now(conn);
     }
 }

@@ -242,6 +242,19 @@ def test_c_includes_go_down() -> None:
     report(circles(graph))
 
 
+def test_only_a_transport_touches_the_socket_of_a_connection() -> None:
+    """Who the peer is may be asked by the descriptor; bytes, waiting and closing are for csrc/transport.h."""
+    touches = re.compile(r"ops->stream\(|\b(?!getpeername|tux_)\w+\((?:[^()]*, )?conn->fd\b")
+    assert any(map(touches.search, lines_of(ROOT / "csrc" / "plain.c"))), "this test looks for what is not there"
+    report(
+        (path, line, f"{found[0]}: call the connection's transport instead")
+        for path in files((".c", ".h"), ["csrc"])
+        if path.name != "plain.c"
+        for line, text in enumerate(lines_of(path), 1)
+        if (found := touches.search(text))
+    )
+
+
 # Sizes.
 
 
