@@ -61,7 +61,10 @@ def test_a_reader_that_has_stopped_costs_lines_which_are_told(
     assert fcntl.fcntl(pipe[1], fcntl.F_GETFL) & os.O_NONBLOCK == 0  # whoever shares it sees no other mode
 
 
-def test_the_last_words_are_written_before_the_end(pipe: tuple[int, int]) -> None:
+def test_the_last_words_are_written_before_the_end(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet, "_LAST_WORDS_S", 10.0)
     handler = Outlet(pipe[1])
     handler.emit(record("farewell"))
     handler.flush()

@@ -47,20 +47,33 @@ class SlowCheck:
 
     def __init__(self) -> None:
         self.begun: list[bytes] = []
-        self._go = threading.Event()
+        self._change = threading.Condition()
+        self._go = False
+        self._some = 0  # so many checks may go on though the others are held
 
     def __call__(self, _hash: str, password: bytes) -> bool:
         self.begun.append(password)
-        assert self._go.wait(DEADLINE_S), "nobody has let the check go on"
+        with self._change:
+            assert self._change.wait_for(lambda: self._go or self._some, DEADLINE_S), "nobody has let the check go on"
+            self._some -= not self._go
         return password == b"right"
 
     def let_go(self) -> None:
         """Checks go on, now and later."""
-        self._go.set()
+        with self._change:
+            self._go = True
+            self._change.notify_all()
+
+    def let_some_go(self, count: int) -> None:
+        """So many checks go on, and no more."""
+        with self._change:
+            self._some += count
+            self._change.notify_all()
 
     def hold(self) -> None:
         """Those that begin from now on wait."""
-        self._go.clear()
+        with self._change:
+            self._go = False
 
 
 class ClientFrom(Client):

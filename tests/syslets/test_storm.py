@@ -12,7 +12,7 @@ from errno import ENOBUFS
 
 import pytest
 
-from tuxpy import Chain, ChainResult, Engine, chain
+from tuxpy import Chain, Completion, Engine, chain
 from tuxpy.atoms import Reason, flags
 
 from .conftest import Open
@@ -78,7 +78,7 @@ def test_a_million_runs_lose_nothing(open_engine: Open) -> None:
     reasons: Counter[Reason] = Counter()
     scratch = os.memfd_create("scratch")
 
-    def settle(ended: list[ChainResult]) -> None:
+    def settle(ended: list[Completion]) -> None:
         for one in ended:
             owed[one.cookie] -= 1
             assert owed[one.cookie] == 0, one

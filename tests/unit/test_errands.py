@@ -83,7 +83,7 @@ def test_without_workers_it_is_done_at_once() -> None:
     errands, done = Errands[str](), list[int]()
     before = threading.active_count()
     assert [errands.fetch("digest", "key", lambda: done.append(1) or len(done)) for _ in range(3)] == [1, 2, 3]
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     assert list(errands.returned()) == []
     errands.close()
 

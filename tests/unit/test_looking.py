@@ -42,6 +42,7 @@ class Pretended:
 @pytest.fixture
 def sites(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Pretended]]:
     monkeypatch.setattr(looking, "LATE_S", 0.05)
+    monkeypatch.setattr(looking, "SAID_S", 0.5)
     sites = [Pretended(name) for name in ("/one", "/sick", "/two")]
     yield sites
     for site in sites:
@@ -66,7 +67,7 @@ def test_each_site_is_looked_at_again_and_again(sites: list[Pretended]) -> None:
 
 
 def test_one_that_hangs_is_left_behind(sites: list[Pretended], caplog: pytest.LogCaptureFixture) -> None:
-    """It is said once, and said when it answers again; it is not looked at meanwhile."""
+    """It is said once, after a while, and said when it answers again; it is not looked at meanwhile."""
     caplog.set_level(logging.WARNING)
     looks = Looks(sites, lambda: None)
     one, sick, two = sites
@@ -75,6 +76,8 @@ def test_one_that_hangs_is_left_behind(sites: list[Pretended], caplog: pytest.Lo
     assert rounds(looks, two, 5)
     assert rounds(looks, one, 5)
     assert (sick.looked, sick.taken) == (1, 0)
+    assert until(lambda: looks.begin() or caplog.records)
+    assert rounds(looks, two, two.taken + 5)
     assert [record.getMessage() for record in caplog.records] == [
         "/sick: its file system does not answer; what was read there before stays in force"
     ]
@@ -83,6 +86,21 @@ def test_one_that_hangs_is_left_behind(sites: list[Pretended], caplog: pytest.Lo
     assert rounds(looks, sick, 3)
     assert caplog.records[1].getMessage() == "/sick: its file system answers again"
     assert len(caplog.records) == 2
+    looks.close()
+
+
+def test_one_that_is_late_once_is_not_told_of(sites: list[Pretended], caplog: pytest.LogCaptureFixture) -> None:
+    """A machine that stood still keeps a thread from a file system that is well: the others go on without it."""
+    caplog.set_level(logging.WARNING)
+    looks = Looks(sites, lambda: None)
+    _, late, two = sites
+    for count in range(1, 4):
+        late.may.clear()
+        assert rounds(looks, two, two.taken + 2)
+        assert late.taken < count
+        late.may.set()
+        assert rounds(looks, late, count)
+    assert caplog.records == []
     looks.close()
 
 

@@ -120,6 +120,7 @@ def test_one_that_hangs_stops_its_own_site_alone(
             late[-1].send(get(("/", "/large.bin")[rounds % 2], host="sick.test"))
     assert all(map(silent, waiting[:20]))
     hung = "its file system does not answer; what was read there before stays in force"
+    assert until(lambda: hung in caplog.text)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
         f"{sick.path}: {hung}"
     ]

@@ -166,7 +166,7 @@ def test_what_fails_behind_it_does_not_take_it_back(
     change = Changing(server, another(server, new))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server.server._service, "_begin_preload", fails)
-        patch.setattr(server.server._service.lines, "pace", fails)
+        patch.setattr(server.server._service.listeners, "pace", fails)
         patch.setattr(server.server._service, "reloaded", fails)
         assert change() == "in force"
     for one in server.server.listeners:

@@ -3,6 +3,8 @@
     a round   one site after the other; what was seen is put in force on the judge's thread
     a site that does not answer for LATE_S keeps its thread, and the others go on without it. What was read of it
               before stays in force. It is looked at again when that thread has come back.
+    SAID_S    so long it must not have answered to be told of in the log: a machine that is busy, or stood still, may
+              keep a thread from a file system that is well
 
 A site's fault is said once, and said again when it is another one.
 """
@@ -23,6 +25,7 @@ from .workers import Workers
 log = logging.getLogger("tuxpy")
 
 LATE_S: Final = 1.0
+SAID_S: Final = 3.0
 GLANCES_MAX: Final = 16
 
 
@@ -49,6 +52,8 @@ class _Place:
     def __init__(self, site: Looked) -> None:
         self.site = site
         self.hangs = False
+        self.is_told = False  # that it hangs
+        self.since = 0.0  # when the look began
         self.fault: str | None = None
         self.signs: object = None
 
@@ -60,13 +65,13 @@ class _Round:
         self.places = deque(places)
         self.lock = threading.Lock()
         self.at: _Place | None = None
-        self.since = time.monotonic()
         self.left_alone = False
 
     def step(self) -> _Place | None:
         with self.lock:
             self.at = None if self.left_alone or not self.places else self.places.popleft()
-            self.since = time.monotonic()
+            if self.at is not None:
+                self.at.since = time.monotonic()
             return self.at
 
 
@@ -96,20 +101,26 @@ class Looks:
 
     def begin(self) -> None:
         """The next round, unless one is under way. One that is late leaves behind where it hangs."""
+        self._tell()
         places = [place for place in self._places if not place.hangs]
         under_way = self._round
         if under_way is not None:
             with under_way.lock:
                 hung = under_way.at
-                if hung is None or time.monotonic() - under_way.since < LATE_S:
+                if hung is None or time.monotonic() - hung.since < LATE_S:
                     return
                 under_way.left_alone, hung.hangs = True, True
                 places = list(under_way.places)
-            words = "%s: its file system does not answer; what was read there before stays in force"
-            log.error(words, hung.site.root)
         self._round = _Round(places)
         if not places or not self._workers.begin(self._walk(self._round), lambda _: self._knock()):
             self._round = None
+
+    def _tell(self) -> None:
+        for place in self._places:
+            if place.hangs and not place.is_told and time.monotonic() - place.since >= SAID_S:
+                place.is_told = True
+                words = "%s: its file system does not answer; what was read there before stays in force"
+                log.error(words, place.site.root)
 
     def _walk(self, round_: _Round) -> Callable[[], None]:
         def walk() -> None:
@@ -129,9 +140,9 @@ class Looks:
         changed = False
         while self._seen:
             place, seen = self._seen.popleft()
-            if place.hangs:
-                place.hangs = False
+            if place.is_told:
                 log.warning("%s: its file system answers again", place.site.root)
+            place.hangs = place.is_told = False
             changed |= self._take(place, seen)
         if self._round is not None and self._round.at is None and not self._round.places:
             self._round = None
