@@ -32,16 +32,19 @@ typedef int64_t i64;
 
 _Static_assert(sizeof(long) == 8, "system calls are made with one register for 64 bits: a 64-bit machine is needed");
 
-/* Newer than some installed headers. */
-#define SYS_OPENAT2 437
-#define RESOLVE_CACHED_FLAG 0x20u
-
 #define TUX_NONE16 0xFFFFu
 #define TUX_NONE32 0xFFFFFFFFu
 
 #define TUX_ASSERT(condition)                                                                          \
     do {                                                                                               \
         if (__builtin_expect(!(condition), 0)) tux_assert_failed(#condition, __FILE__, __LINE__);      \
+    } while (0)
+
+/* In a function that checks something: give it up with one sentence in its `error` of TUX_ERROR_BYTES. */
+#define TUX_REFUSE(...)                                     \
+    do {                                                    \
+        snprintf(error, TUX_ERROR_BYTES, __VA_ARGS__);      \
+        return -EINVAL;                                     \
     } while (0)
 
 #define TUX_COUNT(array) (sizeof(array) / sizeof((array)[0]))

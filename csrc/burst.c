@@ -9,24 +9,19 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "file_abi.h"
 #include "step.h"
 #include "uring.h"
 
-#define RWF_NOWAIT_FLAG 0x08u
-#define HOW_BYTES 24
 /* Not with direct descriptors (O_CLOEXEC, which they do not need), or not to be done twice if it fails half-way. */
 #define OPEN_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_DIRECTORY | O_NOCTTY | O_CLOEXEC)
 
 /* The atoms of a stretch. */
 enum { OPEN, READ, CLOSE, STRETCH };
 
-struct how {
-    u64 flags, mode, resolve;
-};
-
 struct tux_burst {
     struct uring ring;
-    struct how how[TUX_BURST_RUNS];
+    struct tux_open_how how[TUX_BURST_RUNS];
     i64 result[TUX_BURST_RUNS][STRETCH];
 };
 
@@ -76,15 +71,16 @@ static const u8 *memory_of(const struct tux_record *record, u16 number)
 }
 
 /* May this run's stretch be tried? It asks the run's own cells, which a submission may have filled. */
-static bool is_plain(const struct tux_record *record, struct how *how)
+static bool is_plain(const struct tux_record *record, struct tux_open_how *how)
 {
     const struct tux_atom *atom = record->chain->atom;
     const struct tux_cell *cell = record->chain->cell;
-    if (record->cells[atom[OPEN].args[3]] != HOW_BYTES || cell[atom[OPEN].args[2]].size < HOW_BYTES) return false;
+    if (record->cells[atom[OPEN].args[3]] != (i64)sizeof *how) return false;
+    if (cell[atom[OPEN].args[2]].size < sizeof *how) return false;
     if (record->cells[atom[OPEN].ret] != -1) return false;
-    memcpy(how, memory_of(record, atom[OPEN].args[2]), HOW_BYTES);
+    memcpy(how, memory_of(record, atom[OPEN].args[2]), sizeof *how);
     if ((how->flags & ~(u64)OPEN_FLAGS) != 0 || how->mode != 0) return false; /* O_RDONLY is 0 */
-    *how = (struct how){(how->flags & ~(u64)O_CLOEXEC) | O_NONBLOCK, 0, how->resolve | RESOLVE_CACHED_FLAG};
+    *how = (struct tux_open_how){(how->flags & ~(u64)O_CLOEXEC) | O_NONBLOCK, 0, how->resolve | TUX_RESOLVE_CACHED};
     u64 length = (u64)record->cells[atom[READ].args[2]];
     return length <= cell[atom[READ].args[1]].size;
 }
@@ -104,7 +100,7 @@ static void prepare_open(struct tux_burst *burst, const struct tux_record *recor
     sqe->fd = (int)record->cells[atom->args[0]];
     sqe->addr = (u64)(uintptr_t)memory_of(record, atom->args[1]);
     sqe->off = (u64)(uintptr_t)&burst->how[run];
-    sqe->len = HOW_BYTES;
+    sqe->len = sizeof(struct tux_open_how);
     sqe->file_index = run + 1;
 }
 
@@ -118,7 +114,7 @@ static void prepare_read_and_close(struct tux_burst *burst, const struct tux_rec
     sqe->off = UINT64_MAX; /* its own position */
     sqe->addr = (u64)(uintptr_t)memory_of(record, atom->args[1]);
     sqe->len = (u32)record->cells[atom->args[2]];
-    sqe->op_flags = RWF_NOWAIT_FLAG;
+    sqe->op_flags = RWF_NOWAIT;
     next_sqe(burst, OP_CLOSE, run, CLOSE)->file_index = run + 1;
 }
 

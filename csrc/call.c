@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "callkit.h"
+#include "file_abi.h"
 #include "window.h"
 
 static i64 call_getpid(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
@@ -274,18 +275,14 @@ static i64 call_close(struct tux_stage *stage, struct tux_run *run, const struct
     return tux_result_of(close(fd));
 }
 
-struct open_how_v0 {
-    u64 flags, mode, resolve;
-};
-
 static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     i64 landed;
     if (tux_take_landed(run, &landed)) return landed;
     u64 size = (u64)tux_arg(run, atom, 3);
     const u8 *given = tux_memory(run, atom, 2, size);
-    if (!given || size != sizeof(struct open_how_v0)) return tux_fault(run);
-    struct open_how_v0 how;
+    if (!given || size != sizeof(struct tux_open_how)) return tux_fault(run);
+    struct tux_open_how how;
     memcpy(&how, given, sizeof how);
     const u8 *path = tux_memory(run, atom, 1, 1);
     /* A fifo without a writer would hold the engine, or a worker, for ever. O_PATH opens nothing and allows no more. */
@@ -293,7 +290,7 @@ static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const stru
     if (stage->place != TUX_ON_ENGINE)
         return tux_result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
     if (atom->flags & SYSLET_ASYNC) return tux_cold(run, atom);
-    how.resolve |= RESOLVE_CACHED_FLAG;
+    how.resolve |= TUX_RESOLVE_CACHED;
     i64 fd = tux_result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));
     return fd == -EAGAIN || fd == -EINVAL ? tux_cold(run, atom) : fd;
 }

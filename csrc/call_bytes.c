@@ -9,10 +9,8 @@
 #include <unistd.h>
 
 #include "callkit.h"
+#include "file_abi.h"
 
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x00000008
-#endif
 #define OWN_POSITION (-1)
 
 /* The memory that a call names: one or two pieces, each followed by its length. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "callkit.h"
+#include "file_abi.h"
 
 #define STATX_BYTES 256u /* struct statx */
 #define EMPTY_PATH 0x1000 /* AT_EMPTY_PATH */
@@ -28,7 +29,7 @@ static const char *path_of(const struct tux_run *run, const struct tux_atom *ato
 /* Whatever is asked of a descriptor itself is in memory. */
 static i64 statx_cached(int directory, const char *path, int flags, u32 mask, u8 *out)
 {
-    struct { u64 flags, mode, resolve; } how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED_FLAG};
+    struct tux_open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = TUX_RESOLVE_CACHED};
     if (flags & AT_SYMLINK_NOFOLLOW) how.flags |= O_NOFOLLOW;
     bool is_wrong = (flags & ~STATX_FLAGS) || (flags & 0x6000) == 0x6000 || (mask & 0x80000000u);
     if (path[0] == 0 || is_wrong) /* nothing to look up, or the kernel says so before it looks anything up */

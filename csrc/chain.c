@@ -18,44 +18,38 @@ const char *tux_call_name(unsigned number) { return number < TUX_CALLS_MAX ? rul
 const char *tux_call_kinds(unsigned number) { return number < TUX_CALLS_MAX ? rules[number].kinds : NULL; }
 bool tux_call_waits(unsigned number) { return number < TUX_CALLS_MAX && rules[number].waits; }
 
-#define REFUSE(...)                                         \
-    do {                                                    \
-        snprintf(error, TUX_ERROR_BYTES, __VA_ARGS__);      \
-        return -EINVAL;                                     \
-    } while (0)
-
 static int verify_cells(struct tux_chain *chain, char *error)
 {
     u64 buffers = 0, data = 0; /* how far the cells before have come */
     for (unsigned i = 0; i < chain->cells; i++) {
         struct tux_cell *cell = &chain->cell[i];
         if (cell->kind >= TUX_KINDS || cell->reserved != 0 || (cell->mode & ~TUX_CELL_PARAM))
-            REFUSE("cell %u: unknown kind or mode", i);
+            TUX_REFUSE("cell %u: unknown kind or mode", i);
         if (cell->size != 0 && cell->kind != TUX_DATA && cell->kind != TUX_BUFFER)
-            REFUSE("cell %u: only memory has a size", i);
+            TUX_REFUSE("cell %u: only memory has a size", i);
         if ((cell->mode & TUX_CELL_PARAM) && cell->kind != TUX_INT && cell->kind != TUX_CONST && cell->kind != TUX_FD)
-            REFUSE("cell %u: only a number can be given at submit", i);
+            TUX_REFUSE("cell %u: only a number can be given at submit", i);
         switch (cell->kind) {
         case TUX_FD:
-            if (cell->value != -1) REFUSE("cell %u: an owned descriptor starts as -1", i);
+            if (cell->value != -1) TUX_REFUSE("cell %u: an owned descriptor starts as -1", i);
             break;
         case TUX_DATA:
             if (cell->value < 0 || (u64)cell->value > chain->data_bytes ||
                 cell->size > chain->data_bytes - (u64)cell->value)
-                REFUSE("cell %u: points outside the chain's data", i);
+                TUX_REFUSE("cell %u: points outside the chain's data", i);
             if ((u64)cell->value < data) /* other bytes for one would change what was checked of the other */
-                REFUSE("cell %u: overlaps the data of the cells before it, or is not in their order", i);
+                TUX_REFUSE("cell %u: overlaps the data of the cells before it, or is not in their order", i);
             data = (u64)cell->value + cell->size;
             break;
         case TUX_BUFFER:
             if (cell->value != 0 || cell->size == 0 || cell->size > TUX_BUFFER_BYTES_MAX)
-                REFUSE("cell %u: a buffer has 1 to %u bytes", i, TUX_BUFFER_BYTES_MAX);
+                TUX_REFUSE("cell %u: a buffer has 1 to %u bytes", i, TUX_BUFFER_BYTES_MAX);
             cell->value = (i64)buffers;
             buffers += (cell->size + 15u) & ~15u;
-            if (buffers > TUX_BUFFER_BYTES_MAX) REFUSE("cell %u: the chain's buffers are larger than allowed", i);
+            if (buffers > TUX_BUFFER_BYTES_MAX) TUX_REFUSE("cell %u: the chain's buffers are larger than allowed", i);
             break;
         case TUX_SHARED:
-            if (cell->value < 0 || cell->value >= TUX_SHARED_MAX) REFUSE("cell %u: no such shared cell", i);
+            if (cell->value < 0 || cell->value >= TUX_SHARED_MAX) TUX_REFUSE("cell %u: no such shared cell", i);
             break;
         default:
             break;
@@ -84,31 +78,31 @@ static int verify_atom(struct tux_chain *chain, unsigned i, const bool *calls_al
 {
     const struct tux_atom *atom = &chain->atom[i];
     if (atom->call >= TUX_CALLS_MAX || rules[atom->call].name == NULL || !calls_allowed[atom->call])
-        REFUSE("atom %u: call %u is not on the white list of this engine", i, atom->call);
+        TUX_REFUSE("atom %u: call %u is not on the white list of this engine", i, atom->call);
     const struct call_rule *rule = &rules[atom->call];
-    if ((atom->flags & ~SYSLET_FLAGS_ALL) || atom->reserved != 0) REFUSE("atom %u: unknown flags", i);
+    if ((atom->flags & ~SYSLET_FLAGS_ALL) || atom->reserved != 0) TUX_REFUSE("atom %u: unknown flags", i);
     if ((atom->flags & SYSLET_ASYNC) && (atom->flags & SYSLET_SYNC))
-        REFUSE("atom %u: ASYNC and SYNC exclude each other", i);
-    if (atom->next != TUX_NONE16 && atom->next >= chain->atoms) REFUSE("atom %u: next points outside the chain", i);
+        TUX_REFUSE("atom %u: ASYNC and SYNC exclude each other", i);
+    if (atom->next != TUX_NONE16 && atom->next >= chain->atoms) TUX_REFUSE("atom %u: next points outside the chain", i);
     if ((atom->flags & SYSLET_SKIP_TO_NEXT_ON_STOP) && i + 1 >= chain->atoms)
-        REFUSE("atom %u: nothing to skip to behind the last atom", i);
+        TUX_REFUSE("atom %u: nothing to skip to behind the last atom", i);
     size_t count = strlen(rule->kinds);
     for (unsigned a = 0; a < TUX_ARGS_MAX; a++) {
         if (a >= count) {
-            if (atom->args[a] != TUX_NONE16) REFUSE("atom %u: %s takes %zu arguments", i, rule->name, count);
+            if (atom->args[a] != TUX_NONE16) TUX_REFUSE("atom %u: %s takes %zu arguments", i, rule->name, count);
         } else if (atom->args[a] >= chain->cells || !kind_fits(rule->kinds[a], chain, &chain->cell[atom->args[a]])) {
-            REFUSE("atom %u: argument %u of %s is not a cell of the right kind", i, a, rule->name);
+            TUX_REFUSE("atom %u: argument %u of %s is not a cell of the right kind", i, a, rule->name);
         } else if (rule->kinds[a] == 'z') {
             chain->paths |= (u64)1 << atom->args[a];
         }
     }
     if (atom->ret != TUX_NONE16) {
-        if (atom->ret >= chain->cells) REFUSE("atom %u: its result cell does not exist", i);
+        if (atom->ret >= chain->cells) TUX_REFUSE("atom %u: its result cell does not exist", i);
         u8 kind = chain->cell[atom->ret].kind;
         if (rule->returns_fd ? kind != TUX_FD : kind != TUX_INT)
-            REFUSE("atom %u: the result of %s does not fit its cell", i, rule->name);
+            TUX_REFUSE("atom %u: the result of %s does not fit its cell", i, rule->name);
     } else if (rule->returns_fd) {
-        REFUSE("atom %u: %s makes a descriptor and needs an FD cell to own it", i, rule->name);
+        TUX_REFUSE("atom %u: %s makes a descriptor and needs an FD cell to own it", i, rule->name);
     }
     return 0;
 }
@@ -148,7 +142,7 @@ static int verify(struct tux_chain *chain, const bool *calls_allowed, char *erro
     if (failed) return failed;
     u8 colour[TUX_ATOMS_MAX] = {0};
     for (unsigned i = 0; i < chain->atoms && chain->budget == 0; i++)
-        if (loops_without_waiting(chain, i, colour)) REFUSE("atom %u: an endless loop needs a step budget", i);
+        if (loops_without_waiting(chain, i, colour)) TUX_REFUSE("atom %u: an endless loop needs a step budget", i);
     chain->sockets = sockets_of(chain);
     return 0;
 }
@@ -157,16 +151,17 @@ int tux_chain_load(const u8 *bytes, size_t length, const bool calls_allowed[TUX_
                    char error[TUX_ERROR_BYTES])
 {
     struct tux_chain_header header;
-    if (length < sizeof header) REFUSE("shorter than a chain's header");
+    if (length < sizeof header) TUX_REFUSE("shorter than a chain's header");
     memcpy(&header, bytes, sizeof header);
-    if (header.magic != TUX_CHAIN_MAGIC) REFUSE("not a chain (bad magic)");
-    if (header.atoms == 0 || header.atoms > TUX_ATOMS_MAX) REFUSE("a chain has 1 to %d atoms", TUX_ATOMS_MAX);
-    if (header.cells > TUX_CELLS_MAX) REFUSE("a chain has at most %d cells", TUX_CELLS_MAX);
-    if (header.data_bytes > TUX_DATA_BYTES_MAX) REFUSE("a chain has at most %u bytes of data", TUX_DATA_BYTES_MAX);
+    if (header.magic != TUX_CHAIN_MAGIC) TUX_REFUSE("not a chain (bad magic)");
+    if (header.atoms == 0 || header.atoms > TUX_ATOMS_MAX) TUX_REFUSE("a chain has 1 to %d atoms", TUX_ATOMS_MAX);
+    if (header.cells > TUX_CELLS_MAX) TUX_REFUSE("a chain has at most %d cells", TUX_CELLS_MAX);
+    if (header.data_bytes > TUX_DATA_BYTES_MAX) TUX_REFUSE("a chain has at most %u bytes of data", TUX_DATA_BYTES_MAX);
     for (unsigned i = 0; i < TUX_COUNT(header.reserved); i++)
-        if (header.reserved[i] != 0) REFUSE("reserved header fields must be zero");
+        if (header.reserved[i] != 0) TUX_REFUSE("reserved header fields must be zero");
     size_t cell_bytes = header.cells * sizeof(struct tux_cell), atom_bytes = header.atoms * sizeof(struct tux_atom);
-    if (length != sizeof header + cell_bytes + atom_bytes + header.data_bytes) REFUSE("length does not fit the header");
+    if (length != sizeof header + cell_bytes + atom_bytes + header.data_bytes)
+        TUX_REFUSE("length does not fit the header");
 
     struct tux_chain *chain = calloc(1, sizeof *chain + atom_bytes + cell_bytes);
     u8 *data = malloc(header.data_bytes + 1u);

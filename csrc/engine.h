@@ -17,11 +17,6 @@
 #include "step.h"
 #include "window.h"
 
-/* A first-in first-out list of runs, linked through their `next`. A run is in one list at most. */
-struct tux_run_list {
-    u32 first, last;
-};
-
 /* A listener, and the runs that are parked at accept for it. It is known by its line, the cookie of its runs: the
  * number of its descriptor may be another's tomorrow. */
 struct tux_port {
@@ -161,8 +156,6 @@ struct tux_engine {
     int open_result; /* 1 while opening */
     char why[TUX_ERROR_BYTES];
 };
-
-static inline struct tux_run_list tux_no_runs(void) { return (struct tux_run_list){TUX_NONE32, TUX_NONE32}; }
 
 static inline void tux_list_add(struct tux_engine *e, struct tux_run_list *list, struct tux_run *run)
 {

@@ -70,10 +70,7 @@ static bool wait_for_check(struct tux_engine *e, struct tux_run *run, struct tux
 {
     if (tux_request_pin_head(run->request) != 0) return false;
     run->wait = TUX_WAIT_FRESH;
-    struct tux_run_list waiters = {r->waiters, r->waiters_last};
-    tux_list_add(e, &waiters, run);
-    r->waiters = waiters.first;
-    r->waiters_last = waiters.last;
+    tux_list_add(e, &r->waiters, run);
     return true;
 }
 
@@ -93,9 +90,7 @@ void tux_freshness_checked(struct tux_engine *e, struct tux_response *r)
         r->dead = true; /* whoever finds it next takes it out */
         tux_metric_add(&e->metrics.stale, 1);
     }
-    struct tux_run_list waiters = {r->waiters, r->waiters_last};
-    r->waiters = r->waiters_last = TUX_NONE32;
-    for (struct tux_run *run; (run = tux_list_take(e, &waiters)) != NULL;) tux_wake(e, run);
+    for (struct tux_run *run; (run = tux_list_take(e, &r->waiters)) != NULL;) tux_wake(e, run);
     tux_response_drop(r, &e->metrics);
 }
 

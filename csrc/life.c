@@ -111,11 +111,7 @@ void tux_life_to_worker(struct tux_engine *e, struct tux_run *run)
     run->worked = TUX_WORKED_ONE;
     tux_measure_stand(e, run, run->wait);
     if (run->fetch) { /* others may wait for the same window */
-        struct tux_fetch *fetch = &e->windows.fetch[run->fetch - 1];
-        struct tux_run_list waiters = {fetch->waiters, fetch->waiters_last};
-        tux_list_add(e, &waiters, run);
-        fetch->waiters = waiters.first;
-        fetch->waiters_last = waiters.last;
+        tux_list_add(e, &e->windows.fetch[run->fetch - 1].waiters, run);
         return;
     }
     const struct tux_response *r = run->request->chosen;

@@ -127,8 +127,7 @@ static void worked(struct tux_engine *e, struct tux_run *run, i64 result)
 
 static void fetched(struct tux_engine *e, struct tux_fetch *fetch)
 {
-    struct tux_run_list waiters = {fetch->waiters, fetch->waiters_last};
-    for (struct tux_run *run; (run = tux_list_take(e, &waiters)) != NULL;) landed(e, run, fetch->job.result);
+    for (struct tux_run *run; (run = tux_list_take(e, &fetch->waiters)) != NULL;) landed(e, run, fetch->job.result);
     tux_window_done(&e->windows, fetch, e->stage.now_ms);
 }
 

@@ -8,7 +8,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define RWF_NOWAIT_FLAG 0x08
+#include "file_abi.h"
+
 #define PIPE_BYTES 4096     /* PIPE_BUF: as much is written as a whole, and a pipe that is writable has room for it */
 #define TERMINAL_BYTES 256  /* a terminal in blocking mode that is writable has room for so much */
 
@@ -52,7 +53,7 @@ static ssize_t write_carefully(struct tux_outlet *outlet, const u8 *bytes, size_
 {
     struct iovec piece = {(void *)(uintptr_t)bytes, length};
     if (outlet->kind == TUX_OUTLET_PIPE) {
-        ssize_t n = pwritev2(outlet->fd, &piece, 1, -1, RWF_NOWAIT_FLAG);
+        ssize_t n = pwritev2(outlet->fd, &piece, 1, -1, RWF_NOWAIT);
         if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EPERM)) return n;
     }
     if (!is_writable(outlet->fd)) {

@@ -6,15 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x00000008
-#endif
-
-#define REFUSE(...)                                         \
-    do {                                                    \
-        snprintf(error, TUX_ERROR_BYTES, __VA_ARGS__);      \
-        return -EINVAL;                                     \
-    } while (0)
+#include "file_abi.h"
 
 /* --- learning ---------------------------------------------------------------------------------------------------- */
 
@@ -76,13 +68,13 @@ int tux_ranged_learn(struct tux_response *r, const struct tux_response_options *
     struct tux_chain *chain = r->chain;
     u8 text[TUX_SLICE_TEXT_MAX], behind[TUX_NUMBER_BYTES_MAX + 4];
     if (r->status != 206 || !has_the_shape(r, &found))
-        REFUSE("a response for any range is a 206 of send(head, MORE) and sendfile, each number in its own cell");
+        TUX_REFUSE("a response for any range is a 206 of send(head, MORE) and sendfile, each number in its own cell");
     i64 offset = chain->cell[found.offset_cell].value, count = chain->cell[found.count_cell].value;
     if (chain->cell[found.length_cell].value != (i64)chain->data_bytes ||
         chain->cell[found.flags_cell].value != (MSG_NOSIGNAL | MSG_MORE))
-        REFUSE("a response for any range sends all of its head, and more is to come");
+        TUX_REFUSE("a response for any range sends all of its head, and more is to come");
     if (offset < 0 || count <= 0 || (u64)offset >= r->file_size || (u64)count > r->file_size - (u64)offset)
-        REFUSE("a response for any range answers one that is in the file");
+        TUX_REFUSE("a response for any range answers one that is in the file");
     const struct tux_slice slice = {(u64)offset, (u64)count};
     i64 from = r->date_at < 0 ? 0 : r->date_at + TUX_DATE_BYTES;
     found.head_bytes = chain->data_bytes;
@@ -93,12 +85,12 @@ int tux_ranged_learn(struct tux_response *r, const struct tux_response_options *
     memcpy(behind + 1 + digits, "\r\n", 3);
     if (!stands_at(r->blob, from, options->range_at, "\r\nContent-Range: bytes ", text, found.range_bytes,
                    (const char *)behind))
-        REFUSE("the range does not stand where the response says");
+        TUX_REFUSE("the range does not stand where the response says");
     from = options->range_at + (i64)found.range_bytes;
     found.length_at = (u32)options->length_at;
     found.length_bytes = (u32)tux_number_text(slice.count, text);
     if (!stands_at(r->blob, from, options->length_at, "\r\nContent-Length: ", text, found.length_bytes, "\r\n"))
-        REFUSE("the length does not stand where the response says");
+        TUX_REFUSE("the length does not stand where the response says");
     /* What is sent for another slice is longer; tux_memory holds its length against this. Nobody runs the chain yet. */
     chain->cell[found.data_cell].size += TUX_RANGED_ROOM + TUX_COPIED_SLICE_BYTES_MAX;
     r->ranged = found;

@@ -22,11 +22,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Newer than some installed headers. */
-#define SYS_CACHESTAT 451
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x00000008
-#endif
+#include "file_abi.h"
 
 #define PROBE_STEP (64u << 10)      /* the kernel reads more than that at a time */
 #define READ_AHEAD_STEP (128u << 10)

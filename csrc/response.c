@@ -167,7 +167,7 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     r->users = options->users;
     r->far = options->far;
     if (r->users) __atomic_add_fetch(r->users, 1, __ATOMIC_RELAXED);
-    r->waiters = r->waiters_last = TUX_NONE32;
+    r->waiters = tux_no_runs();
     r->chain = chain;
     r->blob = blob;
     r->bytes = sizeof *r + sizeof *blob + blob->bytes + sizeof *chain + chain->atoms * sizeof(struct tux_atom) +

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 
 #include "cachemiss.h"
-#include "chain.h"
 #include "clock.h"
 #include "metrics.h"
 #include "range.h"
+#include "run.h"
 #include "samples.h"
 #include "watch.h"
 #include "witness.h"
@@ -67,7 +67,7 @@ struct tux_response {
     u64 dev;
     u64 checked_ms, check_began_ms; /* checked: no later than all of it was looked at */
     u32 check_rules; /* the number of the rules when it began */
-    u32 waiters, waiters_last; /* the runs that wait for the check: first and last of a list */
+    struct tux_run_list waiters; /* for the check */
     struct tux_chain *chain;
     struct tux_blob *blob;
     struct tux_ranged ranged;

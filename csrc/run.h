@@ -66,6 +66,13 @@ struct tux_run {
     i64 inner_cells[TUX_INNER_CELLS_MAX];
 };
 
+/* A first-in first-out list of runs, by their slots, linked through their `next`. A run is in one list at most. */
+struct tux_run_list {
+    u32 first, last;
+};
+
+static inline struct tux_run_list tux_no_runs(void) { return (struct tux_run_list){TUX_NONE32, TUX_NONE32}; }
+
 /* Who performs: what step.c needs to know of the engine around it. */
 struct tux_stage;
 typedef i64 (*tux_perform)(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);

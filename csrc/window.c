@@ -9,7 +9,7 @@
 void tux_windows_open(struct tux_windows *w, struct tux_cachemiss *pool, u32 workers, struct tux_metrics *metrics)
 {
     *w = (struct tux_windows){.pool = pool, .metrics = metrics, .ahead_max = workers};
-    for (unsigned i = 0; i < TUX_FETCHES_MAX; i++) w->fetch[i].waiters = w->fetch[i].waiters_last = TUX_NONE32;
+    for (unsigned i = 0; i < TUX_FETCHES_MAX; i++) w->fetch[i].waiters = tux_no_runs();
 }
 
 struct tux_file tux_file_of(int fd)
@@ -120,7 +120,7 @@ static u32 begin(struct tux_windows *w, const struct tux_file *file, int fd, u64
     u64 place = major(file->dev) == 0 ? file->dev : 0; /* of no block device: it may have to ask a server */
     w->fetch[i] = (struct tux_fetch){.job = {.perform = perform, .result = -ECANCELED, .place = place},
                                      .taken = true, .fd = own, .file = *file, .from = from, .to = to,
-                                     .waiters = TUX_NONE32, .waiters_last = TUX_NONE32};
+                                     .waiters = tux_no_runs()};
     w->taken++;
     tux_metric_add(&w->metrics->fetches, 1);
     tux_cachemiss_post(w->pool, &w->fetch[i].job);
@@ -167,6 +167,6 @@ void tux_window_done(struct tux_windows *w, struct tux_fetch *f, u64 now_ms)
         learn(w, f, now_ms);
     }
     f->taken = false;
-    f->waiters = f->waiters_last = TUX_NONE32;
+    f->waiters = tux_no_runs();
     w->taken--;
 }

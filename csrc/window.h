@@ -10,6 +10,7 @@
 #include "cachemiss.h"
 #include "metrics.h"
 #include "resident.h"
+#include "run.h"
 
 /* Which file it is, whatever the descriptor. */
 struct tux_file {
@@ -25,7 +26,7 @@ struct tux_fetch {
     int fd;             /* a duplicate, so that it outlives whoever asked */
     struct tux_file file;
     u64 from, to;
-    u32 waiters, waiters_last; /* the runs that wait for it: first and last of a list */
+    struct tux_run_list waiters;
 };
 
 /* What was found a moment ago, and need not be asked again. */

@@ -9,23 +9,22 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "file_abi.h"
 #include "resident.h"
 
-/* openat2(2): RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH */
 static const u64 resolve[] = {
-    [TUX_LINKS_INSIDE] = 0x02 | 0x08, [TUX_LINKS_NONE] = 0x02 | 0x04 | 0x08, [TUX_LINKS_ALL] = 0x02};
+    [TUX_LINKS_INSIDE] = TUX_RESOLVE_NO_MAGICLINKS | TUX_RESOLVE_BENEATH,
+    [TUX_LINKS_NONE] = TUX_RESOLVE_NO_MAGICLINKS | TUX_RESOLVE_NO_SYMLINKS | TUX_RESOLVE_BENEATH,
+    [TUX_LINKS_ALL] = TUX_RESOLVE_NO_MAGICLINKS,
+};
 
 #define TUX_RACES_MAX 8 /* EAGAIN: a rename was in the way of RESOLVE_BENEATH */
-
-struct open_how_v0 {
-    u64 flags, mode, resolve;
-};
 
 static const char *path_of(const struct tux_witness *w) { return w->path[0] ? w->path : "."; }
 
 static int stat_name(const struct tux_witness *w, struct stat *st)
 {
-    struct open_how_v0 how = {O_PATH | O_CLOEXEC, 0, resolve[w->facts.links]};
+    struct tux_open_how how = {O_PATH | O_CLOEXEC, 0, resolve[w->facts.links]};
     long fd = -1;
     for (int i = 0; i < TUX_RACES_MAX; i++) {
         fd = syscall(SYS_OPENAT2, w->root_fd, path_of(w), &how, sizeof how);
@@ -57,7 +56,7 @@ static i64 ns_of(const struct statx_timestamp *t) { return t->tv_sec * 100000000
 /* Absent names need their entry in the kernel's cache of names as much as those that are there. */
 enum tux_sight tux_witness_look(const struct tux_witness *w, bool in_memory)
 {
-    struct open_how_v0 how = {O_PATH | O_CLOEXEC, 0, resolve[w->facts.links] | (in_memory ? 0 : RESOLVE_CACHED_FLAG)};
+    struct tux_open_how how = {O_PATH | O_CLOEXEC, 0, resolve[w->facts.links] | (in_memory ? 0 : TUX_RESOLVE_CACHED)};
     struct statx s;
     const struct tux_witness_facts *f = &w->facts;
     int fd = (int)syscall(SYS_OPENAT2, w->root_fd, path_of(w), &how, sizeof how);
@@ -99,7 +98,7 @@ static enum tux_place_kind place_of(int fd)
 
 enum tux_place_kind tux_witness_place(const struct tux_witness *w)
 {
-    struct open_how_v0 how = {O_PATH | O_CLOEXEC, 0, resolve[w->facts.links]};
+    struct tux_open_how how = {O_PATH | O_CLOEXEC, 0, resolve[w->facts.links]};
     int fd = (int)syscall(SYS_OPENAT2, w->root_fd, path_of(w), &how, sizeof how);
     if (fd < 0) return place_of(w->root_fd);
     enum tux_place_kind kind = place_of(fd);
