@@ -1,6 +1,6 @@
 """Write docs/configuration.md and conf/tuxpy.schema.json from tuxpy/config/keys.py; with --check only compare.
 
-Both say what the reader of configuration files does, so they cannot say anything else.
+Both are made from the tables that the reader of configuration files uses, so they always agree with it.
 """
 
 from __future__ import annotations
@@ -28,31 +28,33 @@ INTRODUCTION = """\
 
 ```sh
 tuxpy serve -c tuxpy.toml     # serve by a file
-tuxpy check tuxpy.toml        # what is wrong with it: file, line, key, and what was expected
-tuxpy check --show tuxpy.toml # all values that hold, and where each comes from
+tuxpy check tuxpy.toml        # list what is wrong: file, line, key, and what was expected
+tuxpy check --show tuxpy.toml # print all values in force, and where each comes from
 ```
 
-A configuration is a file of TOML. `tuxpy init` writes one to begin with: every key at its default, with comments.
-Editors that know JSON Schema complete and check the keys by the schema that its first line names.
+A configuration is a TOML file. `tuxpy init` writes one that has every key with its default and a comment. Its first
+line names a JSON schema, so editors can complete and check the keys.
 
-**Who wins.** An option of the command line, then a variable of the environment, then the file, then the default. What
-is said of a site on the command line is said of every site in the file. `--hide`, `--show` and `--error-page` add to
-the file's; `--header`, `--allow`, `--deny` and `--auth-file` make one more rule for all paths; all others take the
-place of the key. `--host` and `--port` overrule these parts of the file's addresses.
+**Precedence.** An option of the command line wins over an environment variable, a variable over the file, and the file
+over the default. An option for a site applies to every site of the file. `--hide`, `--show` and `--error-page` add to
+the values of the file. `--header`, `--allow`, `--deny` and `--auth-file` add one more rule for all paths. Every other
+option replaces its key. `--host` and `--port` replace those parts of the addresses in the file.
 
-**Values.** Durations are `"500ms"`, `"30s"`, `"2m"`, `"1h"`, `"1d"`. Any text may hold `${NAME}`, or
-`${NAME:-otherwise}` for when the variable is unset or empty; `$$` is a dollar. Where a number or true or false is
-expected, a text with such a variable will do. Paths of the file are relative to its directory, those of options to the
-current one.
+**Values.** Write durations as `"500ms"`, `"30s"`, `"2m"`, `"1h"`, `"1d"`. Every text may contain `${NAME}`, which
+stands for an environment variable, or `${NAME:-default}` with a default for a variable that is unset or empty; `$$` is
+a dollar sign. Such a text is also allowed where a number, true or false is expected. Paths in the file are relative to
+its directory, paths in options to the current directory.
 
-**Errors.** Unknown keys are errors. All problems are told at once, a line each; the exit status is 2, and nothing
-starts. Words of nginx, Caddy and Apache are answered with the key that does the same. Users, addresses and directories
-are looked at, too: a user that does not exist, an address of another machine, a root that the later user cannot enter.
+**Errors.** An unknown key is an error. The server lists all problems, one per line, exits with status 2 and starts
+nothing. If you write a word of nginx, Caddy or Apache, it names the key that does the same. It also checks users,
+addresses and directories: whether the user exists, whether the address belongs to this machine, and whether that user
+may enter the root.
 
-**Warnings.** `tuxpy check`, `tuxpy serve` and a reload also tell what is allowed and hardly meant: rules that an
-earlier one leaves nothing for, pages for a status that no site sends, files and users that are named and not there.
+**Warnings.** `tuxpy check`, `tuxpy serve` and a reload warn of settings that are allowed but probably a mistake: rules
+that an earlier rule makes useless, pages for a status that no site sends, and files or users that do not exist.
 
-**Several sites.** Write `[[site]]` for each, and its tables behind it. `hosts` says which site a request means.
+**Several sites.** Write `[[site]]` for each site, followed by its tables. A request goes to the site that has its host
+in `hosts`.
 
 ```toml
 [[site]]
@@ -67,17 +69,17 @@ to = "/new/:splat"
 root = "/srv/others"
 ```
 
-**Paths of rules.** They are compared with the decoded path, by the byte.
+**Paths in rules.** The server compares a pattern with the decoded path, byte by byte.
 
-| pattern | is for |
+| pattern | matches |
 |---|---|
-| `/img/*.png` | `*` is anything within a segment |
-| `/docs/*` | everything below, and `/docs/` itself; what it matched is `:splat` |
-| `/**/draft/*.html` | `**` is any number of whole segments |
-| `/blog/:year/:slug` | `:name` is one whole segment |
-| `/app.{js,css}` | either |
-| `*.css` | without a slash: such files wherever they are |
-| `/a%2Ab` | a byte by its number, here a star that is only a star |
+| `/img/*.png` | `*` matches any bytes within one segment |
+| `/docs/*` | everything below, and `/docs/` itself; `:splat` holds the matched part |
+| `/**/draft/*.html` | `**` matches any number of whole segments |
+| `/blog/:year/:slug` | `:name` matches one whole segment |
+| `/app.{js,css}` | either ending |
+| `*.css` | without a slash: such files in every directory |
+| `/a%2Ab` | a byte by its number, here a literal star |
 """
 
 
@@ -91,11 +93,11 @@ def page() -> str:
     for name, section in SECTIONS.items():
         if name:
             rows = [_row(key, options.get((name, key.name))) for key in section.keys]
-            head = "| key | is | default | what for | option |\n|---|---|---|---|---|\n"
+            head = "| key | value | default | meaning | option |\n|---|---|---|---|---|\n"
             parts.append(f"## `{_header(name)}`\n\n{section.about}\n\n{head}" + "".join(rows))
     parts.append(
-        "## Variables of the environment\n\nEvery option has two, of which the first wins. Several values have blanks"
-        " between them, those of `TUXPY_HEADER` lines.\n\n| option | variables |\n|---|---|\n"
+        "## Environment variables\n\nEvery option has two variables; the first one wins. Separate several values by"
+        " blanks, or by line breaks in `TUXPY_HEADER`.\n\n| option | variables |\n|---|---|\n"
         + "".join(f"| `{flag.words}` | {' '.join(f'`{name}`' for name in flag.variables)} |\n" for flag in FLAGS)
     )
     return "\n".join(parts)

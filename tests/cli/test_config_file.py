@@ -229,7 +229,7 @@ CIRCLE = SITE + "".join(f"[[site.redirects]]\nfrom = '{one}'\nto = '{other}'\n" 
         ("[site]\nroot = ''", "2: site.root: the text is empty: write something, or leave the key out"),
         (SITE + "headers = {}", "3: site.headers: expected an array of tables, not a table"),
         (SITE + "headers = [1]", "3: site.headers: expected an array of tables, not a list with a number in it"),
-        (SITE + "[[site.try]]\nnames = ['$uri']", "3: site.try: the key path is missing: the paths that it is for"),
+        (SITE + "[[site.try]]\nnames = ['$uri']", "3: site.try: the key path is missing: paths that"),
         (SITE + "[[site.headers]]\npath = 5", "4: site.headers.path: expected a text, not a number"),
         (SITE + "error_pages = { 200 = 'a' }", "3: site.error_pages: '200' is no status of an error: give a number"),
         (SITE + "spa = '../a'", "3: site.spa: '../a' is no file beneath the root: give a name such as index.html"),

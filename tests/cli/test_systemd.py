@@ -303,7 +303,7 @@ def test_the_service_is_locked_up_as_far_as_it_says() -> None:
     """The score of systemd-analyze, from 0 to 10; other versions weigh a little otherwise."""
     analyze = shutil.which("systemd-analyze")
     unit = REPOSITORY / "conf" / "tuxpy.service"
-    noted = re.search(r"gives it (\d\.\d)", unit.read_text())
+    noted = re.search(r"rates this unit (\d\.\d)", unit.read_text())
     assert noted
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")

@@ -17,35 +17,35 @@ def _chain_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
     return [name for name in CHAINS if name.startswith(incomplete)]
 
 
-@click.command(cls=SectionCommand, section="Looking", short_help="Watch a running server.", epilog="""\b
+@click.command(cls=SectionCommand, section="Looking", short_help="Show what a running server is doing.", epilog="""\b
 Examples:
   tuxpy serve --admin 127.0.0.1:8001 & tuxpy top
   tuxpy top unix:/run/tuxpy/admin.sock""")
 @click.argument("address", default="127.0.0.1:8001", metavar="[ADDRESS|unix:PATH]")
 def top(address: str) -> int:
-    """Show what the server does whose admin listener is at ADDRESS, every second anew.
+    """Show what a server is doing, updated every second. ADDRESS is that of its admin listener.
 
-    q or Ctrl-C ends it; without a terminal it says everything once."""
+    Press q or Ctrl-C to end. Without a terminal, the command prints everything once."""
     from . import top as x
 
     return x.top(address)
 
 
-@click.command(cls=SectionCommand, section="Looking", short_help="Say what would be answered, and why.", epilog="""\b
+@click.command(cls=SectionCommand, section="Looking", short_help="Show an answer, and the reasons for it.", epilog="""\b
 Examples:
   tuxpy explain /docs --root ./www
   tuxpy explain http://localhost:8000/a.css -H 'If-None-Match: "x"' -X HEAD""")
 @click.argument("target")
-@click.option("-H", "--field", "fields", multiple=True, metavar="'FIELD: VALUE'", help="A field of the request.")
+@click.option("-H", "--field", "fields", multiple=True, metavar="'FIELD: VALUE'", help="Field of the request; repeat.")
 @click.option("-X", "--request", "method", default="GET", show_default=True, metavar="METHOD", help="Its method.")
-@click.option("--http1.0", "old", is_flag=True, help="Ask in HTTP/1.0.")
-@click.option("--from", "client", metavar="ADDRESS", help="Ask from this address, for rules by address.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+@click.option("--http1.0", "old", is_flag=True, help="Use HTTP/1.0.")
+@click.option("--from", "client", metavar="ADDRESS", help="Address of the client, for rules by address.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--root", default=".", show_default=True, metavar="DIR", help="The directory that is served.",
+    "--root", default=".", show_default=True, metavar="DIR", help="The directory to serve.",
     shell_complete=directories,
 )
-@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with plain characters only.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
 @config_option
 @site_options
 @click.pass_context
@@ -53,9 +53,9 @@ def explain(
     ctx: click.Context, /, target: str, fields: tuple[str, ...], method: str, old: bool, client: str | None,
     as_json: bool, ascii_only: bool, config: str | None, **_: Any,
 ) -> None:  # fmt: skip
-    """Say what would be answered to a request for TARGET, a URL or a path, and why.
+    """Show what the server would answer to a request for TARGET, a URL or a path, and why.
 
-    No server is needed: the request is judged here, by what judges in the server."""
+    This needs no running server: the same code judges the request here."""
     from . import explain as x
 
     head = x.head_of(target, method, fields, "1.0" if old else "1.1")
@@ -66,16 +66,16 @@ def explain(
 
 @click.command(cls=SectionCommand, section="Looking", short_help="Draw a chain.")
 @click.argument("name", required=False, shell_complete=_chain_names)
-@click.option("--list", "listed", is_flag=True, help="List the chains that are known.")
-@click.option("--calls", is_flag=True, help="List the system calls that a chain may make, and their rules.")
-@click.option("--ascii", "form", flag_value="ascii", help="Draw with plain characters only.")
-@click.option("--dump", "form", flag_value="dump", help="List the atoms instead.")
-@click.option("--text", "form", flag_value="text", help="Print a text that can be read again: NAME.chain.")
-@click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz.")
-@click.option("--svg", "form", flag_value="svg", help="Print a picture for browsers.")
-@click.option("--diff", "other", metavar="OTHER", help="Print what makes OTHER of it.")
+@click.option("--list", "listed", is_flag=True, help="List the known chains.")
+@click.option("--calls", is_flag=True, help="List the system calls that chains may make, with their rules.")
+@click.option("--ascii", "form", flag_value="ascii", help="Draw with ASCII characters only.")
+@click.option("--dump", "form", flag_value="dump", help="Print a table of the atoms.")
+@click.option("--text", "form", flag_value="text", help="Print the text form, for a .chain file.")
+@click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz (DOT).")
+@click.option("--svg", "form", flag_value="svg", help="Print an SVG picture.")
+@click.option("--diff", "other", metavar="OTHER", help="Print how OTHER differs from NAME.")
 def chain(name: str | None, listed: bool, calls: bool, form: str | None, other: str | None) -> None:
-    """Draw the chain NAME as the server runs it, or that of a file; without NAME, list the chains."""
+    """Draw the chain NAME as the server runs it, or the chain in a .chain file. Without NAME, list the chains."""
     from . import chains as x
 
     if calls:

@@ -92,10 +92,10 @@ def cli(ctx: click.Context) -> None:
 
     \b
     tuxpy serve ./www                 serve a directory at http://127.0.0.1:8000/
-    tuxpy init                        write a configuration file to begin with
-    tuxpy check tuxpy.toml            whether a configuration is sound
-    tuxpy explain /index.html         what would be answered, and why
-    tuxpy top                         what a server with --admin does now
+    tuxpy init                        write a configuration file to start from
+    tuxpy check tuxpy.toml            check a configuration file
+    tuxpy explain /index.html         show what the server would answer, and why
+    tuxpy top                         show what a server with --admin is doing
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -107,15 +107,15 @@ def cli(ctx: click.Context) -> None:
     short_help="Serve a directory.",
     epilog="""\b
 Examples:
-  tuxpy serve                          this directory, on this machine only
-  tuxpy serve ./www -p 9000            another port
-  tuxpy serve ./www -b 0.0.0.0:80      for everybody
+  tuxpy serve                          this directory, for this machine only
+  tuxpy serve ./www -p 9000            at another port
+  tuxpy serve ./www -b 0.0.0.0:80      for other machines, too
 
-Every option has a twin in the environment, such as TUXPY_PORT for --port. Options win over
-variables, variables over the file.
+Every option has an environment variable, such as TUXPY_PORT for --port. Options win over
+variables, and variables over the file.
 
 SIGTERM and SIGINT let connections finish; a second one ends at once. SIGHUP
-reloads the configuration, SIGUSR2 the program.""",
+reloads the configuration, SIGUSR2 starts the program anew.""",
 )
 @click.argument(
     "directory", default=".", metavar="[DIR]", envvar=["TUXPY_SERVE_DIR", "TUXPY_DIR"], shell_complete=directories
@@ -124,13 +124,12 @@ reloads the configuration, SIGUSR2 the program.""",
 @config_option
 @click.option(
     "-t", "--test", cls=SectionOption, is_flag=True, envvar=["TUXPY_SERVE_TEST", "TUXPY_TEST"],
-    help="Only check all that, like `tuxpy check`.",
+    help="Check everything and start nothing, like `tuxpy check`.",
 )
 @click.version_option(__version__, "-V", "--version", message="tuxpy %(version)s")
 @click.pass_context
 def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> int:
-    """Serve the files beneath DIR (this directory if left out) until told to stop. Lines on
-    standard error say where; the log follows them there."""
+    """Serve the files in DIR, by default this one; the log goes to standard error."""
     found = loaded(ctx, config)
     if test:
         return _checked(found)
@@ -143,23 +142,24 @@ def serve(ctx: click.Context, /, config: str | None, test: bool, **_: Any) -> in
 
 
 @cli.command(
-    "reload", cls=SectionCommand, section="Serving", short_help="Have a server read its configuration again.",
+    "reload", cls=SectionCommand, section="Serving", short_help="Make a server read its configuration again.",
     epilog="""\b
 Examples:
   tuxpy reload /run/tuxpy.pid
-  tuxpy reload -c tuxpy.toml           the server.pid_file of that file""")
+  tuxpy reload -c tuxpy.toml           take server.pid_file from that file""")
 @click.argument("pid_file", required=False, metavar="[PIDFILE]", shell_complete=files)
-@click.option("--pid", type=click.IntRange(1), metavar="N", help="The number of the process.")
+@click.option("--pid", type=click.IntRange(1), metavar="N", help="The process number of the server.")
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(0.1, 3600), default=60.0, show_default=True, metavar="SECONDS",
-    help="So long at most for the outcome.",
+    help="How long to wait for the outcome.",
 )
 @config_option
 def reload_(pid_file: str | None, pid: int | None, wait_s: float, config: str | None) -> None:
-    """Have the server whose number is in PIDFILE read its configuration again.
+    """Make the server whose process number is in PIDFILE read its configuration again.
 
-    Waits for the outcome. 0: it is in force; 1: it was refused, for the reason that is told, and the one before stays
-    in force, or nothing is known in time; 2: there is no such server."""
+    The command waits for the outcome. It exits 0 when the new configuration is in force. It exits 1 when the server
+    refused it and kept the old one, for the reason shown, or when no outcome came in time. It exits 2 when there is
+    no such server."""
     from ..process.pidfile import read_pid
     from ..serving.reload_outcome import reload_and_wait
 
@@ -168,23 +168,23 @@ def reload_(pid_file: str | None, pid: int | None, wait_s: float, config: str | 
 
         pid_file = load(config, os.environ).pid_file
     if pid is None and not pid_file:
-        raise click.UsageError("which server? give its pid file, its --pid, or a -c FILE with server.pid_file")
+        raise click.UsageError("no server is named: give its pid file, --pid N, or -c FILE with server.pid_file")
     kept = reload_and_wait(pid or read_pid(pid_file or ""), wait_s)
     if kept:
-        say(f"tuxpy: {', '.join(kept)} cannot change while the server runs: restart it for that")
+        say(f"tuxpy: {', '.join(kept)} cannot change while the server runs: restart the server to change that")
 
 
-@cli.command(cls=SectionCommand, section="Configuring", short_help="Write files to begin with.", epilog="""\b
+@cli.command(cls=SectionCommand, section="Configuring", short_help="Write files to start from.", epilog="""\b
 Examples:
-  tuxpy init                           tuxpy.toml: every key, with its default
-  tuxpy init --systemd                 tuxpy.service and tuxpy.socket, for this program""")
+  tuxpy init                           tuxpy.toml: every key with its default
+  tuxpy init --systemd                 tuxpy.service and tuxpy.socket for this program""")
 @click.argument("file", required=False, metavar="[FILE|DIR]", shell_complete=files)
 @click.option("--systemd", "kind", flag_value="systemd", help="Write units for systemd.")
 @click.option("--logrotate", "kind", flag_value="logrotate", help="Write rules for logrotate.")
 @click.option("--dashboard", "kind", flag_value="dashboard", help="Write a dashboard for Grafana.")
-@click.option("-f", "--force", is_flag=True, help="Replace files that are there.")
+@click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 def init(file: str | None, kind: str | None, force: bool) -> None:
-    """Write a commented configuration to FILE, tuxpy.toml if left out. What is there is not touched."""
+    """Write a commented configuration to FILE, by default tuxpy.toml. Files that exist are kept."""
     from .init import write
 
     done = write(kind or "config", file, force)
@@ -195,16 +195,16 @@ def init(file: str | None, kind: str | None, force: bool) -> None:
 
 @cli.command(cls=SectionCommand, section="Configuring", short_help="Check a configuration.", epilog="""\b
 Examples:
-  tuxpy check conf/tuxpy.toml          what is wrong, with lines
-  tuxpy check --show -p 9000           what holds, and who said so""")
+  tuxpy check conf/tuxpy.toml          list what is wrong, with lines
+  tuxpy check --show -p 9000           print all values, and where each comes from""")
 @click.argument("file", required=False, envvar=["TUXPY_SERVE_CONFIG", "TUXPY_CONFIG"], shell_complete=files)
 @check_options
 @click.option("--show", "printed", cls=SectionOption, is_flag=True, help="Print all values, and where each comes from.")
 @click.pass_context
 def check(ctx: click.Context, /, file: str | None, printed: bool, **_: Any) -> int:
-    """Check the configuration FILE, or tuxpy.toml of this directory, and start nothing.
+    """Check the configuration FILE, by default tuxpy.toml, and start nothing.
 
-    All problems are listed, a line each; the exit status is 2 if there are any."""
+    The command lists all problems, one per line, and exits 2 if there are any."""
     bare = printed and file is None and not os.path.exists("tuxpy.toml")  # noqa: PTH110
     return _checked(loaded(ctx, None if bare else file or "tuxpy.toml"), printed)
 
@@ -216,14 +216,14 @@ def _checked(found: Loaded, show: bool = False) -> int:
     return 0
 
 
-@cli.command(cls=SectionCommand, section="Configuring", short_help="Print a script for completion.", epilog="""\b
+@cli.command(cls=SectionCommand, section="Configuring", short_help="Print a script for shell completion.", epilog="""\b
 Examples:
   tuxpy completion bash > ~/.local/share/bash-completion/completions/tuxpy
   tuxpy completion fish > ~/.config/fish/completions/tuxpy.fish
   eval "$(tuxpy completion zsh)"       in ~/.zshrc""")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:
-    """Print the script that teaches SHELL to complete tuxpy."""
+    """Print the script with which SHELL completes tuxpy commands."""
     made = get_completion_class(shell)
     assert made is not None
     click.echo(made(cli, {}, "tuxpy", "_TUXPY_COMPLETE").source())

@@ -91,7 +91,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         unknown = self.get_command(ctx, args[0]) is None and not args[0].startswith("-")
         if unknown and os.path.isdir(args[0]):  # noqa: PTH112 (pathlib would be imported for this alone)
-            ctx.fail(f"{args[0]!r} is no command but a directory: serve it with `tuxpy serve {args[0]}`")
+            ctx.fail(f"{args[0]!r} is a directory, not a command: serve it with `tuxpy serve {args[0]}`")
         return super().resolve_command(ctx, args)
 
 
@@ -127,7 +127,7 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The configuration file."""
     return click.option(
         "-c", "--config", cls=SectionOption, metavar="FILE", envvar=["TUXPY_SERVE_CONFIG", "TUXPY_CONFIG"],
-        help="A configuration file; options overrule it.", shell_complete=files,
+        help="Configuration file; options win over it.", shell_complete=files,
     )(command)
 
 

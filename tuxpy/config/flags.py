@@ -1,6 +1,6 @@
-"""The options of the command line: what stands for a key of the file, and what only the command line has.
+"""The options of the command line: those that set a key of the file, and those that only the command line has.
 
-Each has twins in the environment, TUXPY_SERVE_NAME and, shorter, TUXPY_NAME.
+Each has two environment variables, TUXPY_SERVE_NAME and the shorter TUXPY_NAME.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from .settings import HOST, PORT
 class Flag:
     """One option.
 
-    names     as they are written; the argument DIR has none with dashes
-    group     of the help
-    key       (section, name) of the key whose value it is; None: the help of its own says what it is for
-    help      where the key's is not enough
-    several   it may be given several times
-    adds      to what the file says, instead of taking its place
-    switch    it has no value: it stands for this one
-    lines     in the environment, several are several lines; else blanks are between them
-    optional  a value may be left out: it is this one then; given, it stands behind an equals sign
+    names     as users write them; the argument DIR has no dashes
+    group     its heading in the help
+    key       (section, name) of the key that it sets; None: it sets no single key
+    help      its own sentence, where that of the key does not suit
+    several   users may repeat it
+    adds      its values are added to those of the file instead of replacing them
+    switch    it takes no value and sets this one
+    lines     its variable separates several values by line breaks instead of blanks
+    optional  the value that it sets when users give none; they write a value with an equals sign
     """
 
     names: tuple[str, ...]
@@ -74,42 +74,44 @@ _BIND: Final = "Listen at HOST:PORT, :PORT or [IPV6]:PORT; repeat."
 FLAGS: Final = (
     Flag(("DIR",), "Where", ("site", "root")),
     Flag(("-b", "--bind"), "Where", ("server", "listen"), "ADDRESS", _BIND, several=True),
-    Flag(("--host",), "Where", None, "HOST", f"Host where none is named.  [default: {HOST}]"),
+    Flag(("--host",), "Where", None, "HOST", f"Host for addresses without one.  [default: {HOST}]"),
     Flag(("-p", "--port"), "Where", None, "PORT",
-         f"Port; 0 is any free one.  [default: {PORT} or next]"),
+         f"Port; 0 is any free port.  [default: {PORT} or next]"),
     Flag(("--listing",), "Site", ("site", "listing"), switch=True),
-    Flag(("--index",), "Site", ("site", "index"), "NAME", "Stands for its directory.  [default: index.html]",
+    Flag(("--index",), "Site", ("site", "index"), "NAME", "File for a directory.  [default: index.html]",
          several=True),
     Flag(("--spa",), "Site", ("site", "spa"), "[=FILE]", optional="index.html"),
     Flag(("--clean-urls",), "Site", ("site", "clean_urls"), switch=True),
-    Flag(("--error-page",), "Site", ("site", "error_pages"), "STATUS=PATH", "As in 403=/no.html, for a status.",
-         several=True, adds=True),
+    Flag(("--error-page",), "Site", ("site", "error_pages"), "STATUS=PATH",
+         "Page for a status, as in 403=/no.html; repeat.", several=True, adds=True),
     Flag(("--hide",), "Site", ("site", "hide"), "PATTERN", several=True, adds=True),
     Flag(("--show",), "Site", ("site", "show"), "PATTERN", several=True, adds=True),
     Flag(("--symlinks",), "Site", ("site", "symlinks"), "inside|all|none"),
     Flag(("--etag",), "Site", ("site", "etag"), "file|time|content"),
     Flag(("--rules-files",), "Site", ("site", "rules_files"), "FORM"),
-    Flag(("--no-compress",), "Site", ("site", "compress"), help="Compress nothing here or beside files.", switch=False),
-    Flag(("--header",), "Fields", None, "'FIELD: VALUE'", "A field that every answer shall have.", several=True,
+    Flag(("--no-compress",), "Site", ("site", "compress"), switch=False,
+         help="Do not compress, and ignore compressed copies."),
+    Flag(("--header",), "Fields", None, "'FIELD: VALUE'", "Add this field to every answer; repeat.", several=True,
          lines=True),
-    Flag(("--cors",), "Fields", ("site", "cors"), "ORIGIN", "Let pages of ORIGIN (or *) read what is served.",
+    Flag(("--cors",), "Fields", ("site", "cors"), "ORIGIN", "Let pages of ORIGIN (or *) read the files; repeat.",
          several=True),
     Flag(("--security-headers",), "Fields", ("site", "security_headers"), switch=True),
-    Flag(("--auth-file",), "Access", None, "FILE", "Ask for a password of FILE (htpasswd -B)."),
-    Flag(("--allow",), "Access", None, "ADDRESS", "Only these addresses and networks may ask.", several=True),
-    Flag(("--deny",), "Access", None, "ADDRESS", "These may not.", several=True),
+    Flag(("--auth-file",), "Access", None, "FILE", "Require a password from FILE (htpasswd -B)."),
+    Flag(("--allow",), "Access", None, "ADDRESS", "Allow only this address or network; repeat.", several=True),
+    Flag(("--deny",), "Access", None, "ADDRESS", "Deny this address or network; repeat.", several=True),
     Flag(("-w", "--workers"), "Engine", ("server", "workers"), "N|auto"),
     Flag(("--backend",), "Engine", ("server", "backend"), "HOW"),
     Flag(("--max-connections",), "Engine", ("server", "max_connections"), "N"),
     Flag(("--rate-limit",), "Engine", ("limits", "requests_per_address"), "RATE",
-         "Of one address: 20/s, 600/m; more get 429."),
+         "Rate of one address, such as 20/s; more get 429."),
     Flag(("--preload",), "Engine", ("server", "preload"), switch=True),
-    Flag(("--admin",), "Engine", ("admin", "listen"), "ADDRESS", "Tell of the server itself at HOST:PORT; repeat.",
+    Flag(("--admin",), "Engine", ("admin", "listen"), "ADDRESS", "Serve health, metrics and status here; repeat.",
          several=True),
-    Flag(("--user",), "Engine", ("server", "user"), "NAME", "Become this user once ports are bound."),
+    Flag(("--user",), "Engine", ("server", "user"), "NAME", "Switch to this user after the ports are bound."),
     Flag(("--log-level",), "Output", ("log", "level"), "LEVEL"),
     Flag(("--color",), "Output", ("log", "color"), "WHEN"),
-    Flag(("--access-log",), "Output", ("log", "access"), "FILE", "A line for every request; - is standard output."),
+    Flag(("--access-log",), "Output", ("log", "access"), "FILE",
+         "Write a line for each request; - is standard output."),
     Flag(("--access-format",), "Output", ("log", "access_format"), "FORMAT"),
 )
 

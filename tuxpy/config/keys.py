@@ -1,7 +1,7 @@
-"""Every key of a configuration file, once: its kind, its default, and what it is for.
+"""Every key of a configuration file: its kind, its default and its description.
 
-The file's reader, the options of the command line, the variables of the environment, docs/configuration.md and the
-schema for editors are made of these tables. A default is written as TOML has it; None: the key has none.
+The reader of the file, the options of the command line, the variables of the environment, docs/configuration.md and
+the schema for editors are all made from these tables. A default is written as in TOML; None means that there is none.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Key:
     """One key.
 
     help      one sentence, short enough for a line of --help
-    more      what else there is to know
-    nested    the section whose keys a table here has
-    many      it is an array of such tables
-    required  a table of its section is nothing without it
+    more      further sentences, for the documents
+    nested    the section that describes the keys of this table
+    many      the value is an array of such tables
+    required  a table of its section must have this key
     """
 
     name: str
@@ -37,7 +37,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class SectionKeys:
-    """The keys of one section, and what it is for."""
+    """The keys of one section, and its description."""
 
     about: str
     keys: tuple[Key, ...]
@@ -47,254 +47,254 @@ class SectionKeys:
 
 
 _TOP = (
-    Key("server", k.TABLE, None, "Where the server listens, and what runs it.", nested="server"),
-    Key("timeouts", k.TABLE, None, "How long the server waits.", nested="timeouts"),
-    Key("limits", k.TABLE, None, "What clients may take.", nested="limits"),
-    Key("log", k.TABLE, None, "What is written to standard error.", nested="log"),
-    Key("admin", k.TABLE, None, "Where the server tells of itself.", nested="admin"),
-    Key("site", k.TABLE, None, "What is served: [site], or [[site]] several times.", nested="site"),
+    Key("server", k.TABLE, None, "Addresses, processor use and rights of the server.", nested="server"),
+    Key("timeouts", k.TABLE, None, "How long the server waits for clients.", nested="timeouts"),
+    Key("limits", k.TABLE, None, "How much clients may use.", nested="limits"),
+    Key("log", k.TABLE, None, "The server's own log and the access log.", nested="log"),
+    Key("admin", k.TABLE, None, "Listeners for health, metrics and the status page.", nested="admin"),
+    Key("site", k.TABLE, None, "One site as [site], or several, each as [[site]].", nested="site"),
 )
 
 _PROCESS = (
-    Key("user", k.MAYBE_TEXT, "", "Become this user once the ports are bound.",
-        "A name or a number. Only root can; whoever serves on as root is warned."),
-    Key("group", k.MAYBE_TEXT, "", "The group to be in, in place of the user's own."),
-    Key("chroot", k.MAYBE_PATH, "", "See only what is beneath this directory.",
-        "Roots and password files must be in it. Such a server can neither reload nor upgrade itself."),
-    Key("pid_file", k.MAYBE_PATH, "", "Where to write the number of the process."),
-    Key("socket_mode", k.MODE, f"{d.SOCKET_MODE:04o}", "Who may connect to unix sockets."),
-    Key("socket_group", k.MAYBE_TEXT, "", "The group of unix sockets."),
+    Key("user", k.MAYBE_TEXT, "", "Switch to this user after the ports are bound.",
+        "A name or a number. Only root can do so. A server that stays root writes a warning."),
+    Key("group", k.MAYBE_TEXT, "", "Switch to this group instead of the user's own."),
+    Key("chroot", k.MAYBE_PATH, "", "Confine the process to this directory.",
+        "Roots and password files must be inside it. Such a server can neither reload nor upgrade itself."),
+    Key("pid_file", k.MAYBE_PATH, "", "Write the process number to this file."),
+    Key("socket_mode", k.MODE, f"{d.SOCKET_MODE:04o}", "File mode of unix sockets: who may connect."),
+    Key("socket_group", k.MAYBE_TEXT, "", "Group of unix sockets."),
 )
 
 _SERVER = (
     Key("listen", k.ADDRESSES, [d.HOST], "Listen at HOST:PORT, HOST, :PORT or [IPV6]:PORT.",
-        "A port that is left out is 8000, or the next free one; port 0 is any free one. A host that is left out is"
-        " 127.0.0.1, so nobody else is served. 0.0.0.0 is every IPv4 address of the machine, [::] every IPv6 address."
-        " unix:/PATH and unix:@NAME are unix sockets, fd:NUMBER and fd:NAME are sockets that systemd has opened; those"
-        " are taken too when nothing is given. With proxy: in front, as in proxy:0.0.0.0:80, connections must begin"
-        " with a header of the PROXY protocol, version 1 or 2, and come from trusted_proxies or by a unix socket."),
-    Key("trusted_proxies", k.ADDRESSES, [], "Proxies whose word about the client counts.",
-        "Addresses and networks; unix for those at unix sockets. Their PROXY headers hold at listeners that want one."
-        " What they say in client_field holds for the access log and for access by address: the client is the last"
-        " address there that is none of theirs."),
-    Key("client_field", k.choice(*FORWARDED_FIELDS), FORWARDED_FIELDS[0], "The field that says who asked.",
-        "Trusted proxies must write it: x-forwarded-for, or forwarded (RFC 7239). The other one may be a client's own,"
-        " so it is not looked at."),
-    Key("workers", k.WORKERS, "auto", "Engines; auto: one a processor.",
-        "From 1 to 1024. auto looks at the processors that this process may use, and at the limits of its group."),
-    Key("backend", k.BACKEND, d.BACKEND, "How engines wait.", "By io_uring, by epoll, or as the kernel allows."),
-    Key("max_connections", k.WHOLE, d.CONNECTIONS, "Of the whole server.",
-        "Up to 1048576. Those beyond take the place of idle ones; see limits.when_full."),
-    Key("look_after", k.DURATION, f"{d.LOOK_AFTER_MS}ms", "Look at a file again when the last look is older than this.",
-        "The next request looks, so a change is seen so soon. 0s looks for every request; without a configuration file"
-        " that is the default on loopback. Up to 60s. Files on a network (NFS, SMB, FUSE) are looked at in the"
-        " background: there a change is seen within a second."),
-    Key("preload", k.BOOL, False, "Judge the whole site at start, before anybody asks.",
-        "For browsers, by the hosts of each site, and for what the cache has room for; again after a reload. Real"
-        " requests go first."),
+        "Without a port, the server takes 8000 or the next free port; port 0 stands for any free port. Without a host,"
+        " it takes 127.0.0.1, which only this machine can reach. 0.0.0.0 stands for all IPv4 addresses of the machine,"
+        " [::] for all IPv6 addresses. unix:/PATH and unix:@NAME are unix sockets. fd:NUMBER and fd:NAME are sockets"
+        " that systemd has opened; the server also takes those when neither the file nor an option names an address."
+        " After the prefix proxy:, as in proxy:0.0.0.0:80, each connection must begin with a PROXY header (version 1 or"
+        " 2) and come from trusted_proxies or through a unix socket."),
+    Key("trusted_proxies", k.ADDRESSES, [], "Proxies that may name the client.",
+        "Addresses and networks; the word unix stands for all clients of unix sockets. The server believes their PROXY"
+        " headers at proxy: listeners, and elsewhere their client_field. The client is the last address in that field"
+        " that is not a trusted proxy. The access log and rules by address use it; limits see only PROXY headers."),
+    Key("client_field", k.choice(*FORWARDED_FIELDS), FORWARDED_FIELDS[0], "Field in which proxies name the client.",
+        "x-forwarded-for, or forwarded (RFC 7239). Each trusted proxy must write this field. The server ignores the"
+        " other one, because a client could have sent it."),
+    Key("workers", k.WORKERS, "auto", "Engines; auto: one per processor.",
+        "From 1 to 1024. auto counts the processors that this process may use, within the limits of its cgroup."),
+    Key("backend", k.BACKEND, d.BACKEND, "How engines wait: auto, uring or epoll.",
+        "auto takes io_uring where the kernel allows it, otherwise epoll."),
+    Key("max_connections", k.WHOLE, d.CONNECTIONS, "Connections of the whole server.",
+        "Up to 1048576. When all are in use, idle ones make room; see limits.when_full."),
+    Key("look_after", k.DURATION, f"{d.LOOK_AFTER_MS}ms", "Check a file for changes after this time.",
+        "The next request then looks at the file again, so a change is visible that soon. 0s checks at every request,"
+        " which is the default on loopback without a configuration file. Up to 60s. The server checks files on network"
+        " file systems (NFS, SMB, FUSE) in the background; there a change is visible within a second."),
+    Key("preload", k.BOOL, False, "Prepare all answers before the first request.",
+        "The server prepares the requests of browsers for the hosts of each site, as far as the cache has room, and"
+        " does so again after a reload. Requests of clients go first."),
     *_PROCESS,
 )
 
 _TIMEOUTS = (
-    Key("head", k.DURATION, f"{d.HEAD_TIMEOUT_S}s", "From the first byte of a request's head to its end."),
+    Key("head", k.DURATION, f"{d.HEAD_TIMEOUT_S}s", "From the first byte of a request's head to its last."),
     Key("idle", k.DURATION, f"{d.IDLE_TIMEOUT_S}s", "Between two requests of a connection.",
-        "Longer than a proxy or load balancer in front keeps its own: many of them wait for 60 seconds."),
-    Key("send", k.DURATION, f"{d.SEND_TIMEOUT_S}s", "Without a byte taken by the client."),
-    Key("drain", k.DURATION, f"{d.DRAIN_TIMEOUT_S}s", "From the signal to the end: what is not done then is cut off.",
-        "Containers are killed ten seconds after the signal, unless that is changed, too."),
+        "This must be longer than a proxy or load balancer in front keeps idle connections, often 60 seconds."),
+    Key("send", k.DURATION, f"{d.SEND_TIMEOUT_S}s", "While the client takes no byte of the answer."),
+    Key("drain", k.DURATION, f"{d.DRAIN_TIMEOUT_S}s", "From the signal to the end of the server.",
+        "The server then cuts off what is unfinished. Container engines kill ten seconds after the signal by default."),
 )
 
 _LIMITS = (
-    Key("head_size", k.SIZE, f"{d.HEAD_KIB}KiB", "Of the head of a request.",
-        "From 256B to 64KiB; what is longer gets 431."),
-    Key("requests_per_connection", k.WHOLE, 0, "After so many the connection closes.",
-        "The last answer says so. 0 is no limit."),
-    Key("connections_per_address", k.WHOLE, 0, "Open at once by one address.",
-        "An IPv6 address counts with all of its /64. A few more are answered with 429, any further closed in silence. 0"
-        " is no limit: behind a proxy all have one address, unless it speaks the PROXY protocol."),
-    Key("requests_per_address", k.RATE, "off", "In the long run, of one address: 20/s, 600/m, 5000/h.",
-        "Who asks more often gets 429 with Retry-After, answered by the engine. off is no limit."),
-    Key("burst", k.WHOLE, d.BURST, "Requests at once before that counts.",
-        "As many as a page with all that belongs to it needs, from 1 to 1000000."),
-    Key("bandwidth_per_connection", k.SIZE, 0, "Bytes a second, as in 2MiB; 0 is no limit.",
-        "The kernel paces TCP by it, but for the first ten segments. Unix sockets are not slowed down."),
-    Key("made_memory", k.SIZE, f"{d.MADE_MIB}MiB", "For bodies that are made: compressed files, listings.",
-        "From 1MiB on. When it is all in use, files are sent as they are and listings get 503."),
-    Key("exempt", k.ADDRESSES, [], "Addresses and networks that are not counted.",
-        "Trusted proxies never are, nor are unix sockets."),
-    Key("when_full", k.choice(*WHEN_FULL), WHEN_FULL[0], "When no room can be made.",
-        "A sixteenth of the connections of a listener is kept for newcomers: idle connections close for them, then"
-        " those with an unfinished head, the longest waiting first, and first those of an address that has most of"
-        " them. When all are being answered, refuse tells newcomers that the server is busy: 503 with Retry-After; wait"
-        " leaves them in the kernel's queue. With fewer than 16 an engine they always wait."),
+    Key("head_size", k.SIZE, f"{d.HEAD_KIB}KiB", "Size of a request's head.",
+        "From 256B to 64KiB. A longer head gets 431."),
+    Key("requests_per_connection", k.WHOLE, 0, "Requests until the connection closes.",
+        "The last answer announces it with Connection: close. 0 is no limit."),
+    Key("connections_per_address", k.WHOLE, 0, "Open connections of one address.",
+        "An IPv6 address counts as its /64 network. The server answers a few more with 429 and closes any beyond them"
+        " without an answer. 0 is no limit. Behind a proxy that does not speak the PROXY protocol, all clients have one"
+        " address."),
+    Key("requests_per_address", k.RATE, "off", "Request rate of one address: 20/s, 600/m, 5000/h.",
+        "A client above this rate gets 429 with Retry-After; the engine answers it without Python. off is no limit."),
+    Key("burst", k.WHOLE, d.BURST, "Requests of one address that may exceed the rate.",
+        "Allow as many as a page with its scripts, styles and images needs. From 1 to 1000000."),
+    Key("bandwidth_per_connection", k.SIZE, 0, "Bytes per second, such as 2MiB; 0 is no limit.",
+        "The kernel paces TCP at this rate after the first ten segments. Unix sockets are not slowed down."),
+    Key("made_memory", k.SIZE, f"{d.MADE_MIB}MiB", "Memory for compressed files and listings.",
+        "At least 1MiB. When it is full, the server sends files uncompressed and answers listings with 503."),
+    Key("exempt", k.ADDRESSES, [], "Addresses and networks without limits.",
+        "Trusted proxies and unix sockets never have limits by address."),
+    Key("when_full", k.choice(*WHEN_FULL), WHEN_FULL[0], "What to do when no connection can make room.",
+        "The server keeps a sixteenth of a listener's connections for new clients. To make room, it closes idle"
+        " connections first, then those with an unfinished head, the longest waiting first; an address that holds most"
+        " of them loses its connections first. When all connections are being answered, refuse answers new clients with"
+        " 503 and Retry-After, and wait leaves them in the kernel's backlog. With fewer than 16 connections per engine,"
+        " new clients always wait."),
 )
 
 _LOG = (
-    Key("level", k.LEVEL, d.LOG_LEVEL, "What is worth a line.", "Above info, the line at the start is left out too."),
-    Key("color", k.COLOR, d.LOG_COLOR, "When there are colours.", "auto is on a terminal, unless NO_COLOR is set."),
-    Key("access", k.TEXT, "off", "A line for every request, into this file; - is standard output.",
-        "off is none. It is opened again when it was rotated, and by SIGUSR1. Lines are written within a second."),
-    Key("access_format", k.TEXT, "auto", "What a line of it says.",
-        "common, combined, json, terminal, or a template such as '{client} {status} {field:user-agent}'; auto is"
-        " terminal on a terminal, else combined. Of a value 4 KiB are written at most, and a mark."),
-    Key("access_when_full", k.choice("drop", "wait"), "drop", "When it cannot be written fast enough.",
-        "drop loses lines, counted; wait keeps requests waiting. A write that fails (a full disk) always loses some."),
+    Key("level", k.LEVEL, d.LOG_LEVEL, "Lowest level that the server logs.",
+        "Above info, the server writes no lines at the start."),
+    Key("color", k.COLOR, d.LOG_COLOR, "When to use colours.", "auto: on a terminal, unless NO_COLOR is set."),
+    Key("access", k.TEXT, "off", "Write a line for each request; - is standard output.",
+        "The name of a file, or off. The server opens the file again after a rotation and on SIGUSR1. It writes each"
+        " line within a second."),
+    Key("access_format", k.TEXT, "auto", "Format of the access log.",
+        "common, combined, json, terminal, or a template such as '{client} {status} {field:user-agent}'. auto is"
+        " terminal on a terminal, otherwise combined. A value longer than 4 KiB is cut and marked."),
+    Key("access_when_full", k.choice("drop", "wait"), "drop", "What to do when the log falls behind.",
+        "drop loses lines and counts them. wait delays requests. A failed write (full disk) always loses lines."),
 )
 
 _ADMIN = (
-    Key("listen", k.ADDRESSES, [], "Tell of the server itself at these addresses.",
-        "/status is a page, /status.json the same for programs, /metrics is for Prometheus, /health and /ready are for"
-        " load balancers. The form is that of server.listen; a port that is left out is 8001. Whoever can connect may"
-        " read, so it is not for everybody."),
-    Key("hosts", k.NAMES, [], "Names under which it may be asked for.",
-        "Beside localhost and any address. Another name in Host gets 421, so that no page in a browser can have its own"
-        " name lead here (DNS rebinding). At unix sockets no name is asked."),
-    Key("allow_public", k.BOOL, False, "Let admin addresses be those of all interfaces.",
-        "0.0.0.0 and [::] are refused without it."),
+    Key("listen", k.ADDRESSES, [], "Serve health, metrics and a status page here.",
+        "/status is a page and /status.json the same for programs. /metrics is for Prometheus, /health and /ready are"
+        " for load balancers. The form is that of server.listen; the default port is 8001. There is no password:"
+        " everybody who can connect can read it."),
+    Key("hosts", k.NAMES, [], "Names in Host that these listeners accept.",
+        "They always accept localhost and addresses. Another name gets 421, so that a web page cannot reach them by"
+        " pointing its own name here (DNS rebinding). Unix sockets accept any name."),
+    Key("allow_public", k.BOOL, False, "Allow admin listeners at 0.0.0.0 and [::]."),
 )
 
 _SITE = (
-    Key("root", k.PATH, ".", "The directory that is served.",
-        "Relative to the directory of the file. It may be a symbolic link that is led elsewhere while the server runs.",
-        required=True),
-    Key("hosts", k.NAMES, ["_"], "The hosts that mean this site.",
-        "example.org, *.example.org for whatever stands in front, _ for all that mean no other site."),
-    Key("host_directories", k.SWITCH, False, "A directory for every host, beneath the root.",
-        "Making a directory adds a host, without a restart.", nested="site.host_directories"),
-    Key("index", k.NAMES, ["index.html"], "Names that stand for their directory.", "The best one first."),
-    Key("listing", k.BOOL, False, "Show what directories without an index hold.",
-        "As a page or, with ?format=json, as JSON."),
-    Key("listing_max", k.WHOLE, 100000, "Names that a listing shows at most.",
-        "From 1 to 1000000; a listing with fewer names than its directory says so. 100000 keep a worker busy for about"
-        " two seconds, each time somebody asks."),
-    Key("clean_urls", k.BOOL, False, "Let /about stand for about.html too."),
-    Key("spa", k.FALLBACK, False, "A file, or index.html, where a page is missing.",
-        "For applications that read the address themselves. true is index.html. What has the extension of a script,"
-        " style, image or the like stays missing: a page in its place would be a riddle."),
-    Key("not_found", k.FALLBACK, "404.html", "The name of pages that are sent where nothing is.",
-        "The nearest one, from the directory that was asked for upwards. false: none."),
-    Key("error_pages", k.PAGES, {}, "A page for a status.",
-        "Files beneath the root that are sent with these statuses, from 400 to 599."),
-    Key("hide", k.PATTERNS, [], "Names that are never served, such as *.map.",
-        "A pattern is for one segment of a path: * is anything, ? one sign; a slash in front binds it to the top."
-        " Names with a leading dot, backups and other leftovers are hidden without being asked for."),
-    Key("show", k.PATTERNS, [], "Names to serve although a rule hides them.",
-        "A pattern that hides by itself is taken away, any other is an exception: .* shows all names with a leading"
-        " dot but those that hold secrets."),
+    Key("root", k.PATH, ".", "The directory to serve.",
+        "Relative to the directory of the configuration file. It may be a symbolic link; the server follows the link"
+        " when it changes.", required=True),
+    Key("hosts", k.NAMES, ["_"], "Host names of this site.",
+        "example.org, *.example.org for all names below it, or _ for all names that no other site has."),
+    Key("host_directories", k.SWITCH, False, "Serve a directory of the root for each host.",
+        "To add a host, make its directory; no restart is needed.", nested="site.host_directories"),
+    Key("index", k.NAMES, ["index.html"], "Files to show for a directory.", "The first one that exists is used."),
+    Key("listing", k.BOOL, False, "List directories that have no index.",
+        "As a page, or as JSON with ?format=json."),
+    Key("listing_max", k.WHOLE, 100000, "Most names in a listing.",
+        "From 1 to 1000000. A shortened listing says so. 100000 names take a worker about two seconds."),
+    Key("clean_urls", k.BOOL, False, "Serve about.html at /about."),
+    Key("spa", k.FALLBACK, False, "Show index.html, or FILE, for missing pages.",
+        "For single-page applications, which read the address themselves. true stands for index.html. A missing script,"
+        " style, image or similar file is still 404."),
+    Key("not_found", k.FALLBACK, "404.html", "Name of the page for missing files.",
+        "The server searches the requested directory and those above it. false turns this off."),
+    Key("error_pages", k.PAGES, {}, "Pages for statuses from 400 to 599.",
+        "Each page is a file beneath the root."),
+    Key("hide", k.PATTERNS, [], "Never serve such names, as in *.map.",
+        "A pattern is compared with each segment of a path: * stands for anything, ? for one character. A pattern that"
+        " begins with a slash applies at the top of the root only. The server also hides names that begin with a dot,"
+        " backups and other leftovers."),
+    Key("show", k.PATTERNS, [], "Serve such names although a rule hides them.",
+        "A pattern from the built-in list removes that pattern; any other is an exception. .* shows all names that"
+        " begin with a dot, except those that hold secrets."),
     Key("types", k.TYPES, {}, "Media types by extension.",
-        'Before our own table; the extension without its dot, "" for names that have none. Text says charset=utf-8 if'
-        " nothing else is written; the type that an extension has anyway is sent as written, without one."),
-    Key("compress", k.BOOL, True, "Compress what shrinks, or send the file that lies beside it.",
-        "gzip always, brotli and zstd where their libraries are installed; .br, .zst and .gz files beside a file."),
-    Key("compress_max", k.SIZE, "32MiB", "The largest file that is compressed here.",
-        "From 1KiB to 1GiB. It is done once for each version of a file, and kept in memory (limits.made_memory). Put a"
-        " .br, .zst or .gz file beside a larger one."),
-    Key("cors", k.ORIGINS, [], "Pages of these origins may read what is served.",
-        'https://example.org, https://*.example.org, or "*" for all. A table says more.', nested="site.cors"),
-    Key("etag", k.choice("file", "time", "content"), "file", "What tags are made of.",
-        "file: its time, size and inode. time: the same without the inode, so that machines with the same times agree."
-        " content: its bytes, so that machines with the same bytes agree."),
+        'These go before the built-in table. Write the extension without its dot, and "" for names without one. The'
+        " server adds charset=utf-8 to text types that name no charset. To send a type without charset, write the"
+        " built-in type of that extension."),
+    Key("compress", k.BOOL, True, "Compress files, or send compressed copies.",
+        "The server compresses with gzip, and with brotli and zstd where those libraries are installed. It prefers a"
+        " .br, .zst or .gz file that lies beside a file."),
+    Key("compress_max", k.SIZE, "32MiB", "The largest file that the server compresses.",
+        "From 1KiB to 1GiB. It compresses each version of a file once and keeps the result in memory"
+        " (limits.made_memory). Put a .br, .zst or .gz file beside a larger one."),
+    Key("cors", k.ORIGINS, [], "Let pages of these origins read the files.",
+        'https://example.org, https://*.example.org, or "*" for all. A table can say more.', nested="site.cors"),
+    Key("etag", k.choice("file", "time", "content"), "file", "What entity tags are made of.",
+        "file: time, size and inode. time: time and size, so machines whose files have the same times agree. content:"
+        " the bytes, so machines whose files have the same bytes agree."),
     Key("hashed_names", k.choice("certain", "likely", "off"), "certain", "Which names browsers keep for a year.",
-        "A hash of the content in a name says that the file never changes. certain: names that only a build tool gives,"
-        " and others that its manifest or the first page's scripts vouch for. likely: pictures that look so, too. off:"
-        " none."),
+        "A hash of the content in a name means that the file never changes. certain: names that only build tools make,"
+        " and names that a manifest or the scripts of the first page confirm. likely: also pictures with such names."
+        " off: none."),
     Key("symlinks", k.choice("inside", "all", "none"), "inside", "Symbolic links to follow.",
-        "inside: those that stay beneath the root. all lets each of them lead anywhere. none follows none."),
-    Key("security_headers", k.BOOL, False, "Add fields that guard pages, such as nosniff.",
+        "inside: links that stay beneath the root. all: every link, wherever it leads. none: no link."),
+    Key("security_headers", k.BOOL, False, "Add fields that protect pages in browsers.",
         "X-Content-Type-Options, Referrer-Policy, X-Frame-Options, Permissions-Policy and Cross-Origin-Opener-Policy."
-        " Rules for fields come behind them and may say otherwise."),
-    Key("rules_files", k.choice("netlify", "cloudflare", "off"), "netlify", "How _headers and _redirects are read.",
-        "They are at the top of the root, and known from two services that differ in details. off leaves them alone."),
+        " Rules for fields can replace them."),
+    Key("rules_files", k.choice("netlify", "cloudflare", "off"), "netlify", "How to read _headers and _redirects.",
+        "Both files are at the top of the root. The two services read them with small differences. off ignores them."),
     Key("headers", k.TABLES, [], "Rules for the fields of answers.", nested="site.headers", many=True),
-    Key("redirects", k.TABLES, [], "Where paths lead.", nested="site.redirects", many=True),
-    Key("try", k.TABLES, [], "Other names for a path.", nested="site.try", many=True),
-    Key("access", k.TABLES, [], "Who may see what.", nested="site.access", many=True),
+    Key("redirects", k.TABLES, [], "Redirects and rewrites.", nested="site.redirects", many=True),
+    Key("try", k.TABLES, [], "Other files to try for a path.", nested="site.try", many=True),
+    Key("access", k.TABLES, [], "Rules for passwords and addresses.", nested="site.access", many=True),
 )
 
 _MASS = (
-    Key("strip_www", k.BOOL, True, "www.example.org is example.org."),
-    Key("hash_level", k.WHOLE, 0, "Spread hosts over so many levels of directories.",
+    Key("strip_www", k.BOOL, True, "Serve www.example.org from example.org."),
+    Key("hash_level", k.WHOLE, 0, "Spread hosts over this many levels of directories.",
         "At 2, example.org is in e/ex/example.org. From 0 to 3."),
 )
 
 _CORS = (
-    Key("origins", k.NAMES, None, "Whose pages may read what is served.", required=True),
-    Key("methods", k.NAMES, ["GET", "HEAD"], "The methods that a preflight is told."),
-    Key("request_headers", k.NAMES, [], "The fields that a page may send."),
-    Key("expose", k.NAMES, [], "The fields of answers that a page may read."),
-    Key("credentials", k.BOOL, False, "Cookies and passwords may be sent along."),
-    Key("max_age", k.DURATION, "2h", "How long a browser may keep a preflight's answer.", "Up to a day."),
+    Key("origins", k.NAMES, None, "Origins whose pages may read the files.", required=True),
+    Key("methods", k.NAMES, ["GET", "HEAD"], "Methods that a preflight allows."),
+    Key("request_headers", k.NAMES, [], "Fields that a page may send."),
+    Key("expose", k.NAMES, [], "Fields of answers that a page may read."),
+    Key("credentials", k.BOOL, False, "Allow cookies and passwords."),
+    Key("max_age", k.DURATION, "2h", "How long a browser may keep the answer to a preflight.", "Up to a day."),
 )
 
 _HEADERS = (
-    Key("path", k.TEXT, None, "The paths that it is for.", required=True),
-    Key("set", k.FIELDS, {}, "Fields with their values, in place of what was there."),
-    Key("remove", k.NAMES, [], "Fields that are taken out."),
-    Key("append", k.FIELD_LISTS, {}, "Fields with a value, or a list of values, beside what was there."),
-    Key("statuses", k.STATUSES, [], "Only for answers with these statuses."),
+    Key("path", k.TEXT, None, "Paths that the rule applies to.", required=True),
+    Key("set", k.FIELDS, {}, "Fields to set; they replace fields of the same name."),
+    Key("remove", k.NAMES, [], "Fields to remove."),
+    Key("append", k.FIELD_LISTS, {}, "Fields to add, each with a value or a list of values."),
+    Key("statuses", k.STATUSES, [], "Apply only to answers with these statuses."),
 )
 
 _REDIRECTS = (
-    Key("from", k.TEXT, None, "The paths that it is for.", required=True),
-    Key("to", k.TEXT, None, "Where they lead: a path, or an address with its host.",
-        "With the placeholders of the pattern.", required=True),
+    Key("from", k.TEXT, None, "Paths that the rule applies to.", required=True),
+    Key("to", k.TEXT, None, "The target: a path, or a URL with its host.",
+        "It may contain the placeholders of the pattern.", required=True),
     Key("status", k.WHOLE, 301, "301, 302, 303, 307, 308; or 200, 404.",
-        "200 sends the file at the other path while the address stays; 404 too, and says that it is missing."),
-    Key("force", k.BOOL, False, "Also where there is a file."),
-    Key("query", k.PARAMETERS, {}, "Parameters of the query that it asks for.",
-        "A value, or a placeholder such as :id. Without them the query does not matter."),
-    Key("pass_query", k.BOOL, True, "Hand the query of the request on."),
+        "200 sends the file at the target while the address stays. 404 does the same with status 404."),
+    Key("force", k.BOOL, False, "Apply even where a file exists."),
+    Key("query", k.PARAMETERS, {}, "Parameters that the query must have.",
+        "Each with a value, or with a placeholder such as :id. Without parameters, the query does not matter."),
+    Key("pass_query", k.BOOL, True, "Append the query of the request to the target."),
 )
 
 _TRY = (
-    Key("path", k.TEXT, None, "The paths that it is for.", required=True),
-    Key("names", k.NAMES, None, "What is looked at, in this order.",
-        "$uri is the path, $uri.html it with more behind, $uri/ its index as a directory; /app.html is from the root.",
-        required=True),
+    Key("path", k.TEXT, None, "Paths that the rule applies to.", required=True),
+    Key("names", k.NAMES, None, "Files to try, in this order.",
+        "$uri is the path, $uri.html is the path with that ending, $uri/ is the index of that directory, and /app.html"
+        " is a file from the root.", required=True),
 )
 
 _ACCESS = (
-    Key("path", k.TEXT, None, "The paths that it is for.", required=True),
-    Key("except", k.PATTERNS, [], "Paths that it is not for."),
-    Key("allow", k.ADDRESSES, [], "Addresses and networks that may ask, or all.",
-        "The most specific network decides. When something is allowed, all else is denied."),
-    Key("deny", k.ADDRESSES, [], "Addresses and networks that may not."),
-    Key("password_file", k.PATH, None, "Ask for a password of this file.",
-        "Lines of user:hash, with bcrypt or argon2id, as htpasswd -B writes them. Relative to the directory of the"
-        " configuration file. A change is seen within a second."),
-    Key("users", k.NAMES, [], "The users that may pass; none: all."),
-    Key("realm", k.TEXT, "Restricted", "What browsers show when they ask."),
-    Key("satisfy", k.choice("all", "any"), "all", "Whether all is needed.",
-        "Whether a good address and a good password are both needed, or either is enough."),
+    Key("path", k.TEXT, None, "Paths that the rule applies to.", required=True),
+    Key("except", k.PATTERNS, [], "Paths that the rule does not apply to."),
+    Key("allow", k.ADDRESSES, [], "Addresses and networks to allow, or all.",
+        "The most specific network decides. When the rule allows some addresses, it denies all others."),
+    Key("deny", k.ADDRESSES, [], "Addresses and networks to deny."),
+    Key("password_file", k.PATH, None, "Require a password from this file.",
+        "Lines of user:hash with bcrypt or argon2id, as htpasswd -B writes them. The path is relative to the directory"
+        " of the configuration file. A change takes effect within a second."),
+    Key("users", k.NAMES, [], "Users to admit; without any, all of the file."),
+    Key("realm", k.TEXT, "Restricted", "Name that browsers show when they ask."),
+    Key("satisfy", k.choice("all", "any"), "all", "Whether a client must pass all checks.",
+        "all: the address and the password must both be right. any: one of them is enough."),
 )
 
 SECTIONS: Final = {
     "": SectionKeys("", _TOP),
-    "server": SectionKeys("Where the server listens, and what runs it.", _SERVER),
-    "timeouts": SectionKeys("How long the server waits, up to a day: 500ms, 30s, 2m, 1h.", _TIMEOUTS),
-    "limits": SectionKeys(
-        "What clients may take. What is refused is counted, and told in the log every ten seconds at most.", _LIMITS
-    ),
-    "log": SectionKeys("What is written to standard error.", _LOG),
-    "admin": SectionKeys("Where the server tells of itself: whether it is well, what it does, in figures.", _ADMIN),
-    "site": SectionKeys(
-        "What is served. With several sites each is a [[site]], and hosts say which one a request means.", _SITE
-    ),
-    "site.host_directories": SectionKeys(
-        "The same as host_directories = true, and how hosts become names of directories.", _MASS
-    ),
-    "site.cors": SectionKeys("The same as cors = [origins], and what else pages of other origins may do.", _CORS),
-    "site.headers": SectionKeys(
-        "A rule for the fields of answers. All rules that match are applied, in their order.", _HEADERS
-    ),
-    "site.redirects": SectionKeys("A redirect or a rewrite. The first rule that matches decides.", _REDIRECTS),
-    "site.try": SectionKeys("Other names for a path. The first rule that matches decides.", _TRY),
-    "site.access": SectionKeys("A gate. A path has to pass every gate that is for it.", _ACCESS),
+    "server": SectionKeys("Where the server listens, and how its process runs.", _SERVER),
+    "timeouts": SectionKeys("How long the server waits for clients. Up to a day: 500ms, 30s, 2m, 1h.", _TIMEOUTS),
+    "limits": SectionKeys("How much clients may use. The server counts what it refuses, and logs it every ten seconds"
+                          " at most.", _LIMITS),
+    "log": SectionKeys("The server's own log, on standard error, and the access log.", _LOG),
+    "admin": SectionKeys("Listeners that report on the server: health, metrics and a status page.", _ADMIN),
+    "site": SectionKeys("One site. For several sites, write [[site]] for each and tell them apart by hosts.", _SITE),
+    "site.host_directories": SectionKeys("Like host_directories = true, with details.", _MASS),
+    "site.cors": SectionKeys("Like cors = [origins], with details.", _CORS),
+    "site.headers": SectionKeys("A rule for the fields of answers. All matching rules apply, in order.", _HEADERS),
+    "site.redirects": SectionKeys("A redirect or a rewrite. The first matching rule decides.", _REDIRECTS),
+    "site.try": SectionKeys("Other files to try for a path. The first matching rule decides.", _TRY),
+    "site.access": SectionKeys("A rule for access. A client must pass all rules that apply to a path.", _ACCESS),
 }
 
 
 def key_of(section: str, name: str) -> Key:
-    """A key that there is."""
+    """The key with this name."""
     found = SECTIONS[section].get(name)
     assert found is not None, f"{section}.{name}"
     return found
