@@ -75,13 +75,12 @@ static double chained(struct tux_engine *engine, struct tux_chain *chain, int ti
 
 int main(int count, char **word)
 {
-    static const char *const none[1] = {NULL};
     int times = count > 1 ? (int)strtoul(word[1], NULL, 10) : 200;
     char why[160];
     struct tux_options options = {
-        .slots = BATCH, .workers = 1, .head_bytes_max = 256, .cache_entries_max = 1, .cache_bytes_max = 1,
-        .head_ms = 5000, .idle_ms = 5000, .send_ms = 5000, .linger_ms = 500, .backend = "auto", .significant = none,
-        .notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+        .slots = BATCH, .workers = 1, .cache_entries_max = 1, .cache_bytes_max = 1, .linger_ms = 500,
+        .notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .backend = "auto",
+        .rules = {.head_bytes_max = 256, .head_ms = 5000, .idle_ms = 5000, .send_ms = 5000},
     };
     struct tux_engine *engine;
     if (tux_engine_open(&options, &engine, why) != 0) {

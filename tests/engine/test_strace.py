@@ -19,12 +19,12 @@ DEADLINE_S = 20.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 WITHOUT_THE_ATOM = """
 import sys
-import tuxpy.serving.slots
+import tuxpy.serving.listeners
 from tuxpy.atoms import lifecycle
 from tuxpy.cli.main import main
 from engine.surgery import without
 
-tuxpy.serving.slots.lifecycle = lambda *_: without(lifecycle(), "nodelay")
+tuxpy.serving.listeners.lifecycle = lambda *_: without(lifecycle(), "nodelay")
 sys.exit(main())
 """
 CONNECTIONS = 5
