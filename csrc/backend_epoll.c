@@ -1,9 +1,9 @@
 /* backend_epoll.c: the contract of backend.h by readiness, for kernels and containers without io_uring.
  *
  * A connection is registered once, edge-triggered for both directions, when its first call would block; from then on no
- * epoll_ctl is needed. An edge is lost only on somebody who does not try first: every call here is tried before it
- * parks. A receive that returned less than it asked for has emptied the socket, so the next one waits for an edge
- * instead of asking in vain (one system call saved on every request). */
+ * epoll_ctl is needed. No edge is lost, because every call is tried before its run parks. A receive that returned fewer
+ * bytes than it asked for has emptied the socket, so the next one waits for an edge instead of trying in vain: one
+ * system call less for every request. */
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -23,14 +23,14 @@ struct epoll_stream {
     bool received;  /* stream() was called */
     bool watched;   /* the descriptor is in the set */
     bool drained;   /* nothing to receive until the next edge */
-    bool ended;     /* the peer has said its last: there will be no further edge, so always look */
+    bool ended;     /* the peer has closed: no further edge will come, so always try */
 };
 
 struct epoll_port {
     int listener;
     u32 wanted;
     bool armed;
-    bool refused; /* for want of memory, so it is tried again */
+    bool refused; /* the kernel had no memory, so it is tried again */
 };
 
 struct tux_epoll {
@@ -45,7 +45,7 @@ struct tux_epoll {
     struct epoll_stream stream[]; /* by handle */
 };
 
-enum { AGAIN_MS = 20 }; /* what the kernel has had no memory for is tried again after so long */
+enum { AGAIN_MS = 20 }; /* how soon a registration is tried again for which the kernel had no memory */
 
 static struct tux_epoll *self(struct tux_backend *b) { return (struct tux_epoll *)(void *)b; }
 
@@ -94,7 +94,7 @@ static void epoll_close(struct tux_backend *b)
     free(e);
 }
 
-/* In the set only while somebody is wanted: a listener that was shut down would report that for ever. */
+/* A listener is in the set only while a connection is wanted: if it was shut down, it would report that for ever. */
 static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
 {
     struct tux_epoll *e = self(b);
@@ -106,11 +106,11 @@ static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
     int operation = p->armed ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
     int failed = control(e, operation, p->listener, EPOLLIN, tux_event_word(WORD_PORT, port, 0));
     if (!failed || failed == -EEXIST) return;
-    p->armed = false; /* closed under us: nobody comes, its runs can be cancelled */
+    p->armed = false; /* it was closed by others: no connection comes, and its runs can be cancelled */
     e->refused |= p->refused = failed == -ENOMEM || failed == -ENOSPC;
 }
 
-/* How long to wait now: not long while a listener that is wanted is not in the set. */
+/* The time to wait: short while a wanted listener could not be added to the set. */
 static int want_again(struct tux_epoll *e, int timeout_ms)
 {
     e->refused = false;
@@ -119,7 +119,7 @@ static int want_again(struct tux_epoll *e, int timeout_ms)
     return e->refused && (timeout_ms < 0 || timeout_ms > AGAIN_MS) ? AGAIN_MS : timeout_ms;
 }
 
-/* Whoever waits by an epoll set is told, and others with him (no EPOLLEXCLUSIVE). */
+/* The kernel wakes every epoll set that waits for a listener (no EPOLLEXCLUSIVE), so it has told others, too. */
 static bool epoll_accepting(struct tux_backend *b, u32 port)
 {
     (void)b, (void)port;
@@ -183,7 +183,7 @@ static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, 
         u64 word = e->got[i].data.u64;
         switch (word >> 56) {
         case WORD_STREAM: count += stream_events(e, &e->got[i], events + count); break;
-        case WORD_PORT: { /* not so many that the connections already here starve */
+        case WORD_PORT: { /* a bounded number, so that connections already here are not starved */
             struct epoll_port *p = &e->port[(u32)word];
             int room = max - count - 2 * (got - i - 1);
             count += tux_backend_accept((u32)word, p->listener, &p->wanted, events + count, room);
@@ -321,7 +321,7 @@ static void epoll_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
         end_stream(stream);
         run->generation++;
     }
-    close(fd); /* takes it out of the epoll set: nobody duplicates a connection's descriptor */
+    close(fd); /* also takes it out of the epoll set: a connection's descriptor has no duplicates */
 }
 
 static void epoll_detach(struct tux_backend *b, struct tux_run *run, int fd)

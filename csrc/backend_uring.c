@@ -1,12 +1,12 @@
 /* backend_uring.c: the contract of backend.h by completion.
  *
- * An accept loop is one multishot accept, a read loop one multishot receive into provided buffers, a send one SQE; all
- * of them go down with the enter that waits, so a turn with many connections costs one system call. The chain does not
- * know.
+ * An accept loop is one multishot accept, a read loop is one multishot receive into provided buffers, a send is one
+ * SQE. The io_uring_enter that waits also submits them, so a turn with many connections costs one system call. A chain
+ * does not notice.
  *
- * Traps kept in mind here: a multishot without F_MORE has ended and must be armed again; ENOBUFS is no error of the
- * connection; close(2) under an armed receive would leave the connection open, so it is cancelled first, in the same
- * submission; a completion of a former stream carries an old generation, but its buffer must still be given back.
+ * Traps: a multishot without F_MORE has ended and must be armed again; ENOBUFS is no error of the connection; close(2)
+ * under an armed receive would leave the connection open, so it is cancelled first, in the same submission; completions
+ * of a former stream carry an old generation, but their buffers must still be given back.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -20,7 +20,7 @@ enum { WORD_ACCEPT = 1, WORD_ACCEPT_POLL, WORD_RECV, WORD_SEND, WORD_WRITABLE, W
 
 struct uring_port {
     int listener;
-    u32 generation; /* of what was armed for it: a port may be given another listener */
+    u32 generation; /* of the request that is armed: a port may be given another listener */
     u32 wanted;
     bool armed, multishot;
 };
@@ -129,8 +129,8 @@ static u64 accept_word(const struct tux_uring *u, u32 port)
     return tux_event_word(p->multishot ? WORD_ACCEPT : WORD_ACCEPT_POLL, port, p->generation);
 }
 
-/* Multishot accept takes whatever the backlog holds, so it is used only while free runs outnumber any backlog; with few
- * runs left a poll says when to accept, and exactly as many connections are taken as there are runs for them. */
+/* Multishot accept takes all that the backlog holds, so it is used only while there are more free runs than a backlog
+ * can have. With fewer runs a poll says when to accept, and exactly as many connections are taken as runs are free. */
 static void arm_accept(struct tux_uring *u, u32 port)
 {
     struct uring_port *p = &u->port[port];
@@ -171,7 +171,7 @@ static void uring_want(struct tux_backend *b, u32 port, u32 wanted)
     else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, accept_word(u, port));
 }
 
-/* A poll wakes everybody; only an accept keeps others asleep. */
+/* A poll wakes all engines at a listener; an accept wakes only one of them. */
 static bool uring_accepting(struct tux_backend *b, u32 port)
 {
     const struct uring_port *p = &self(b)->port[port];
@@ -183,7 +183,7 @@ static u64 receive_word(const struct tux_uring *u, const struct stream *stream)
     return tux_event_word(WORD_RECV, (u32)(stream - u->streams.stream), stream->generation);
 }
 
-/* A client that pipelines faster than it reads waits in the socket, not in our memory. */
+/* Bytes of a client that pipelines faster than it reads wait in the socket and not in our memory. */
 static void hold_back(struct tux_uring *u, struct stream *stream)
 {
     if (stream->unread < TUX_STREAM_UNREAD_MAX || !stream->armed || stream->stopping) return;
@@ -207,7 +207,7 @@ static int received(struct tux_uring *u, const struct uring_cqe *cqe, struct tux
     return 1;
 }
 
-/* Turn one completion into at most one event; 0 when it concerns nobody. */
+/* Turn one completion into events, mostly one; 0 when it concerns no run. */
 static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tux_event *events, int max)
 {
     struct tux_event event = tux_event_from_word(cqe->user_data, cqe->res);
@@ -257,7 +257,7 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
     return 1;
 }
 
-/* Completions were lost: whatever is armed for good may have ended with one of them, and a stream may have a hole. */
+/* Completions were lost. Every multishot request may have ended with one of them, and streams may lack bytes. */
 static void arm_all(struct tux_uring *u)
 {
     arm_knock(u);
@@ -339,8 +339,8 @@ static i64 uring_send(struct tux_backend *b, struct tux_run *run, int fd, const 
     struct tux_uring *u = self(b);
     i64 landed;
     if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_SENT || landed < 0)) return landed;
-    /* sendfile(2) follows on the same socket, and has no opcode: so this goes first, here. So does what shall not wait:
-     * a copy is sent while it is in the processor's cache, and its memory is free for the next. */
+    /* MORE: sendfile(2), which has no opcode, follows on the same socket, so these bytes must be sent first. DONTWAIT:
+     * a copy is sent while it is in the processor's cache, and its memory is needed for the next one. */
     if (flags & (MSG_MORE | MSG_DONTWAIT)) {
         ssize_t n = send(fd, bytes, length, flags | MSG_DONTWAIT);
         if (n >= 0) return n;

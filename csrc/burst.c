@@ -13,7 +13,7 @@
 #include "step.h"
 #include "uring.h"
 
-/* Not with direct descriptors (O_CLOEXEC, which they do not need), or not to be done twice if it fails half-way. */
+/* Open flags of a stretch: opening twice has no effect with them. Direct descriptors need no O_CLOEXEC. */
 #define OPEN_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_DIRECTORY | O_NOCTTY | O_CLOEXEC)
 
 /* The atoms of a stretch. */
@@ -39,7 +39,7 @@ bool tux_burst_fits(const struct tux_chain *chain, u16 keep_cell)
     if (!in_a_row(chain) || chain->budget != 0) return false;
     const struct tux_atom *atom = chain->atom;
     u16 fd = atom[OPEN].ret, at_will = SYSLET_ASYNC | SYSLET_STOP_ON_NONZERO | SYSLET_STOP_ON_ZERO |
-                                       SYSLET_STOP_ON_NON_POSITIVE; /* which descriptor it would be, nobody may ask */
+                                       SYSLET_STOP_ON_NON_POSITIVE; /* no condition on the number */
     return !(atom[OPEN].flags & at_will) && !(atom[READ].flags & SYSLET_ASYNC) && atom[OPEN].args[0] != fd &&
            fd != keep_cell;
 }
@@ -70,7 +70,7 @@ static const u8 *memory_of(const struct tux_record *record, u16 number)
     return (cell->kind == TUX_DATA ? record->data : record->buffers) + cell->value;
 }
 
-/* May this run's stretch be tried? It asks the run's own cells, which a submission may have filled. */
+/* May this run's stretch be tried? That depends on the run's own cells, which a submission may have filled. */
 static bool is_plain(const struct tux_record *record, struct tux_open_how *how)
 {
     const struct tux_atom *atom = record->chain->atom;
@@ -104,7 +104,7 @@ static void prepare_open(struct tux_burst *burst, const struct tux_record *recor
     sqe->file_index = run + 1;
 }
 
-/* They are carried out in this order, since neither can wait; and the close is right whatever the read gives. */
+/* The kernel performs them in this order, since neither can wait; the close is right for any result of the read. */
 static void prepare_read_and_close(struct tux_burst *burst, const struct tux_record *record, u32 run)
 {
     const struct tux_atom *atom = &record->chain->atom[READ];
@@ -155,7 +155,7 @@ bool tux_burst_land(struct tux_stage *stage, struct tux_run *run, i64 bytes_read
 {
     u16 fd = run->frame.chain->atom[OPEN].ret;
     *result = bytes_read;
-    bool goes_on = tux_step_give(stage, run, INT32_MAX, reason); /* some descriptor: its number has been nobody's */
+    bool goes_on = tux_step_give(stage, run, INT32_MAX, reason); /* any number does: the chain does not look at it */
     TUX_ASSERT(goes_on && run->frame.pc == READ);
     run->frame.cells[fd] = -1;
     if (!tux_step_give(stage, run, bytes_read, reason)) return false;

@@ -10,15 +10,16 @@
 
 struct tux_burst;
 
-/* Does the chain begin with such a stretch? One that is to outlive the run in `keep_cell` is none. */
+/* Does the chain begin with such a stretch? Not if the descriptor shall outlive the run, in `keep_cell`. */
 bool tux_burst_fits(const struct tux_chain *chain, u16 keep_cell);
 
 /* A ring for it. -errno where the kernel has none. */
 int tux_burst_open(struct tux_burst **out);
 void tux_burst_close(struct tux_burst *burst);
 
-/* Try the stretch of up to TUX_BURST_RUNS runs of one chain that have not begun: bytes_read[i] is what its read gave,
- * or negative when the stretch of that run has not happened. The number of those that have. One thread at a time. */
+/* Try the stretch of up to TUX_BURST_RUNS runs of one chain that have not begun. bytes_read[i] is the result of its
+ * read, or negative if the stretch of that run has not happened. The number of those that have. One thread at
+ * a time. */
 u32 tux_burst_try(struct tux_burst *burst, struct tux_record *const *records, u32 count, i64 *bytes_read);
 
 /* The results of a stretch that has happened, as the run's own. False when the chain ends there, and *reason says why;

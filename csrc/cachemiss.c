@@ -1,8 +1,8 @@
-/* cachemiss.c: bounded workers with queues in and one list out. What is light goes first, and has a thread of its own
- * besides, so that no number of slow reads keeps it waiting. What is far has threads of its own, too: they may hang.
+/* cachemiss.c: bounded workers with queues in and one list out. Light jobs go first, and have a thread of their own
+ * besides, so that no number of slow reads delays them. Far jobs have threads of their own, since they may hang.
  *
- * A mutex and a condition, nothing cleverer: only work that is about to wait for a disk comes here, and that costs ten
- * to ten thousand times what the lock does. */
+ * A mutex and a condition will do: only work that is about to wait for a disk comes here, and that costs ten to ten
+ * thousand times as much as the lock. */
 #include "cachemiss.h"
 
 #include <pthread.h>
@@ -20,13 +20,13 @@ struct tux_cachemiss {
     struct job_list queued, light, far, done;
     u32 queue_length, busy;
     bool stop, hangs;
-    bool light_is_idle; /* the thread for what is light waits, and nobody has woken it */
+    bool light_is_idle; /* the thread for light jobs waits, and was not woken yet */
     int knock_fd;
     void *context;
     unsigned threads, far_begun, far_threads; /* far_threads: those that have found their place */
     pthread_t far_thread[TUX_FAR_WORKERS];
-    u64 far_at[TUX_FAR_WORKERS]; /* the places where they are; 0: at none */
-    pthread_t thread[]; /* the first one is for what is light */
+    u64 far_at[TUX_FAR_WORKERS]; /* the file systems for which they work; 0: none */
+    pthread_t thread[]; /* the first one is for light jobs */
 };
 
 static void push(struct job_list *list, struct tux_job *job)
@@ -94,7 +94,7 @@ static void *light_worker(void *argument)
     return NULL;
 }
 
-/* The oldest job of a place where fewer than half of the workers are. */
+/* The oldest job of a file system for which fewer than half of the workers work. */
 static struct tux_job *pop_far(struct tux_cachemiss *pool)
 {
     for (struct tux_job **link = &pool->far.head; *link; link = &(*link)->next) {
@@ -128,7 +128,7 @@ static void *far_worker(void *argument)
     return NULL;
 }
 
-/* The lock is held. All of them or none, so that there are always some for another place. */
+/* The lock is held. Starts all of them or none, so that some are always left for another file system. */
 static bool begin_far(struct tux_cachemiss *pool)
 {
     if (pool->far_begun == TUX_FAR_WORKERS) return true;
@@ -181,7 +181,7 @@ static void post(struct tux_cachemiss *pool, struct tux_job *job, bool light)
     push(far ? &pool->far : light ? &pool->light : &pool->queued, job);
     pool->queue_length++;
     if (far) {
-        pthread_cond_broadcast(&pool->more_far); /* whoever is woken may be one too many for this place */
+        pthread_cond_broadcast(&pool->more_far); /* the woken thread may be one too many for this file system */
     } else if (light) {
         pthread_cond_signal(pool->light_is_idle ? &pool->more_light : &pool->more);
         pool->light_is_idle = false;
@@ -220,7 +220,7 @@ u32 tux_cachemiss_busy(struct tux_cachemiss *pool)
     return busy;
 }
 
-/* False: it hangs. Then it is nobody's any more, and ends with the process. */
+/* False: it hangs. Then it is detached, and ends with the process. */
 static bool join(pthread_t thread, const struct timespec *until)
 {
     if (pthread_timedjoin_np(thread, NULL, until) == 0) return true;

@@ -10,25 +10,25 @@ struct tux_job {
     struct tux_job *next;
     void (*perform)(struct tux_job *job, void *context);
     i64 result;
-    u64 place; /* the number of its file system, if that may not answer; 0: it is near */
-    bool begun; /* a worker is at it. The pool's own */
+    u64 place; /* the number of its file system, if that may hang; 0: it is near */
+    bool begun; /* a worker performs it; for the pool alone */
 };
 
 struct tux_cachemiss;
 
-/* `threads` workers, one for what is light, and others for what is far, which begin with the first such job: half of
- * them at most are at one file system. Each finished job makes `knock_fd` (an eventfd) readable. */
+/* `threads` workers, one more for light jobs, and some for jobs that are far, which start with the first such job: at
+ * most half of them work for one file system. Each finished job makes `knock_fd` (an eventfd) readable. */
 int tux_cachemiss_open(struct tux_cachemiss **out, unsigned threads, int knock_fd, void *context);
 void tux_cachemiss_post(struct tux_cachemiss *pool, struct tux_job *job);
-/* Something short that others wait for, as the check of a decision: done before all that is not light. */
+/* A short job for which requests wait, such as the check of a decision: done before all jobs that are not light. */
 void tux_cachemiss_post_light(struct tux_cachemiss *pool, struct tux_job *job);
 /* The finished jobs, oldest first, as a list; NULL when there are none. */
 struct tux_job *tux_cachemiss_take(struct tux_cachemiss *pool);
 u32 tux_cachemiss_queued(struct tux_cachemiss *pool);
-/* Workers that are at a job now. */
+/* Workers that perform a job now. */
 u32 tux_cachemiss_busy(struct tux_cachemiss *pool);
-/* Ends the workers after the job each is at, and waits for that a second. Jobs still queued are not performed; take()
- * gives them back too. False: a worker hangs in the kernel, so its job and the pool must stay where they are. */
+/* Ends each worker after its current job, and waits for that up to a second. Jobs still queued are not performed;
+ * take() gives them back too. False: a worker hangs in the kernel, so its job and the pool must never be freed. */
 bool tux_cachemiss_stop(struct tux_cachemiss *pool);
 /* Has it been stopped, and did that leave a worker that hangs? For the engine's thread. */
 bool tux_cachemiss_is_over(const struct tux_cachemiss *pool);

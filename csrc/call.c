@@ -1,8 +1,8 @@
 /* call.c: the system calls of the white list, each in one function.
  *
  * A function is tried on the engine's thread first, where it must not block: sockets with MSG_DONTWAIT, names with
- * RESOLVE_CACHED, files with RWF_NOWAIT and a residency probe. What would block parks the run (TUX_AGAIN) or asks for a
- * worker (TUX_COLD); there, and on an inline caller's thread, the same function runs again and may block. */
+ * RESOLVE_CACHED, files with RWF_NOWAIT and a residency probe. A call that would block parks the run (TUX_AGAIN) or
+ * asks for a worker (TUX_COLD); there, and on an inline caller's thread, the same function runs again and may block. */
 #include "call.h"
 
 #include <fcntl.h>
@@ -50,13 +50,13 @@ static i64 call_accept4(struct tux_stage *stage, struct tux_run *run, const stru
     for (;; ready = false) {
         i64 wait = ready ? 0 : tux_await(stage, run, atom, listener, POLLIN);
         if (wait != 0) return wait;
-        if (stage->place == TUX_ON_ENGINE) (void)tux_never_block(listener); /* another may take what was announced */
+        if (stage->place == TUX_ON_ENGINE) (void)tux_never_block(listener); /* another may take that connection */
         i64 fd = tux_result_of(accept4(listener, NULL, NULL, flags));
         if (fd != -EAGAIN && fd != -EINTR && fd != -ECONNABORTED) return fd;
     }
 }
 
-/* A close that waits for the peer would keep the engine's thread, O_NONBLOCK or not: socket(7), SO_LINGER. */
+/* With SO_LINGER close(2) would wait for the peer on the engine's thread, even with O_NONBLOCK: socket(7). */
 static i64 call_setsockopt(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     (void)stage;
@@ -66,7 +66,7 @@ static i64 call_setsockopt(struct tux_stage *stage, struct tux_run *run, const s
     if (!value) return tux_fault(run);
     struct linger linger;
     if (level == SOL_SOCKET && option == SO_LINGER && length >= sizeof linger) {
-        memcpy(&linger, value, sizeof linger); /* memory may change under us; what was looked at is what is set */
+        memcpy(&linger, value, sizeof linger); /* a copy: the memory may change after the check */
         if (linger.l_onoff != 0 && linger.l_linger != 0) return -EINVAL;
         value = &linger, length = sizeof linger;
     }
@@ -90,8 +90,8 @@ static i64 call_recv(struct tux_stage *stage, struct tux_run *run, const struct 
     }
 }
 
-/* A connection of the run's own is watched by the back-end for as long as it lives. What is lent may be lent to others
- * too, who wait for the same, so whoever waits for it waits by himself. */
+/* The back-end watches a connection that the run owns for as long as it is open. A descriptor that is lent may be lent
+ * to other runs too, so each of them waits for it separately. */
 static bool is_own(const struct tux_run *run, const struct tux_atom *atom, unsigned i)
 {
     return run->outer.chain || run->frame.chain->cell[atom->args[i]].kind == TUX_FD;
@@ -123,8 +123,9 @@ static i64 call_send(struct tux_stage *stage, struct tux_run *run, const struct 
     return (i64)length;
 }
 
-/* May the bytes from `at` on be sent here? 0 and how far, or what the run waits for now. Where a window begins, the
- * next one is fetched too: on a disk of 2 ms a request one client gets over 500 MB/s, against 315 without. */
+/* May the bytes from `at` on be sent here? 0 and how far, or the status word for which the run waits. Where a window
+ * begins, the next one is fetched too: on a disk of 2 ms a request one client gets over 500 MB/s, against
+ * 315 without. */
 static i64 seek_window(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom,
                        const struct tux_file *file, u64 at, u64 end, u64 *until)
 {
@@ -141,7 +142,8 @@ static i64 seek_window(struct tux_stage *stage, struct tux_run *run, const struc
     return parked;
 }
 
-/* On a worker: bytes sent of what the engine must not send itself; -EAGAIN when the socket is full. */
+/* On a worker: send bytes that the engine must not send itself. The number of bytes; -EAGAIN when the socket
+ * is full. */
 static i64 send_from_worker(const struct tux_run *run, int out, int in, u64 start, u64 count)
 {
     u64 sent = 0, most = tux_min_u64(count - run->progress, TUX_SENDFILE_BURST_BYTES);
@@ -157,8 +159,8 @@ static i64 send_from_worker(const struct tux_run *run, int out, int in, u64 star
     return (i64)sent;
 }
 
-/* The same as sendfile(2), but what lies in the socket does not change with the file; and nothing that has changed
- * while it was copied gets there. */
+/* The same as sendfile(2), but bytes in the socket do not change with the file, and bytes that changed while they were
+ * copied are not sent. */
 static i64 send_copy(struct tux_stage *stage, struct tux_run *run, int out, int in, u64 at, u64 most, bool more)
 {
     ssize_t n = pread(in, stage->copy, tux_min_u64(most, TUX_COPY_BYTES), (off_t)at);
@@ -176,8 +178,8 @@ static i64 await_room(struct tux_stage *stage, struct tux_run *run, const struct
     return stage->backend->ops->writable(stage->backend, run, out);
 }
 
-/* What the event, or a worker, has left. If a worker found the socket full, the event that says otherwise may have
- * come, and been passed over, while it still had the run: so we look before we wait. */
+/* Go on after an event or a worker. If a worker found the socket full, the event for room may have come, and been
+ * dropped, while the worker still had the run: so look before waiting. */
 static i64 go_on_sending(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int out, i64 landed)
 {
     struct pollfd p = {.fd = out, .events = POLLOUT};
@@ -195,7 +197,7 @@ static i64 sendfile_to(struct tux_stage *stage, struct tux_run *run, const struc
     if (run->woken == TUX_WAIT_COLD) turn = TUX_SENDFILE_COLD_BYTES;
     i64 landed = 0;
     if ((i64)count < 0) return -EINVAL;
-    if ((i64)start < 0 && count > 0) { /* our probes would misread it; the kernel says what is wrong first */
+    if ((i64)start < 0 && count > 0) { /* our probes would misread it; let the kernel report the error */
         off_t nowhere = (off_t)start;
         return tux_result_of(sendfile(to, in, &nowhere, count));
     }
@@ -212,7 +214,7 @@ static i64 sendfile_to(struct tux_stage *stage, struct tux_run *run, const struc
     if (on_engine && run->progress < count) file = tux_file_of(in);
     while (run->progress < count) {
         u64 at = start + run->progress;
-        if (run->ending) return -ECANCELED; /* told while a worker had it, or in the middle of a long one */
+        if (run->ending) return -ECANCELED; /* cancelled at a worker, or in a long transfer */
         if (on_engine && at >= until) {
             i64 wait = seek_window(stage, run, atom, &file, at, start + count, &until);
             if (wait != 0) return wait;
@@ -248,7 +250,7 @@ static i64 call_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     int out = (int)tux_arg(run, atom, 0);
     if (run->outer.chain || stage->place == TUX_INLINE) return sendfile_to(stage, run, atom, out);
     int failed = tux_quiet_open(&to, out, O_WRONLY);
-    if (failed == -EBADF) return sendfile_to(stage, run, atom, out); /* which error comes first is for the kernel */
+    if (failed == -EBADF) return sendfile_to(stage, run, atom, out); /* the kernel decides which error comes first */
     if (failed) return failed;
     i64 result = sendfile_to(stage, run, atom, to.fd);
     tux_quiet_close(&to);
@@ -285,7 +287,8 @@ static i64 call_openat2(struct tux_stage *stage, struct tux_run *run, const stru
     struct tux_open_how how;
     memcpy(&how, given, sizeof how);
     const u8 *path = tux_memory(run, atom, 1, 1);
-    /* A fifo without a writer would hold the engine, or a worker, for ever. O_PATH opens nothing and allows no more. */
+    /* Opening a fifo without a writer would block the engine, or a worker, for ever. O_PATH opens nothing, and allows
+     * no other flag. */
     if (stage->place != TUX_INLINE && !(how.flags & O_PATH)) how.flags |= O_NONBLOCK;
     if (stage->place != TUX_ON_ENGINE)
         return tux_result_of(syscall(SYS_OPENAT2, (int)tux_arg(run, atom, 0), path, &how, sizeof how));

@@ -1,6 +1,6 @@
-/* call_bytes.c: read(2) and write(2) and their relatives, which are for files and for whatever else has bytes.
+/* call_bytes.c: read(2), write(2) and their relatives, for files and for everything else that carries bytes.
  *
- * A file that would block is a worker's business; anything else can be waited for. */
+ * A call on a file that would block goes to a worker; all other descriptors can be polled. */
 #include "call.h"
 
 #include <fcntl.h>
@@ -45,15 +45,15 @@ static i64 write_with_flags(int fd, const struct pieces *p, i64 offset, int flag
 
 typedef i64 (*transfer)(int fd, const struct pieces *p, i64 offset, int flags);
 
-/* Now or not at all: -EAGAIN says that it would have blocked. Kinds of files that do not know RWF_NOWAIT are asked in
- * another way. */
+/* Now or not at all: -EAGAIN if it would have blocked. For kinds of files that do not know RWF_NOWAIT, poll says
+ * whether it would. */
 static i64 at_once(transfer move, int access, int fd, const struct pieces *p, i64 offset)
 {
     i64 n = move(fd, p, offset, RWF_NOWAIT);
     if ((n != -EOPNOTSUPP && n != -EPERM && n != -ENOSYS) || tux_is_file(fd)) return n;
     struct tux_quiet quiet;
     struct pollfd ready = {.fd = fd, .events = access == O_RDONLY ? POLLIN : POLLOUT};
-    if (poll(&ready, 1, 0) == 0) return -EAGAIN; /* also a fifo that had no writer yet, which would tell of an end */
+    if (poll(&ready, 1, 0) == 0) return -EAGAIN; /* also a fifo without a writer yet: read would report the end */
     int failed = tux_quiet_open(&quiet, fd, access);
     if (failed) return failed;
     n = move(quiet.fd, p, offset, 0);
@@ -64,7 +64,7 @@ static i64 at_once(transfer move, int access, int fd, const struct pieces *p, i6
     return n;
 }
 
-/* One read, as soon as there is something. */
+/* One read, as soon as there are bytes. */
 static i64 read_at(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, const struct pieces *p,
                    i64 offset)
 {

@@ -1,7 +1,7 @@
 /* call_files.c: the calls of the white list that concern files and names.
  *
- * Nearly all of them may wait for a disk and cannot be asked not to, so an engine hands them to a worker at once. One
- * can be asked, by a detour: the inode of a name that openat2 finds with RESOLVE_CACHED is in memory. */
+ * Nearly all of them may wait for a disk, and have no flag against that, so an engine hands them to a worker at once.
+ * The exception is statx: the inode of a name that openat2 finds with RESOLVE_CACHED is in memory. */
 #include "call.h"
 
 #include <fcntl.h>
@@ -26,13 +26,13 @@ static const char *path_of(const struct tux_run *run, const struct tux_atom *ato
     return (const char *)tux_memory(run, atom, i, 1);
 }
 
-/* Whatever is asked of a descriptor itself is in memory. */
+/* The facts of an open descriptor are in memory, so the name is opened first. */
 static i64 statx_cached(int directory, const char *path, int flags, u32 mask, u8 *out)
 {
     struct tux_open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = TUX_RESOLVE_CACHED};
     if (flags & AT_SYMLINK_NOFOLLOW) how.flags |= O_NOFOLLOW;
     bool is_wrong = (flags & ~STATX_FLAGS) || (flags & 0x6000) == 0x6000 || (mask & 0x80000000u);
-    if (path[0] == 0 || is_wrong) /* nothing to look up, or the kernel says so before it looks anything up */
+    if (path[0] == 0 || is_wrong) /* no name to look up, or the kernel refuses before it looks one up */
         return tux_result_of(syscall(SYS_statx, directory, path, flags, mask, out));
     int fd = (int)syscall(SYS_OPENAT2, directory, path, &how, sizeof how);
     if (fd < 0) return -(i64)errno;
@@ -54,7 +54,7 @@ i64 tux_call_statx(struct tux_stage *stage, struct tux_run *run, const struct tu
     if (stage->place != TUX_ON_ENGINE)
         return tux_result_of(syscall(SYS_statx, directory, path, flags, mask, out));
     if (atom->flags & SYSLET_ASYNC) return tux_cold(run, atom);
-    if (flags & EMPTY_PATH && path[0] != 0) return tux_cold(run, atom); /* an O_PATH of it would need the name anyway */
+    if (flags & EMPTY_PATH && path[0] != 0) return tux_cold(run, atom); /* O_PATH would look up the name anyway */
     i64 result = statx_cached(directory, path, flags, mask, out);
     return result == -EAGAIN || result == -EINVAL || result == -EMFILE || result == -ENFILE ? tux_cold(run, atom)
                                                                                          : result;
@@ -121,7 +121,7 @@ i64 tux_call_mkdirat(struct tux_stage *stage, struct tux_run *run, const struct 
     return tux_result_of(mkdirat(fd_of(run, atom, 0), path_of(run, atom, 1), (mode_t)tux_arg(run, atom, 2)));
 }
 
-/* WILLNEED takes as long as it takes to queue the reads. */
+/* WILLNEED blocks until the reads are queued. */
 i64 tux_call_fadvise64(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     i64 answer;

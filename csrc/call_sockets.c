@@ -1,4 +1,4 @@
-/* call_sockets.c: more calls of the white list that concern sockets, pipes and whatever else can be waited for. */
+/* call_sockets.c: more calls of the white list for sockets, pipes and other descriptors that can be polled. */
 #include "call.h"
 
 #include <fcntl.h>
@@ -46,7 +46,7 @@ i64 tux_call_listen(struct tux_stage *stage, struct tux_run *run, const struct t
     return tux_result_of(listen(number(run, atom, 0), number(run, atom, 1)));
 }
 
-/* What became of a connection that was under way: 0, or what went wrong. */
+/* The result of a connect that was under way: 0 or -errno. */
 static i64 outcome_of(int fd)
 {
     int failed = 0;
@@ -104,7 +104,7 @@ i64 tux_call_pipe2(struct tux_stage *stage, struct tux_run *run, const struct tu
     return 0;
 }
 
-/* Which end of a splice is not ready? Asked after EAGAIN; the other one may have become so meanwhile. */
+/* Which end of a splice is not ready? Called after EAGAIN; the other end may have become ready meanwhile. */
 static int unready_end(int in, int out, short *events)
 {
     struct pollfd p = {.fd = in, .events = POLLIN};
@@ -120,8 +120,8 @@ static i64 splice_as_it_is(int in, off_t from, int out, off_t to, u64 length, un
                                 flags | SPLICE_F_NONBLOCK));
 }
 
-/* A descriptor that is not open for this is refused by the kernel, which may find another fault first.
- * SPLICE_F_NONBLOCK is for pipes. The other end, if there is one, goes by its own mode. */
+/* The kernel refuses a descriptor that is not open for this, unless it finds another error first. SPLICE_F_NONBLOCK is
+ * for pipes. The other end, if there is one, follows its own mode. */
 static i64 splice_at_once(int in, off_t from, int out, off_t to, u64 length, unsigned flags)
 {
     struct tux_quiet source, target;
@@ -138,8 +138,8 @@ static i64 splice_at_once(int in, off_t from, int out, off_t to, u64 length, uns
     return n;
 }
 
-/* Once, and it may move less. An offset of -1 is the descriptor's own position. A regular file is read or written by a
- * worker; both ends are told not to block, and what they cannot take at once is waited for on the engine. */
+/* One splice(2), which may move fewer bytes. An offset of -1 is the descriptor's own position. A worker reads or writes
+ * a regular file; both ends are set not to block, and the engine waits for the end that is not ready. */
 i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     i64 landed;
@@ -147,7 +147,7 @@ i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct t
     off_t from = (off_t)tux_arg(run, atom, 1), to = (off_t)tux_arg(run, atom, 3);
     u64 length = tux_min_u64((u64)tux_arg(run, atom, 4), MORE_AT_ONCE);
     unsigned flags = (unsigned)tux_arg(run, atom, 5);
-    if (length == 0) return 0; /* as the kernel, which then asks nothing of the descriptors and flags */
+    if (length == 0) return 0; /* as in the kernel, which then does not check descriptors and flags */
     bool full = false; /* a worker has tried in vain */
     if (tux_take_landed(run, &landed)) {
         if (landed < 0 && landed != -EAGAIN) return landed;
@@ -169,8 +169,8 @@ i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct t
     }
 }
 
-/* One descriptor, and no time limit: that is the run's deadline. The result is what is ready. Whoever waits for neither
- * input nor output could wait for ever for a file, which has nothing else to tell. */
+/* One descriptor, and no time limit but the run's deadline. The result is the set of events that are ready. A file
+ * never reports other events than input and output, so a wait for those alone would not end. */
 i64 tux_call_poll(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     i64 landed;
@@ -187,7 +187,7 @@ i64 tux_call_poll(struct tux_stage *stage, struct tux_run *run, const struct tux
     }
 }
 
-/* Two pieces of memory as one, all of it or it fails: a head and what follows it. */
+/* Send two pieces of memory as one, for example a head and a body; all of it, or it fails. */
 i64 tux_call_sendmsg(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     i64 landed;

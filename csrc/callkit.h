@@ -18,8 +18,8 @@ static inline i64 tux_cold(struct tux_run *run, const struct tux_atom *atom)
     return TUX_COLD;
 }
 
-/* A call that has no way to say "not now": on an engine it has not happened before a worker has performed it. True when
- * *answer is all there is to say. */
+/* For a call that cannot say "not now": on an engine only a worker performs it. True when *answer is its result, or the
+ * status word to return. */
 static inline bool tux_elsewhere(const struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom,
                                  i64 *answer)
 {
@@ -29,8 +29,8 @@ static inline bool tux_elsewhere(const struct tux_stage *stage, struct tux_run *
     return true;
 }
 
-/* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. What
- * cannot be waited for is a worker's. */
+/* Park until `fd` is ready, or, where blocking is allowed, wait for it here. 0 when the caller may try again. A
+ * descriptor that cannot be polled goes to a worker. */
 static inline i64 tux_await(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int fd,
                             short events)
 {
@@ -43,8 +43,8 @@ static inline i64 tux_await(struct tux_stage *stage, struct tux_run *run, const 
     return poll(&p, 1, -1) < 0 && errno != EINTR ? -(i64)errno : 0;
 }
 
-/* After -EAGAIN: park until `fd` is ready. If it says that it is, and yet would not do it, its word is not enough: an
- * eventfd has room for some numbers and not for others, a terminal for one byte and not for two. Then time must do. */
+/* After -EAGAIN: park until `fd` is ready. A descriptor may say that it is ready and still refuse: an eventfd has room
+ * for some numbers and not for others, a terminal for one byte and not for two. Then try again after some time. */
 static inline i64 tux_await_room(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};

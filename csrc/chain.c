@@ -20,7 +20,7 @@ bool tux_call_waits(unsigned number) { return number < TUX_CALLS_MAX && rules[nu
 
 static int verify_cells(struct tux_chain *chain, char *error)
 {
-    u64 buffers = 0, data = 0; /* how far the cells before have come */
+    u64 buffers = 0, data = 0; /* where the cells before this one end */
     for (unsigned i = 0; i < chain->cells; i++) {
         struct tux_cell *cell = &chain->cell[i];
         if (cell->kind >= TUX_KINDS || cell->reserved != 0 || (cell->mode & ~TUX_CELL_PARAM))
@@ -37,7 +37,7 @@ static int verify_cells(struct tux_chain *chain, char *error)
             if (cell->value < 0 || (u64)cell->value > chain->data_bytes ||
                 cell->size > chain->data_bytes - (u64)cell->value)
                 TUX_REFUSE("cell %u: points outside the chain's data", i);
-            if ((u64)cell->value < data) /* other bytes for one would change what was checked of the other */
+            if ((u64)cell->value < data) /* new bytes for one cell would change bytes of the other that were checked */
                 TUX_REFUSE("cell %u: overlaps the data of the cells before it, or is not in their order", i);
             data = (u64)cell->value + cell->size;
             break;
@@ -121,7 +121,7 @@ static bool loops_without_waiting(const struct tux_chain *chain, unsigned at, u8
     return loops;
 }
 
-/* Those that are given, and those that are not opened by a path. */
+/* FD cells that may hold a socket: params, and those that another call than openat2 fills. */
 static u64 sockets_of(const struct tux_chain *chain)
 {
     u64 found = 0;

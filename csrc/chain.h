@@ -5,13 +5,13 @@
 #include "atom.h"
 #include "pool.h"
 
-/* A frozen chain. Nothing in it changes after tux_chain_load; `data` belongs to the chain until somebody takes it. */
+/* A frozen chain. Nothing in it changes after tux_chain_load; `data` belongs to the chain until a caller takes it. */
 struct tux_chain {
     u16 atoms, cells;
     u32 data_bytes, buffer_bytes, budget;
-    u64 paths; /* by cell: DATA that some atom reads up to its NUL */
-    u64 sockets; /* by cell: FD that may hold a socket which lingers; 0 in chains of HTTP, whose sockets do not */
-    struct tux_pool *_Atomic pool; /* of the memory of its runs; NULL before the first of them */
+    u64 paths; /* a bit for each cell: DATA that an atom reads up to its NUL */
+    u64 sockets; /* a bit for each cell: FD whose socket may linger; 0 in chains of HTTP, whose sockets do not */
+    struct tux_pool *_Atomic pool; /* memory of its runs; NULL before the first run */
     u8 *data;
     struct tux_cell *cell; /* BUFFER cells: value is the offset of the buffer in the run's memory */
     struct tux_atom atom[];
@@ -24,10 +24,10 @@ struct tux_chain {
 int tux_chain_load(const u8 *bytes, size_t length, const bool calls_allowed[TUX_CALLS_MAX], struct tux_chain **out,
                    char error[TUX_ERROR_BYTES]);
 void tux_chain_free(struct tux_chain *chain);
-/* In a child of fork(2): the memory of its runs stays where it is. */
+/* In a child of fork(2): never free the memory of its runs. */
 void tux_chain_forget(struct tux_chain *chain);
 
-/* The white list, for whoever must print it or compare it with another copy: NULL for a number without a call. */
+/* The white list, to be printed or compared with another copy: NULL for a number without a call. */
 const char *tux_call_name(unsigned number);
 const char *tux_call_kinds(unsigned number);
 bool tux_call_waits(unsigned number);

@@ -1,4 +1,4 @@
-/* floor 0 · clock.h: time, read once a turn by whoever runs the loop. */
+/* floor 0 · clock.h: time, read once in each turn of a loop. */
 #ifndef TUX_CLOCK_H
 #define TUX_CLOCK_H
 
@@ -29,7 +29,7 @@ static inline i64 tux_wall_s(void)
 
 #define TUX_DATE_BYTES 29
 
-/* IMF-fixdate of RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". Not strftime: the locale must not speak. */
+/* IMF-fixdate of RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". Not strftime, which follows the locale. */
 static inline void tux_date(i64 wall_s, char out[TUX_DATE_BYTES + 1])
 {
     static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

@@ -1,5 +1,5 @@
-/* floor 4 · completion.h: the records of ended runs. None is ever lost: its place is promised when the run is
- * submitted, and a submission for which there is none is refused and counted. */
+/* floor 4 · completion.h: the completions of ended runs. None is ever lost: a place in the ring is promised when a run
+ * is submitted. A submission without a free place is refused and counted. */
 #ifndef TUX_COMPLETION_H
 #define TUX_COMPLETION_H
 
@@ -9,7 +9,7 @@
 struct tux_completions {
     struct tux_ring ring;
     u32 room;
-    _Atomic u32 promised; /* runs alive, and records nobody has taken yet */
+    _Atomic u32 promised; /* runs alive, and completions that were not taken yet */
 };
 
 static inline int tux_completions_open(struct tux_completions *c, u32 room)
@@ -18,7 +18,7 @@ static inline int tux_completions_open(struct tux_completions *c, u32 room)
     return tux_ring_open(&c->ring, sizeof(struct tux_completion), room);
 }
 
-/* Records that nobody has taken go with them. */
+/* Frees the records of completions that were not taken. */
 static inline void tux_completions_close(struct tux_completions *c)
 {
     struct tux_completion left;
@@ -36,7 +36,7 @@ static inline int tux_completions_promise(struct tux_completions *c, u32 count)
     return 0;
 }
 
-/* A promise that needs no record (NO_COMPLETE), or that was not used. */
+/* Take back promises that need no completion (NO_COMPLETE), or that were not used. */
 static inline void tux_completions_release(struct tux_completions *c, u32 count)
 {
     atomic_fetch_sub(&c->promised, count);

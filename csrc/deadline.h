@@ -1,8 +1,8 @@
 /* floor 1 · deadline.h: one time limit per slot, in a dense array that is swept.
  *
- * Setting a limit is one store, which happens several times a request; finding the expired ones is a walk over 8 bytes
- * a slot, which happens when one may have expired, at most every TUX_SWEEP_MS (10,000 slots: about 5 µs). A list per
- * class of limit would make the rare thing cheap and the common one dear. */
+ * Setting a limit is one store, several times a request. Finding the expired ones is a walk over 8 bytes a slot, every
+ * TUX_SWEEP_MS at most and only when one may have expired (10,000 slots: about 5 µs). A list per class of limit would
+ * make the rare operation cheap and the common one expensive. */
 #ifndef TUX_DEADLINE_H
 #define TUX_DEADLINE_H
 

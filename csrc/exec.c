@@ -1,7 +1,7 @@
-/* exec.c: runs on the thread of whoever submits them, and how they get away from it.
+/* exec.c: runs a chain on the submitting thread, and hands it to the engine when it would block.
  *
- * A batch is shared by counting: whoever adds to `taken` has taken those runs. So the engine may work at the far end of
- * a batch while its submitter is at the near one, and neither waits for the other. */
+ * A batch is shared by counting: the thread that adds to `taken` has taken those runs. So the engine may work at the
+ * far end of a batch while its submitter works at the near end, and neither waits for the other. */
 #include "exec.h"
 
 #include <unistd.h>
@@ -57,7 +57,7 @@ static void fill(const struct tux_submission *s, u32 number, struct tux_record *
         tux_record_fill(record, s->fill_cells[i], s->fills + begins, *end - begins);
 }
 
-/* The record of one run of the batch: a new one, or one that another run is done with. */
+/* The record of one run of the batch: a new one, or that of a run that has ended. */
 static struct tux_record *begin(const struct tux_batch *batch, u32 number, struct tux_record *spare)
 {
     const struct tux_submission *s = &batch->submission;
@@ -112,7 +112,7 @@ static void *copied(u8 **at, const void *from, size_t bytes)
     return copy;
 }
 
-/* A copy of what the submission points to, since the engine may still look at it when the submitter has gone on. */
+/* A copy of the memory that the submission points to, since the engine may still read it when the call has returned. */
 static struct tux_batch *share(struct tux_engine *e, const struct tux_batch *given)
 {
     const struct tux_submission *s = &given->submission;
@@ -158,8 +158,8 @@ static struct tux_batch *next_batch(struct tux_engine *e)
     return batch;
 }
 
-/* A run for which there is no memory ends before it begins; its place among the completions is promised. What it was
- * given is closed as if it had run. */
+/* A run for which there is no memory ends before it begins; its place among the completions is promised. The
+ * descriptors that it was given are closed as if it had run. */
 static struct tux_completion without_memory(const struct tux_batch *batch, u32 number)
 {
     const struct tux_submission *s = &batch->submission;
@@ -176,7 +176,7 @@ static struct tux_completion without_memory(const struct tux_batch *batch, u32 n
 
 /* --- bursts ------------------------------------------------------------------------------------------------------- */
 
-/* The ring at this place, opened when it is first wanted; NULL where this machine has none. */
+/* The ring at *place, opened when it is first wanted; NULL where this machine has none. */
 static struct tux_burst *ring_at(struct tux_engine *e, struct tux_burst **place)
 {
     if (!*place && !atomic_load(&e->no_bursts) && tux_burst_open(place) != 0) atomic_store(&e->no_bursts, true);
@@ -343,9 +343,9 @@ int tux_exec(struct tux_engine *e, const struct tux_submission *s, struct tux_co
         send_away(e, &own, &v);
     } else {
         struct tux_batch *shared = s->flags & TUX_EXEC_SHARE && s->runs > 1 ? share(e, &own) : NULL;
-        struct tux_batch *batch = shared ? shared : &own; /* without memory for it the submitter does all */
+        struct tux_batch *batch = shared ? shared : &own; /* without memory for it the submitter runs all of it */
         bool bursts = is_worth_a_burst(e, s) && !atomic_exchange(&e->visit_bursts, true);
-        if (bursts) v.burst = ring_at(e, &e->visit_burst); /* another submitter who bursts meanwhile does without */
+        if (bursts) v.burst = ring_at(e, &e->visit_burst); /* other submitters run without bursts meanwhile */
         u32 most = !shared ? s->runs : v.burst ? TUX_BURST_TAKE : TUX_CALL_BATCH;
         for (u32 first, count; (count = take(batch, most, &first)) > 0;) visit_all(&v, batch, first, count);
         if (bursts) atomic_store(&e->visit_bursts, false);

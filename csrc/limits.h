@@ -15,24 +15,24 @@
 
 /* Engine. */
 #define TUX_SLOTS_MAX (1u << 20)
-#define TUX_PORTS_MAX 16          /* listeners of an engine, those that are being drained among them */
-#define TUX_CLASSES_MAX 65536    /* intervals of client addresses that are told apart */
+#define TUX_PORTS_MAX 16          /* listeners of an engine, including those being drained */
+#define TUX_CLASSES_MAX 65536    /* intervals of client addresses, each with its class */
 #define TUX_CLIENTS_MAX (1u << 22) /* addresses that are counted at once: four for each connection that can be */
 #define TUX_INTERVAL_NS_MAX 3600000000000u /* so that a burst of the most requests is still a u64 of nanoseconds */
 #define TUX_BURST_MAX 1000000u
 #define TUX_REFUSE_SHIFT 4        /* a sixteenth of the runs of a listener is kept for newcomers */
-#define TUX_ROOM_USERS_LEAST 4    /* ... and one of so few; of fewer none can be spared */
-#define TUX_ROOM_BATCH 64         /* connections that may be ended are looked for so many at a time */
-#define TUX_ROOM_SAMPLE 64        /* ... and by so many is told whether one address crowds the others out */
-#define TUX_ROOM_CROWD_LEAST 8    /* ... if there are at least so many */
-#define TUX_REFUSE_BYTES 2048     /* of what such a client has sent, as much is kept for the log */
+#define TUX_ROOM_USERS_LEAST 4    /* ... but of fewer runs than this none is kept */
+#define TUX_ROOM_BATCH 64         /* connections that may be ended are searched in batches of this size */
+#define TUX_ROOM_SAMPLE 64        /* connections in the sample that shows whether one address has most of them */
+#define TUX_ROOM_CROWD_LEAST 8    /* ... a smaller sample shows nothing */
+#define TUX_REFUSE_BYTES 2048     /* of a refused client's request, kept for the log */
 #define TUX_WORKERS_MAX 64
 #define TUX_SHARED_MAX 16
-#define TUX_GENERATION_MASK 0xFFFFFFu /* so much of a generation travels through the kernel and back */
+#define TUX_GENERATION_MASK 0xFFFFFFu /* the bits of a generation that travel through the kernel */
 #define TUX_SLICE_STEPS 64        /* steps of one run before another gets its turn (fairness) */
 #define TUX_EVENTS_MAX 256        /* events taken from the kernel in one turn */
-#define TUX_SWEEP_MS 20           /* time limits are looked at no more often: a sweep walks all slots */
-#define TUX_LISTEN_MS 1000        /* no knock stays unheard for longer, even if its event is lost */
+#define TUX_SWEEP_MS 20           /* shortest time between two sweeps for expired limits: each walks all slots */
+#define TUX_LISTEN_MS 1000        /* a knock is noticed after this time at the latest, even if its event is lost */
 #define TUX_DRAIN_TURNS 3         /* turns from the end of accepting until parked runs are let go */
 #define TUX_RETRY_MS 100          /* pause after EMFILE and its kin at accept */
 #define TUX_BACKLOG 1024          /* listen(2) backlog, and the free runs that multishot accept needs above it */
@@ -59,44 +59,44 @@
 /* Decisions. */
 #define TUX_WITNESSES_MAX 8
 #define TUX_PATH_BYTES_MAX 4096
-/* Those of a network's files, where a look may take long: */
-#define TUX_FRESH_MS 500          /* from this age they are checked behind the scenes */
-#define TUX_STALE_MS 900          /* from this age nobody is answered before the check is done: within one second */
+/* Decisions about files on a network, where a check may take long: */
+#define TUX_FRESH_MS 500          /* from this age they are checked in the background */
+#define TUX_STALE_MS 900          /* from this age requests wait for the check: a change is seen within one second */
 
-/* Files. One window is looked for in memory, read in and sent at a time. A window of 1 MiB has its first byte out after
- * one request to the disk and some, one of 4 MiB after four times that. */
+/* Files are looked for in memory, read in and sent by windows. The first byte of a window of 1 MiB is sent after little
+ * more than one request to the disk, that of a window of 4 MiB after four times as long. */
 #define TUX_WINDOW_BYTES (1u << 20)
 /* Beside 8 downloads of 64 MiB a small request takes (median) 3 ms with turns of 1 MiB or more, 0.7 with 256 KiB and
  * 0.35 with 128. In turns of 256 KiB an answer of 1 MiB costs 1.6 times the CPU, so its first MiB goes at once; 64 MiB
  * cost the same in turns of 256 KiB as in one, and 1.1 times that in turns of 128. */
 #define TUX_SENDFILE_BURST_BYTES (1u << 20)
 #define TUX_SENDFILE_TURN_BYTES (256u << 10)
-/* What has just come from a disk is slow anyway, and comes for several at a time: it goes in small pieces. */
+/* Bytes that have just come from a disk are sent in small pieces: they are slow anyway, and several runs get them. */
 #define TUX_SENDFILE_COLD_BYTES (64u << 10)
-#define TUX_BULK_BYTES (128u << 10) /* of all that is large, before those have their turn to whom something happened */
+#define TUX_BULK_BYTES (128u << 10) /* sent of large transfers before the runs that events woke have their turn */
 #define TUX_FETCHES_MAX 64        /* windows being read in; with more, each run has its own read by its own job */
-#define TUX_KNOWN_MAX 256         /* windows of which is known whether they are in memory */
-#define TUX_KNOWN_MS 100          /* so long that is believed */
-#define TUX_UNSURE_MS 1000        /* ... and so long where nobody tells, and a worker has just read it */
+#define TUX_KNOWN_MAX 256         /* windows whose state is known: in memory or not */
+#define TUX_KNOWN_MS 100          /* how long that is believed */
+#define TUX_UNSURE_MS 1000        /* ... where the kernel cannot say, and a worker has just read the window */
 #define TUX_DEVICES_MAX 16        /* file systems whose kind is known */
-#define TUX_DEVICE_MS 10000       /* ... and so long: its number may be another's after umount(2) */
+#define TUX_DEVICE_MS 10000       /* how long that is believed: after umount(2) the number may be reused */
 
 /* Files that change while they are sent. */
 #define TUX_YOUNG_NS 5000000000   /* changed within so long: sent as copies, at twice the CPU, since the pages that
                                    * sendfile(2) leaves in a socket change with the file until the client has them */
-#define TUX_COPY_BYTES 65536      /* ... so many at a time */
-#define TUX_ANEW_MAX 3 /* times that a request is decided anew, since its file was written to meanwhile */
+#define TUX_COPY_BYTES 65536      /* ... copied at a time */
+#define TUX_ANEW_MAX 3 /* times that a request is decided again because its file was written to meanwhile */
 #define TUX_WRITE_NS 1000000000   /* no write(2) takes longer from setting the times to its last byte */
-#define TUX_WATCHED_BYTES (256u << 10) /* smaller ones are on their way before anybody touches them */
-#define TUX_SAMPLES_GROWN 8       /* samples that are compared when a file has become longer, as logs do all the time */
+#define TUX_WATCHED_BYTES (256u << 10) /* smaller files are sent before a program could touch them */
+#define TUX_SAMPLES_GROWN 8       /* samples that are compared when a file has become longer, as log files do */
 
 /* The access log. A record holds what the format names and no more, each value bounded, so that no client decides how
  * many requests a journal has room for. */
 #define TUX_LOG_PROGRAM_MAX 16384 /* bytes of a format */
-#define TUX_LOG_VALUES_MAX 64     /* values that a format names, a repeated one as often */
+#define TUX_LOG_VALUES_MAX 64     /* values that a format names, counting repeated ones */
 #define TUX_LOG_FIELDS_MAX 32     /* different fields of a request among them */
 #define TUX_LOG_VALUE_BYTES 4096  /* of one value, as it came and as it is written */
-#define TUX_LOG_SHORT_BYTES 1024  /* of one value while the journal fills faster than it is emptied */
+#define TUX_LOG_SHORT_BYTES 1024  /* of one value while the journal fills faster than it is read */
 #define TUX_LOG_VERSION_BYTES 16  /* a shorter last word of a request line is kept behind a target that is cut */
 #define TUX_LOG_USER_BYTES 256
 #define TUX_LOG_SPILL_BYTES (7u << 20) /* of an engine's records beside its full journal, before lines are lost */
@@ -107,18 +107,18 @@
 #define TUX_LOG_END_MS 3000       /* ... and for one that takes a little now and then */
 
 #define TUX_FAR_WORKERS 4         /* of an engine, for file systems that may not answer */
-#define TUX_STOP_S 1              /* so long a worker may be at its last job when an engine ends */
+#define TUX_STOP_S 1              /* how long an engine's end waits for a worker's last job */
 
 #define TUX_TRACE_MAX 65536
 #define TUX_TRACED_MAX 1024       /* atoms that the trace of one run remembers: its first ones */
-#define TUX_IDLE_BYTES_MAX (8u << 20) /* memory of ended runs that a chain keeps for the next ones */
+#define TUX_IDLE_BYTES_MAX (8u << 20) /* memory of ended runs that a chain keeps for later runs */
 #define TUX_SHARE_RUNS 16         /* runs of a batch that the engine takes before it looks at its events again */
 #define TUX_CALL_BATCH 8          /* runs of a batch that its submitter takes at a time */
 #define TUX_BURST_RUNS 64         /* runs whose first atoms are requests of one io_uring_enter */
-#define TUX_BURST_TAKE 32         /* of a batch that is shared, so that both are done at about the same time */
-#define TUX_BURST_WORTH 4         /* with fewer runs, system calls are as quick */
+#define TUX_BURST_TAKE 32         /* ... of a shared batch, so that both threads finish at about the same time */
+#define TUX_BURST_WORTH 4         /* for fewer runs, system calls are as fast */
 
-/* Commands that an engine has in reserve, for when there is no memory for one. */
+/* Commands that an engine allocates at its start, for when there is no memory for one later. */
 #define TUX_RESERVED_COMMANDS 16
 
 #endif

@@ -1,4 +1,4 @@
-/* floor 0 · metrics.h: counters, always on. Written by the engine's thread alone, read by anybody. */
+/* floor 0 · metrics.h: counters, always on. Only the engine's thread writes them; any thread reads them. */
 #ifndef TUX_METRICS_H
 #define TUX_METRICS_H
 
@@ -7,7 +7,7 @@
 #define TUX_STATUS_CLASSES 6
 #define TUX_LIMIT_KINDS 3 /* enum tux_limit */
 #define TUX_WAIT_KINDS 11 /* enum tux_wait */
-/* Bucket i is for what took less than 2^(i + 3) microseconds, the last one for all else, from 16.8 seconds on. */
+/* Bucket i counts durations below 2^(i + 3) microseconds, the last one all longer ones, from 16.8 seconds on. */
 #define TUX_TOOK_BUCKETS 23
 #define TUX_TOOK_SHIFT 3
 

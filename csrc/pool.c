@@ -11,7 +11,7 @@ struct tux_pool {
     pthread_mutex_t lock;
     struct idle *idle;
     size_t block_bytes;
-    u64 out; /* blocks that somebody has */
+    u64 out; /* blocks in use */
     u32 waiting, most;
     bool closed;
     bool forgotten; /* this is a child, and the lock may be held by a thread of the parent */

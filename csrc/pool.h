@@ -1,5 +1,5 @@
-/* floor 1 · pool.h: blocks of one size that go from hand to hand, so that a thousand runs touch the same memory again
- * instead of asking the kernel for fresh pages. A block may outlive whoever opened the pool. */
+/* floor 1 · pool.h: blocks of one size that are used again, so that a thousand runs touch the same memory instead of
+ * asking the kernel for fresh pages. A block may outlive the pool's owner. */
 #ifndef TUX_POOL_H
 #define TUX_POOL_H
 
@@ -9,12 +9,12 @@ struct tux_pool;
 
 /* NULL when there is no memory. Idle blocks take at most TUX_IDLE_BYTES_MAX. */
 struct tux_pool *tux_pool_open(size_t block_bytes);
-/* Any thread: a block with whatever it held before, or NULL. */
+/* Any thread: a block, with the bytes of its last use, or NULL. */
 void *tux_pool_take(struct tux_pool *pool);
 void tux_pool_give(struct tux_pool *pool, void *block);
-/* Nobody takes any more; the pool goes with its last block. NULL is nothing. */
+/* No block is taken any more; the pool is freed with its last block. NULL does nothing. */
 void tux_pool_close(struct tux_pool *pool);
-/* In a child of fork(2): nothing is given back any more, and the lock is not taken. */
+/* In a child of fork(2): blocks are no longer given back, and the lock is not taken. */
 void tux_pool_forget(struct tux_pool *pool);
 
 #endif

@@ -1,4 +1,4 @@
-/* quiet.c: non-blocking mode, without changing it under others who share the open file. */
+/* quiet.c: non-blocking mode, without changing it for other processes that share the open file. */
 #include "quiet.h"
 
 #include <fcntl.h>
@@ -70,7 +70,7 @@ bool tux_is_file(int fd)
     return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
-/* For no time at all, or not. */
+/* Set SO_LINGER with a time of zero, or take it away. */
 static void set_linger(int fd, bool on)
 {
     struct linger linger = {.l_onoff = on, .l_linger = 0};

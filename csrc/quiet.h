@@ -1,7 +1,7 @@
-/* floor 1 · quiet.h: descriptors that do not make a thread wait, whatever mode their owner has left them in.
+/* floor 1 · quiet.h: descriptors that do not make a thread wait, even if their owner left them in blocking mode.
  *
- * RWF_NOWAIT, MSG_DONTWAIT and SPLICE_F_NONBLOCK are requests: whether they are kept depends on the kind of file and on
- * the kernel. O_NONBLOCK of the open file itself is kept by all kinds that can be waited for. */
+ * RWF_NOWAIT, MSG_DONTWAIT and SPLICE_F_NONBLOCK are requests: whether the kernel honours them depends on the kind of
+ * file. All kinds that can be polled honour O_NONBLOCK of the open file. */
 #ifndef TUX_QUIET_H
 #define TUX_QUIET_H
 
@@ -13,8 +13,8 @@ struct tux_quiet {
 };
 
 /* The same file for reading or writing (O_RDONLY, O_WRONLY), in non-blocking mode. Terminals and fifos are opened once
- * more, since others share them (a shell, its other programs) and must not find another mode; anything else is changed.
- * -errno: -EBADF when `fd` is not open for that, -EPIPE for a fifo that nobody reads. */
+ * more, since other processes share them (a shell and its programs) and need their own mode; the mode of all other
+ * files is changed. -errno: -EBADF when `fd` is not open for that, -EPIPE for a fifo without a reader. */
 int tux_quiet_open(struct tux_quiet *quiet, int fd, int access);
 void tux_quiet_close(const struct tux_quiet *quiet);
 
@@ -24,11 +24,11 @@ int tux_never_block(int fd);
 /* Is it a file or a disk? A poll says nothing about these: only a worker can wait for them. */
 bool tux_is_file(int fd);
 
-/* The next close(2) of it does not wait for the peer, as a socket with SO_LINGER does, O_NONBLOCK or not. What is left
- * is still sent. */
+/* The next close(2) of it does not wait for the peer, as that of a socket with SO_LINGER does even with O_NONBLOCK.
+ * Bytes in the socket are still sent. */
 void tux_do_not_linger(int fd);
 
-/* The next close(2) of the socket resets the connection: what is left is not sent. */
+/* The next close(2) of the socket resets the connection: bytes in the socket are not sent. */
 void tux_reset_when_closed(int fd);
 
 #endif

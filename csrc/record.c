@@ -109,5 +109,5 @@ void tux_record_note(struct tux_record *record, const struct tux_stage *stage, s
                                                               .atom = run->frame.pc,
                                                               .place = place_of(stage, run)};
     record->traced_ns = now_ns;
-    run->woken = TUX_WAIT_NOT; /* whoever comes next has not been woken for it */
+    run->woken = TUX_WAIT_NOT; /* the atom was not woken for this reason where it is entered next */
 }

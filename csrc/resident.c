@@ -1,17 +1,16 @@
-/* resident.c: who tells the truth about pages in memory.
+/* resident.c: which system call is right about pages in memory.
  *
- *   cachestat(2)  counts pages, Linux 6.5; also those that are still being read, so its no is good and its yes is not.
- *                 0 on overlayfs, whose pages lie under another file. EPERM, since 6.14, to who neither owns the file
- *                 nor may write it. 0.3 + 7.7 µs a MiB of pages of 4 KiB.
- *   RWF_NOWAIT    tells all, and only what has been read; of single bytes, so a hole between two of them stays unseen.
- *                 ext4, XFS, btrfs; not overlayfs, not FUSE. Begins to read what is not there. 0.2 µs a byte.
- *   mincore(2)    exact, also on overlayfs and FUSE, but needs a mapping, and tells those whom cachestat refuses that
- *                 all is there: so they must not ask. 4 + 18 µs a MiB.
+ *   cachestat(2)  counts pages, Linux 6.5; also those that are still being read, so its no is certain and its yes is
+ *                 not. 0 on overlayfs, whose pages lie under another file. Since 6.14 EPERM unless the caller owns the
+ *                 file or may write it. 0.3 + 7.7 µs a MiB of pages of 4 KiB.
+ *   RWF_NOWAIT    right for every caller, but it tests single bytes, so a hole between two of them stays unseen. ext4,
+ *                 XFS, btrfs; not overlayfs, not FUSE. Begins to read absent bytes. 0.2 µs a byte.
+ *   mincore(2)    exact, also on overlayfs and FUSE, but needs a mapping, and says "all in memory" to callers that
+ *                 cachestat refuses, so those must not use it. 4 + 18 µs a MiB.
  *
- * A wrong no costs a trip to a worker, a wrong yes stalls the engine: what cannot be known is no yes. In all a window
- * costs the engine's thread 1.5 µs for 64 KiB and 15 for 1 MiB, on overlayfs 6 and 25; and then, as long as what was
- * found is believed (TUX_KNOWN_MS), 0.3. On overlayfs that is worth a fifth of the CPU of 100 KiB, a tenth of that of
- * 1 MiB. */
+ * A wrong no costs a trip to a worker, a wrong yes stalls the engine, so "unknown" counts as no. In all a window costs
+ * the engine's thread 1.5 µs for 64 KiB and 15 for 1 MiB, on overlayfs 6 and 25; and 0.3 while the finding is believed
+ * (TUX_KNOWN_MS). On overlayfs that saves a fifth of the CPU of 100 KiB, a tenth of that of 1 MiB. */
 #include "resident.h"
 
 #include <fcntl.h>
@@ -51,7 +50,7 @@ enum tux_store tux_store_of_type(u64 type)
     case 0x47504653u: /* GPFS */
     case 0x786F4256u: /* VirtualBox folders */
         return TUX_STORE_FAR;
-    default: /* also FUSE: what it has in memory it sends without asking back; what it never keeps is seen later */
+    default: /* also FUSE: cached pages need no answer of its program; what it never caches is found later */
         return TUX_STORE_CACHED;
     }
 }
@@ -77,12 +76,12 @@ static enum tux_resident by_reading(int fd, u64 from, u64 to)
     for (u64 at = from;; at = tux_min_u64(at + PROBE_STEP, to - 1)) {
         long n = read_now(fd, at);
         if (n < 0) return errno == EAGAIN || errno == EINTR ? TUX_ABSENT : TUX_UNSURE;
-        if (n == 0) return TUX_ABSENT; /* beyond its end, or an old kernel's mistake in the middle */
+        if (n == 0) return TUX_ABSENT; /* beyond its end, or a fault of old kernels in the middle */
         if (at == to - 1) return TUX_RESIDENT;
     }
 }
 
-/* Would mincore(2) tell us? Setting O_NOATIME is allowed to exactly the same owners (fcntl(2)). */
+/* Would mincore(2) tell us? Exactly the callers that it tells may set O_NOATIME (fcntl(2)). */
 static bool is_ours(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -122,18 +121,18 @@ enum tux_resident tux_resident(enum tux_store store, int fd, u64 from, u64 to)
     return unknown ? by_reading(fd, from, to) : by_mapping(fd, from, to, page);
 }
 
-/* All of it at once, in pieces that no device cuts short: silently the kernel reads no more than the largest of its
- * request and its own read-ahead. */
+/* All of it at once, in pieces that no device cuts short: the kernel silently limits a piece to the larger of its
+ * request size and its own read-ahead. */
 void tux_read_ahead(int fd, u64 from, u64 to)
 {
     for (; from < to; from += READ_AHEAD_STEP) {
         if (readahead(fd, (off_t)from, tux_min_u64(to - from, READ_AHEAD_STEP)) < 0) return;
-        (void)sched_yield(); /* to an engine on this processor, here and below: the scheduler lets one run for 0.7 ms */
+        (void)sched_yield(); /* let an engine on this processor run, here and below: the scheduler's slice is 0.7 ms */
     }
 }
 
-/* Asked for, and then waited for by reading it. The copy is thrown away; the pages stay. On a disk that takes 5 ms for
- * a request: 1 MiB in 6.5 ms, against 29 ms by reading alone, and 4 MiB in 14 ms against 78 by one readahead(2).
+/* Request the pages, then wait for them by reading. The copy is thrown away; the pages stay. On a disk of 5 ms a
+ * request 1 MiB takes 6.5 ms, against 29 ms by reading alone, and 4 MiB take 14 ms, against 78 by one readahead(2).
  * Without the copy, by sendfile(2) to /dev/null, it takes as long. */
 i64 tux_read_in(int fd, u64 from, u64 to)
 {
@@ -142,8 +141,8 @@ i64 tux_read_in(int fd, u64 from, u64 to)
     while (from < to) {
         ssize_t n = pread(fd, copy, tux_min_u64(to - from, sizeof copy), (off_t)from);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EIO) return -EIO; /* nobody shall try that on the engine */
-        if (n <= 0) break; /* shorter than it was, or no file to send from: sendfile will say so */
+        if (n < 0 && errno == EIO) return -EIO; /* the engine must not try that */
+        if (n <= 0) break; /* it has become shorter, or sendfile cannot read it: sendfile will report that */
         from += (u64)n;
         (void)sched_yield();
     }

@@ -38,7 +38,7 @@ static inline bool tux_ring_full(struct tux_ring *ring)
     return put - atomic_load_explicit(&ring->taken, memory_order_acquire) > ring->mask;
 }
 
-/* Items that wait, for anybody who is curious. */
+/* Items that wait, for metrics. */
 static inline u32 tux_ring_waiting(struct tux_ring *ring)
 {
     u32 taken = atomic_load_explicit(&ring->taken, memory_order_relaxed);

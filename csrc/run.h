@@ -1,8 +1,8 @@
 /* floor 3 · run.h: one execution of a chain, and the stage it runs on.
  *
  * A run is in one place at a time: executing on its engine's thread, parked (wait != TUX_WAIT_NOT), queued as ready, or
- * with a worker. Whoever wakes it puts what arrived into `landed` and tries the same atom again: that is what makes an
- * atom restartable. */
+ * with a worker. To wake it, put the result that arrived into `landed` and try the same atom again. So every atom can
+ * be started again. */
 #ifndef TUX_RUN_H
 #define TUX_RUN_H
 
@@ -24,11 +24,10 @@ enum tux_wait {
     TUX_WAITS
 };
 
-/* What came of a run's time with a worker: the result of one atom has landed, or the run was carried on as far as it
- * could be, or to its end. */
+/* How far the worker got: one atom, several atoms, or the end of the run. */
 enum tux_worked { TUX_WORKED_ONE, TUX_WORKED_ON, TUX_WORKED_TO_END };
 
-/* Where the run stands: a chain with its own cells, data and buffers. */
+/* The position of a run: a chain with cells, data and buffers of its own, and the atom that is next. */
 struct tux_frame {
     const struct tux_chain *chain;
     i64 *cells;
@@ -41,28 +40,28 @@ struct tux_record;
 struct tux_request;
 
 struct tux_run {
-    struct tux_frame frame; /* what runs now */
-    struct tux_frame outer; /* what waits while a nested chain runs; outer.chain is NULL when none does */
+    struct tux_frame frame; /* runs now */
+    struct tux_frame outer; /* waits while a nested chain runs; outer.chain is NULL when none does */
     u32 slot, generation;
     u8 wait;   /* enum tux_wait: why it is parked */
-    u8 woken;  /* what it was parked for when the event came */
+    u8 woken;  /* the reason for which it was parked when the event came */
     u8 stream; /* while it waits for one of its streams: which, see backend.h */
-    u8 stands; /* as measure.h has counted it among the parked */
+    u8 stands; /* the wait reason under which the metrics count it */
     _Atomic u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none. A worker looks, too */
     bool landed_is_set;
     bool copies; /* sendfile sends copies of the file's bytes */
-    u8 worked; /* enum tux_worked: what a worker has done of it */
+    u8 worked; /* enum tux_worked */
     u8 port; /* where it accepts, counted from 1; 0 = nowhere yet */
     u8 fetch; /* the fetch that it waits for, counted from 1; 0 = none: a job of its own */
     u16 last_atom, stop_flags;
     u16 reason;    /* why it ended, when that was at a worker */
     u32 next;      /* link of the one list the run is in */
-    i64 landed;    /* what the event brought: the result for the atom that is tried again */
+    i64 landed;    /* the result that the event brought, for the atom that is tried again */
     u64 progress;  /* how far this atom is: bytes moved already, or the time to wake at */
     u64 steps, cookie;
     u64 deadline_ms; /* of the whole run; 0 = none */
     struct tux_record *record; /* the memory it works in */
-    struct tux_request *request; /* that it answers */
+    struct tux_request *request; /* the one that it answers */
     i64 inner_cells[TUX_INNER_CELLS_MAX];
 };
 
@@ -73,7 +72,7 @@ struct tux_run_list {
 
 static inline struct tux_run_list tux_no_runs(void) { return (struct tux_run_list){TUX_NONE32, TUX_NONE32}; }
 
-/* Who performs: what step.c needs to know of the engine around it. */
+/* Everything that step.c needs to know of the thread and the engine that perform a run. */
 struct tux_stage;
 typedef i64 (*tux_perform)(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
 
@@ -87,12 +86,12 @@ struct tux_stage {
     struct tux_backend *backend;                /* TUX_ON_ENGINE only */
     struct tux_windows *windows;                /* TUX_ON_ENGINE only */
     _Atomic i64 *shared;                        /* the SHARED cells */
-    struct tux_trace_entry *trace;              /* NULL: nobody traces */
+    struct tux_trace_entry *trace;              /* NULL: tracing is off */
     _Atomic u64 *trace_head;
     u64 now_ms;
     u64 bulk_bytes; /* sent from files so far */
-    u8 *copy;       /* TUX_COPY_BYTES, TUX_ON_ENGINE only: what is sent of a file that may change */
-    bool (*stands)(struct tux_stage *, struct tux_run *, bool last); /* ... if what was copied is still good */
+    u8 *copy;       /* TUX_COPY_BYTES, TUX_ON_ENGINE only: copies of a file that may change, to be sent */
+    bool (*stands)(struct tux_stage *, struct tux_run *, bool last); /* ... if the copy is still good */
     bool visiting; /* the run is on its submitter's thread, and moves to the engine when it parks */
 };
 

@@ -65,7 +65,7 @@ static u16 advance(struct tux_stage *stage, struct tux_run *run, const struct tu
         tux_record_note(run->record, stage, run, result);
     run->steps++;
     run->progress = 0;
-    run->landed_is_set = false; /* what came for this atom is not for the next */
+    run->landed_is_set = false; /* a result that arrived for this atom is not the next atom's */
     run->last_atom = frame->pc;
     if (atom->ret != TUX_NONE16) {
         if (frame->chain->cell[atom->ret].kind == TUX_FD) {

@@ -10,7 +10,7 @@ enum tux_outcome { TUX_PARKED, TUX_SLICE_USED, TUX_ENDED };
  * *result is the last atom's. */
 enum tux_outcome tux_step(struct tux_stage *stage, struct tux_run *run, u16 *reason, i64 *result);
 
-/* The atom at hand has got its result in another way. False when the chain ends with it, and *reason says why. */
+/* Give the current atom a result that was obtained elsewhere. False when the chain ends with it; *reason says why. */
 bool tux_step_give(struct tux_stage *stage, struct tux_run *run, i64 result, u16 *reason);
 
 /* Start `chain` in `frame` with fresh cells (memory given by the caller: chain->cells of them, buffer_bytes of
@@ -20,8 +20,8 @@ void tux_frame_start(struct tux_frame *frame, const struct tux_chain *chain, i64
 /* Give a PARAM cell its value; -EINVAL when the cell takes none. */
 int tux_frame_param(struct tux_frame *frame, u16 cell, i64 value);
 
-/* FD cell `cell` is about to take another descriptor: what it owns is closed, on an engine by the back-end, which may
- * have armed it. */
+/* FD cell `cell` is about to take another descriptor: close the one that it owns. On an engine the back-end does that,
+ * since it may have armed it. */
 void tux_give_up(struct tux_stage *stage, struct tux_run *run, u16 cell);
 
 /* Close what the frame's FD cells still own. */

@@ -113,7 +113,7 @@ void uring_close(struct uring *ring)
     *ring = (struct uring){.fd = -1};
 }
 
-/* What says nothing of us: an interruption, or memory that the kernel has not got now. */
+/* Errors that are no fault of the ring: an interruption, or no memory in the kernel at the moment. */
 static bool passes(int r)
 {
     return r == -EINTR || r == -EAGAIN || r == -EBUSY || r == -ENOMEM || r == -EBADR;

@@ -13,7 +13,7 @@ struct uring {
     struct uring_cqe *cqes;
     void *rings;
     size_t rings_bytes, sqes_bytes;
-    bool lost; /* the kernel has dropped completions (EBADR), and it was not said yet */
+    bool lost; /* the kernel has dropped completions (EBADR), and the caller was not told yet */
     u32 queued_tail; /* SQEs filled up to here, not yet shown to the kernel */
 };
 
@@ -29,7 +29,7 @@ struct uring_sqe *uring_sqe(struct uring *ring);
 /* Show what is queued to the kernel and wait for one completion, at most timeout_ms (-1: no limit, 0: do not wait). */
 int uring_submit_and_wait(struct uring *ring, int timeout_ms);
 
-/* Submit what is queued and hand `count` completions to `reap`. For requests that do not wait for anybody. */
+/* Submit the queue and hand `count` completions to `reap`. For requests that end without waiting for others. */
 typedef void (*uring_reap)(void *context, const struct uring_cqe *);
 void uring_complete(struct uring *ring, u32 count, uring_reap reap, void *context);
 

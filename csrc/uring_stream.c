@@ -104,7 +104,7 @@ static void set_aside(struct streams *s, struct stream *stream)
 {
     u32 before = stream->own ? stream->own->bytes : 0, at = before;
     struct stream_own *own = realloc(stream->own, sizeof *own + stream->unread);
-    if (!own) return; /* then the shared buffers stay lent: worse for others, but nothing is lost */
+    if (!own) return; /* the shared buffers stay in use: others have fewer, but nothing is lost */
     while (stream->first) {
         u16 bid = first_buffer(s, stream);
         memcpy(own->data + at, s->buffers.memory + (size_t)bid * s->buffers.bytes, s->length[bid]);

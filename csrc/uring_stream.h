@@ -1,9 +1,9 @@
-/* floor 3 · uring_stream.h: what connections have received through a ring and nobody has taken yet.
+/* floor 3 · uring_stream.h: bytes that connections have received through a ring and that no run has taken yet.
  *
- * The kernel writes into buffers that all connections of the ring share, so a buffer is lent to a connection only for
- * the turn in which it arrived: a run that waits for input reads it there, in place. What is still unread when the next
- * turn begins (a client that pipelines faster than it reads) moves to memory of its own, bounded for each connection.
- * So the shared buffers cannot run out because of somebody who does not read. */
+ * The kernel writes into buffers that all connections of the ring share, so a connection has a buffer only for the turn
+ * in which it arrived: a run that waits for input reads it there, in place. Bytes that are still unread when the next
+ * turn begins (the client pipelines faster than it reads) move to memory of their own, bounded for each connection. So
+ * a client that does not read cannot use up the shared buffers. */
 #ifndef TUX_URING_STREAM_H
 #define TUX_URING_STREAM_H
 
@@ -42,11 +42,11 @@ void streams_close(struct streams *s);
 struct stream *streams_of(struct streams *s, const struct tux_run *run, int fd);
 /* ... which begins here if need be. NULL: the run has as many others as it may have. */
 struct stream *streams_for(struct streams *s, struct tux_run *run, int fd);
-/* What nobody has taken goes, and what still comes is not taken for the next stream of this handle. */
+/* Unread bytes are dropped, and bytes that still arrive are not taken for the next stream of this handle. */
 void streams_end(struct streams *s, struct stream *stream);
 /* One completion of a receive. True when the stream has something to see. */
 bool streams_received(struct streams *s, u32 handle, u32 generation, const struct uring_cqe *cqe);
-/* What nobody has read in this turn gives its shared buffers back. */
+/* Give back the shared buffers that were not read in this turn. */
 void streams_settle(struct streams *s);
 /* The oldest unread bytes, until release: n > 0, or 0 when there are none. */
 i64 streams_take(struct streams *s, struct stream *stream, const u8 **data);

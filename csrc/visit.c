@@ -1,5 +1,5 @@
-/* visit.c: the contract of backend.h for a run on its submitter's thread. Nothing is ever armed, so a descriptor is
- * closed by closing it, and nobody asks for what is not here. */
+/* visit.c: the contract of backend.h for a run on its submitter's thread. Nothing is ever armed, so hanging up is
+ * close(2). The functions that are missing here are never called for such a run. */
 #include "visit.h"
 
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
-/* floor 3 · visit.h: the back-end of a run that is not on an engine yet. It waits for nothing: whoever would wait parks
- * at once, which is the sign to move on to an engine. */
+/* floor 3 · visit.h: the back-end of a run that is not on an engine yet. It waits for nothing: a call that would wait
+ * parks the run at once, which is the sign to move it to an engine. */
 #ifndef TUX_VISIT_H
 #define TUX_VISIT_H
 

@@ -1,4 +1,4 @@
-/* window.c: the table of windows. Small, so it is searched from end to end; and only where a file was found cold. */
+/* window.c: the table of windows. It is small, so it is searched from end to end, and only when a file was cold. */
 #include "window.h"
 
 #include <fcntl.h>
@@ -97,7 +97,7 @@ static void perform(struct tux_job *job, void *context)
     f->store = (u8)store;
     f->resident = end < 0 ? TUX_ABSENT : (u8)tux_resident(store, f->fd, f->from, (u64)end);
     job->result = end < 0 ? end : 0;
-    close(f->fd); /* here, since a network may want to be told */
+    close(f->fd); /* on the worker, since close(2) may wait for a network */
     f->fd = -1;
 }
 
@@ -133,8 +133,8 @@ u32 tux_window_fetch(struct tux_windows *w, const struct tux_file *file, int fd,
     return number ? number : begin(w, file, fd, from, to);
 }
 
-/* A window ahead of the one being sent and no more, so a slow client has no more than that read for him; and none while
- * the workers have enough to do for those who wait already. */
+/* One window ahead of the one being sent and no more, so that little is read for a slow client; and none while the
+ * workers are busy for runs that wait already. */
 void tux_window_ahead(struct tux_windows *w, const struct tux_file *file, int fd, u64 from, u64 to, u64 now_ms)
 {
     if (w->taken >= w->ahead_max || from >= to) return;
@@ -147,7 +147,7 @@ struct tux_fetch *tux_window_of_job(struct tux_windows *w, struct tux_job *job)
     return job->perform == perform ? &w->fetch[(struct tux_fetch *)(void *)job - w->fetch] : NULL;
 }
 
-/* Just read and gone already: its file system keeps nothing in memory, or there is none left. */
+/* Just read and gone already: its file system keeps nothing in memory, or memory is short. */
 static void learn(struct tux_windows *w, const struct tux_fetch *f, u64 now_ms)
 {
     if (f->store == TUX_STORE_MEMORY || f->store == TUX_STORE_FAR) return;

@@ -1,7 +1,7 @@
 /* floor 3 · window.h: the windows of files that are being read in by workers, and those known to be in memory.
  *
- * A file is sent window by window. Whoever finds a window cold has it fetched; who wants the same one meanwhile waits
- * for that fetch, so there is one disk read for all. Where a window begins the next one is fetched, if it is cold too.
+ * A file is sent window by window. A run that finds a window cold has it fetched; runs that want the same window wait
+ * for that fetch, so there is one disk read for all. Where a window begins, the next one is fetched if it is cold too.
  *
  * The table belongs to the engine's thread; a worker has one fetch for as long as its job is out. */
 #ifndef TUX_WINDOW_H
@@ -12,7 +12,7 @@
 #include "resident.h"
 #include "run.h"
 
-/* Which file it is, whatever the descriptor. */
+/* The identity of a file, independent of descriptors. */
 struct tux_file {
     u64 dev, ino;
     bool regular;
@@ -22,14 +22,14 @@ struct tux_file {
 struct tux_fetch {
     struct tux_job job; /* first; its result is 0 or -EIO */
     bool taken;
-    u8 store, resident; /* what the worker has found: enum tux_store, enum tux_resident */
-    int fd;             /* a duplicate, so that it outlives whoever asked */
+    u8 store, resident; /* found by the worker: enum tux_store, enum tux_resident */
+    int fd;             /* a duplicate, so that it outlives the run that asked */
     struct tux_file file;
     u64 from, to;
     struct tux_run_list waiters;
 };
 
-/* What was found a moment ago, and need not be asked again. */
+/* A recent finding, which saves asking again. */
 struct tux_known {
     u64 dev, ino, from, to, until_ms;
     bool far; /* of a whole file: it does not stay in memory, so a worker must send it */
@@ -44,7 +44,7 @@ struct tux_windows {
     struct tux_cachemiss *pool;
     struct tux_metrics *metrics;
     u32 taken;     /* fetches under way */
-    u32 ahead_max; /* with so many under way nothing is fetched ahead */
+    u32 ahead_max; /* when as many are under way, nothing is fetched ahead */
     u32 next_device;
     struct tux_fetch fetch[TUX_FETCHES_MAX];
     struct tux_known known[TUX_KNOWN_MAX];
@@ -56,21 +56,21 @@ enum tux_look { TUX_LOOK_HOT, TUX_LOOK_COLD, TUX_LOOK_FAR };
 
 void tux_windows_open(struct tux_windows *w, struct tux_cachemiss *pool, u32 workers, struct tux_metrics *metrics);
 
-/* Which file that is. Never waits for a network. */
+/* Fill in the identity of an open file. Never waits for a network. */
 struct tux_file tux_file_of(int fd);
 /* The end of the window that begins at or around `from`, but no more than `to`. */
 u64 tux_window_end(u64 from, u64 to);
 
-/* How is it with [from, to), which lies in one window? */
+/* The state of [from, to), which lies in one window. */
 enum tux_look tux_window_look(struct tux_windows *w, const struct tux_file *file, int fd, u64 from, u64 to, u64 now_ms);
 /* The number, from 1 on, of a fetch of all these bytes: the one under way, or a new one. 0: there can be none. */
 u32 tux_window_fetch(struct tux_windows *w, const struct tux_file *file, int fd, u64 from, u64 to);
-/* These bytes will be wanted next: have them fetched if they are cold, no others wait, and nobody else does it. */
+/* These bytes will be wanted next: have them fetched if they are cold, unless a fetch is under way or runs wait. */
 void tux_window_ahead(struct tux_windows *w, const struct tux_file *file, int fd, u64 from, u64 to, u64 now_ms);
 
-/* The fetch whose job this is; NULL when it is somebody else's. */
+/* The fetch whose job this is; NULL if it is no fetch's job. */
 struct tux_fetch *tux_window_of_job(struct tux_windows *w, struct tux_job *job);
-/* Its job has come back: remember what was found and free it. The waiters are the caller's, before. */
+/* Its job has come back: remember the finding and free the fetch. The caller has woken the waiters before. */
 void tux_window_done(struct tux_windows *w, struct tux_fetch *fetch, u64 now_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* worker.c: the thread that has taken a cachemiss carries the run on, as in 2007, instead of handing it back after
- * every atom: what follows a cold open is a cold read. */
+ * every atom, since a cold open is followed by a cold read. */
 #include "worker.h"
 
 #include "call.h"
@@ -18,8 +18,8 @@ static i64 file_or_back(struct tux_stage *stage, struct tux_run *run, const stru
     return file ? tux_plain_calls[atom->call](stage, run, atom) : TUX_AGAIN;
 }
 
-/* What a worker does with each call: itself, itself when it is a file's, or not at all. What is not named ends the
- * worker's part: a chain with such a call is not carried on. */
+/* A worker performs a call always, only on files, or never. A chain with a call that is not named here is not carried
+ * on. */
 #define ITSELF(name) [TUX_CALL_##name] = itself
 
 static i64 itself(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
