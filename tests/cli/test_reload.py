@@ -280,7 +280,7 @@ def test_the_verb(start: Start, run: Run, www: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "which server? give its pid file"),
+        ([], "no server is named: give its pid file"),
         (["nowhere"], "cannot read the pid file 'nowhere'"),
         (["empty"], "holds no number of a process"),
         (["--pid", "4194305"], "no process has the number 4194305"),

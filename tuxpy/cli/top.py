@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import termios
@@ -227,9 +228,9 @@ def top(address: str) -> int:
         console.print(view(report, None, history, console, 1 << 10))
         return 0
     try:
-        with _keys(), Live(console=console, screen=True, auto_refresh=False) as live:
+        with _interrupts() as came, _keys(), Live(console=console, screen=True, auto_refresh=False) as live:
             live.update(view(report, None, history, console, console.height), refresh=True)
-            while not _asked_to_end(_EVERY_S):
+            while not _asked_to_end(_EVERY_S) and not came:
                 report = _next(source, report, history, console, live)
     except KeyboardInterrupt:
         pass
@@ -247,6 +248,22 @@ def _next(source: Source, before: Report, history: History, console: Console, li
         history.seconds.append(between(before, report))
         live.update(view(report, history.seconds[-1], history, console, console.height), refresh=True)
     return report
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Those that have come. Each is raised, too, but Python loses what is raised while it finalizes an object."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -84,6 +84,11 @@ class Listeners:
                 for place in served.places:
                     yield served.listener, self._engines[place.engine], place.number
 
+    @property
+    def leaving(self) -> Iterator[Listener]:
+        """Those that accept no more, and whose connections have not ended yet."""
+        return (served.listener for served in self._served if served.draining)
+
     def check(self, listeners: Sequence[Listener], engines: int, slots: int) -> None:
         """Whether these can be in service beside those that are being drained. Raises ConfigError."""
         for number in range(engines):

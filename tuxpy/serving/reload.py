@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -119,6 +120,8 @@ class Reloads:
         self._service, self.load, self._inherited, self._notifier = service, load, inherited, notifier
         self.outcomes = Outcomes()
         self._attempt: Attempt[Prepared] | None = None
+        self._ready: Prepared | None = None  # read, and not in force yet
+        self._ready_until = 0.0
         self._left: list[Attempt[Prepared]] = []  # given up, and perhaps still in the kernel
 
     def open(self) -> None:
@@ -136,7 +139,7 @@ class Reloads:
     @property
     def under_way(self) -> bool:
         """One has begun, and its outcome is not known yet."""
-        return self._attempt is not None
+        return self._attempt is not None or self._ready is not None
 
     def abandon(self) -> None:
         """What is under way does not come into force. Any number of times."""
@@ -144,6 +147,9 @@ class Reloads:
             self._attempt.give_up()
             self._left.append(self._attempt)
             self._attempt = None
+        if self._ready is not None:
+            _unwanted(self._ready)
+            self._ready = None
 
     def close(self) -> None:
         """Any number of times."""
@@ -176,21 +182,35 @@ class Reloads:
         What cannot be is refused, and all stays as it was; so is what waits too long for a file system. leave_ms: so
         long connections of listeners that go may ask once more."""
         attempt = self._attempt
-        if attempt is None:
+        if not self.under_way:
             return now
         with self._refused(status):
-            if not attempt.is_over:
+            if attempt is not None and not attempt.is_over:
                 path = attempt.hangs_at(_PATIENCE_S)
                 if path is None:
                     return now
                 self.abandon()
                 raise unanswered(path)
-            self._attempt = None
-            after, kept = attempt.result()
+            if attempt is not None:
+                self._attempt = None
+                self._ready, self._ready_until = attempt.result(), time.monotonic() + _PATIENCE_S
+            assert self._ready is not None
+            if self._must_wait(self._ready[0].config):
+                return now
+            (after, kept), self._ready = self._ready, None
             self._change(after, leave_ms)
             now = after.config
             self._tell("", kept, status)
         return now
+
+    def _must_wait(self, after: Config) -> bool:
+        """A name of the abstract namespace is free again when all connections that came by it have ended."""
+        leaving = {one.address.place for one in self._service.listeners.leaving if not one.lent}
+        held = [str(bind) for bind in after.binds if bind.unix.startswith("@") and bind.place in leaving]
+        if held and time.monotonic() >= self._ready_until:
+            self.abandon()
+            raise ConfigError(f"connections of before still hold {held[0]}: end them, or choose another name")
+        return bool(held)
 
     @contextmanager
     def _refused(self, status: Callable[[], str]) -> Iterator[None]:
