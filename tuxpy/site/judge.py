@@ -47,25 +47,40 @@ def judge_head(
     last: the connection must go, so the answer says that it was the last.
     The answer owns its file. Raises Later when slow work has to be done first; then judge again.
     """
-    parsed = parse(head, sites.significant)
-    if isinstance(parsed, Refuse):
-        return None, parsed, respond(parsed, None, now)
-    if client:
-        parsed = replace(parsed, client=client)
-    site = sites.find(parsed)
-    if isinstance(site, Refuse):
-        return parsed, site, respond(replace(site, keep=site.keep and not last), parsed, now)
-    for _ in range(_TRIES):
+    request, site = _addressed(sites, head, client)
+    for tries_left in reversed(range(_TRIES + 1)):
         try:
-            decision = resolve(parsed, site, int(now))
+            decision = _decided(request, site, now) if tries_left else _RESTLESS
             if last:
                 decision = replace(decision, keep=False)
-            answer = respond(decision, parsed, now)
-            if decision.status != 404 or answer.file >= 0 or not site.left_behind():
-                return parsed, decision, answer
-        except FileChanged:  # between look-up and reading: what is there now counts
+            answer = respond(decision, request, now)
+        except FileChanged:  # between look-up and reading: the next look finds the new one
             continue
-    return parsed, _RESTLESS, respond(replace(_RESTLESS, keep=not last), parsed, now)
+        if not tries_left or decision.status != 404 or answer.file >= 0 or not _left_behind(site):
+            break
+    return request, decision, answer
+
+
+def _addressed(sites: Sites | Site, head: bytes, client: int) -> tuple[Request | None, Site | Refuse]:
+    """The request, and the site that it means; or why there is none of them."""
+    request = parse(head, sites.significant)
+    if isinstance(request, Refuse):
+        return None, request
+    if client:
+        request = replace(request, client=client)
+    return request, sites.find(request)
+
+
+def _decided(request: Request | None, site: Site | Refuse, now: float) -> Decision:
+    if request is None or isinstance(site, Refuse):
+        assert isinstance(site, Refuse)
+        return site
+    return resolve(request, site, int(now))
+
+
+def _left_behind(site: Site | Refuse) -> bool:
+    """A 404 of a root that was replaced meanwhile says nothing about the new one."""
+    return isinstance(site, Site) and site.left_behind()
 
 
 def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: LogThrottle | None = None) -> Answer:
@@ -73,30 +88,35 @@ def judge_miss(sites: Sites | Site, miss: Miss, now: float, said: LogThrottle | 
 
     said: what has been said of failures before; they are not said again for each request.
     """
-    said = said or LogThrottle(log)
-    try:
-        if miss.flags & HEAD_TIMEOUT:
-            return respond(refuse_slow_head(miss.head), None, now)
-        if miss.flags & HEAD_TOO_LONG:
-            return respond(refuse_long_head(miss.head), None, now)
-        return judge_head(sites, miss.head, now, miss.class_number, bool(miss.flags & LEAVING))[2]
-    except (Elsewhere, Later, MemoryError):
-        raise
-    except Full:
-        return _closing(_NO_MEMORY, miss, now)
-    except OSError as error:
-        if error.errno in _SHORTAGES:
-            words = "a request was refused: %s; raise the limit (ulimit -n, LimitNOFILE=)"
-            said.say(logging.WARNING, "descriptors", words, error.strerror)
-            return _closing(_EXHAUSTED, miss, now)
-        failure: Exception = error
-    except Exception as error:
-        failure = error
-    said.say(
-        *(logging.ERROR, type(failure).__name__, "a request could not be judged: %s", first_line_of(miss)),
-        failure=failure,
-    )
-    return failed(miss, now)
+    refusal = _refused_head(miss)
+    if refusal is None:
+        try:
+            return judge_head(sites, miss.head, now, miss.class_number, bool(miss.flags & LEAVING))[2]
+        except (Elsewhere, Later, MemoryError):
+            raise
+        except Exception as error:
+            refusal = _silent_to_head(_refusal_for(error, miss, said or LogThrottle(log)), miss)
+    return respond(refusal, None, now)
+
+
+def _refused_head(miss: Miss) -> Refuse | None:
+    """Why the engine could not even read a head."""
+    if miss.flags & HEAD_TIMEOUT:
+        return refuse_slow_head(miss.head)
+    return refuse_long_head(miss.head) if miss.flags & HEAD_TOO_LONG else None
+
+
+def _refusal_for(error: Exception, miss: Miss, said: LogThrottle) -> Refuse:
+    """The refusal that a failure ends in, once the log has been told."""
+    if isinstance(error, Full):
+        return _NO_MEMORY
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        words = "a request was refused: %s; raise the limit (ulimit -n, LimitNOFILE=)"
+        said.say(logging.WARNING, "descriptors", words, error.strerror)
+        return _EXHAUSTED
+    words = "a request could not be judged: %s"
+    said.say(logging.ERROR, type(error).__name__, words, first_line_of(miss), failure=error)
+    return _FAILED
 
 
 def judge_elsewhere(sites: Sites | Site, miss: Miss, now: float, said: LogThrottle) -> Answer:
@@ -107,17 +127,17 @@ def judge_elsewhere(sites: Sites | Site, miss: Miss, now: float, said: LogThrott
 
 def too_busy(miss: Miss, now: float) -> Answer:
     """The answer to a miss that cannot even wait."""
-    return _closing(_BUSY, miss, now)
+    return respond(_silent_to_head(_BUSY, miss), None, now)
 
 
 def failed(miss: Miss, now: float) -> Answer:
-    """The answer to a miss that we could not judge, or whose answer could not be sent."""
-    return _closing(_FAILED, miss, now)
+    """The answer to a miss that could not be judged, or whose answer could not be sent."""
+    return respond(_silent_to_head(_FAILED, miss), None, now)
 
 
-def _closing(refusal: Refuse, miss: Miss, now: float) -> Answer:
-    """An answer to what was not judged to its end. A HEAD gets the head alone (RFC 9110 9.3.2)."""
-    return respond(replace(refusal, silent=miss.head.lstrip(b"\r\n").startswith(b"HEAD ")), None, now)
+def _silent_to_head(refusal: Refuse, miss: Miss) -> Refuse:
+    """The refusal of a request that was never parsed. A HEAD gets no content (RFC 9110 9.3.2)."""
+    return replace(refusal, silent=miss.head.lstrip(b"\r\n").startswith(b"HEAD "))
 
 
 def first_line_of(miss: Miss) -> str:
