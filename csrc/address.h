@@ -36,7 +36,7 @@ static inline bool tux_address_read(const char *text, u8 address[16])
     return true;
 }
 
-/* The number of the interval that an address is in; 0 where there are none. */
+/* The number of the interval that contains an address; 0 without intervals. */
 static inline u32 tux_class_of(const struct tux_class *classes, u32 count, const u8 address[16])
 {
     u32 low = 0, high = count; /* the answer is before high, and at low or behind it */

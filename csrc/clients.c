@@ -3,17 +3,17 @@
 
 #include "address.h"
 
-#define SCAN 64u /* places looked at for the best one to give away */
+#define SCAN 64u /* entries among which the best one to forget is chosen */
 
 u64 tux_client_key(const u8 address[16])
 {
     u64 key = 0;
     const u8 *from = tux_address_is_v4(address) ? address + 8 : address; /* then it begins with 0000:ffff */
     for (unsigned i = 0; i < 8; i++) key = key << 8 | from[i];
-    return key ? key : 1; /* ::/64, where nobody else lives */
+    return key ? key : 1; /* ::/64, which no client has */
 }
 
-/* Keyed, so that nobody can choose addresses that meet in one chain (the finalizer of MurmurHash3, twice). */
+/* Keyed, so that clients cannot choose addresses that share a chain (the finalizer of MurmurHash3, twice). */
 static u32 place_of(const struct tux_clients *c, u64 key)
 {
     u64 h = key ^ c->secret[0];
@@ -39,7 +39,7 @@ int tux_clients_open(uint32_t most, const uint8_t *secret, struct tux_clients **
     c->count = most;
     memcpy(c->secret, secret, sizeof c->secret);
     c->chain = malloc(chains * sizeof *c->chain);
-    c->client = calloc(most, sizeof *c->client); /* pages that nobody needs are never there */
+    c->client = calloc(most, sizeof *c->client); /* pages that are never touched take no memory */
     pthread_mutex_init(&c->lock, NULL);
     if (!c->chain || !c->client) {
         tux_clients_close(c);
@@ -65,7 +65,7 @@ uint64_t tux_clients_refused(struct tux_clients *c, uint32_t limit)
 
 static bool is_idle(struct tux_client *client) { return atomic_load(&client->connections) == 0; }
 
-/* A place whose address may be forgotten: one whose bucket is full, else the one of which it is the fullest. */
+/* An entry whose address may be forgotten: one whose bucket of tokens is full, else the one with the fullest. */
 static u32 idle_place(struct tux_clients *c, u64 now_ns)
 {
     u32 best = TUX_NONE32;

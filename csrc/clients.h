@@ -1,12 +1,12 @@
-/* floor 1 · clients.h: what is known of client addresses while limits are counted by them: one table for all engines.
+/* floor 1 · clients.h: counters of client addresses, for limits by address: one table for all engines.
  *
- * Shared, and not divided among the engines: the kernel spreads the connections of one address over them by a hash, so
- * with a part for each some clients would be refused far below the limit and others not at it. A connection looks its
- * address up once, under a lock, and keeps the place; a request then costs one compare-and-swap there. The table has
- * room for more addresses than there are connections. When it is full, one without connections is forgotten, of those
- * at hand the one that has asked for the least.
+ * The table is shared and not divided among the engines: the kernel spreads the connections of one address over them by
+ * a hash, so with a table for each, some clients would be refused far below the limit and others never. A connection
+ * looks up its address once, under a lock, and keeps the entry; a request then costs one compare-and-swap there. The
+ * table has room for more addresses than there are connections. When it is full, an address without connections is
+ * forgotten, among a few candidates the one with the fewest recent requests.
  *
- * An IPv6 address counts by its /64: whoever has one has 2^64 (RFC 6177). */
+ * An IPv6 address counts by its /64: a client that has one has all 2^64 addresses (RFC 6177). */
 #ifndef TUX_CLIENTS_H
 #define TUX_CLIENTS_H
 
@@ -22,7 +22,7 @@ struct tux_client {
 };
 
 struct tux_clients {
-    pthread_mutex_t lock; /* guards who is in the table; numbers of those in it are atomic */
+    pthread_mutex_t lock; /* guards which addresses are in the table; their counters are atomic */
     u64 secret[2];
     u32 mask, count, used, hand;
     u32 *chain; /* by hash: the first client, TUX_NONE32 for none */
@@ -32,10 +32,10 @@ struct tux_clients {
 
 /* The key of an address; never 0. */
 u64 tux_client_key(const u8 address[16]);
-/* With one connection more. NULL when all places have connections. Any thread. */
+/* The entry of the address, with one connection more. NULL when all entries have connections. Any thread. */
 struct tux_client *tux_clients_enter(struct tux_clients *c, u64 key, u64 now_ns);
 void tux_client_leave(struct tux_client *client);
-/* One token, of which there is a new one every interval_ns, and up to `burst` at once. False: there is none now. */
+/* Take one token. A new one comes every interval_ns, and up to `burst` are saved. False: there is none now. */
 bool tux_client_take(struct tux_client *client, u64 now_ns, u64 interval_ns, u32 burst);
 
 #endif

@@ -1,4 +1,4 @@
-/* conn.c: the memory of a connection: input that must be kept, references that must be given back. */
+/* conn.c: the memory of a connection: kept input, and references to give back. */
 #include "conn.h"
 
 void tux_conn_forget_repeat(struct tux_conn *conn, struct tux_metrics *metrics)

@@ -1,7 +1,7 @@
-/* floor 4 · conn.h: what an engine knows of one connection, beside its requests (request.h).
+/* floor 4 · conn.h: the state of one connection, without its requests (request.h).
  *
- * Input is looked at where the back-end received it. Only what cannot be dealt with at once is copied: half a head, the
- * rest of a pipeline, a head that the judge must see. So an idle connection holds no input memory at all. */
+ * Input is read where the back-end received it. Only input that cannot be used at once is copied: half a head, the rest
+ * of a pipeline, a head that the judge must see. So an idle connection holds no input memory at all. */
 #ifndef TUX_CONN_H
 #define TUX_CONN_H
 
@@ -13,18 +13,18 @@ struct tux_transport;
 struct tux_conn {
     int fd;   /* -1: there is no connection now */
     const struct tux_transport *transport; /* by which all its bytes travel (transport.h) */
-    u64 line; /* of the listener that it came by; see api.h */
+    u64 line; /* of the listener that accepted it; see api.h */
     u32 class_number; /* of the client's address */
     u32 requests;     /* that have been answered */
     u16 port;         /* of the client, and its address, IPv4 in its mapped form; a PROXY header may say another */
     u8 address[16];
-    bool local;       /* it came by a unix socket */
-    bool forwards;    /* a trusted proxy's, which says for each request who asks */
-    u8 refused_by;    /* an enum tux_limit, counted from 1: nobody will read what it asks */
+    bool local;       /* its listener is a unix socket */
+    bool forwards;    /* a trusted proxy's, which names the client of each request */
+    u8 refused_by;    /* an enum tux_limit, counted from 1: its requests are not read */
     bool may_linger;  /* its socket may have SO_LINGER, by which close(2) would wait for the client */
-    bool crowded;     /* hardly a run was free when it came */
+    bool crowded;     /* almost no run was free when it came */
     u8 goes;          /* it has been told to end, to make room at this port (counted from 1) */
-    bool heading;     /* the time of its head runs: it is not given anew by what comes before the next one */
+    bool heading;     /* the time limit of its head runs: empty lines before the head do not renew it */
     u16 blank;        /* bytes of empty lines before its next head */
     struct tux_client *client; /* where its address is counted; NULL: it is not */
     bool leaving; /* its listener is being drained: the next answer is the last, and an idle one closes at leave_ms */
@@ -33,27 +33,27 @@ struct tux_conn {
     /* input that had to be kept: bytes[at, used) */
     u8 *input;
     u32 input_room, input_at, input_used;
-    u32 searched; /* no end of a head within so many bytes from input_at */
+    u32 searched; /* bytes from input_at in which no head ends */
     /* its end */
-    bool closing;     /* the answer was the last: it is we who end the connection */
-    bool discarding;  /* ... and what still comes is thrown away */
+    bool closing;     /* the answer was the last: we end the connection */
+    bool discarding;  /* ... and throw away input that still comes */
     bool lingering;   /* ... by close itself */
-    bool watched;     /* `taken` is what the client had taken when last looked */
+    bool watched;     /* `taken` is valid */
     u64 taken, taken_ms; /* bytes acknowledged, and when that number last grew */
-    /* the head before and what it got, for the cheapest comparison */
+    /* the head before and its response, for the cheapest comparison */
     struct tux_response *repeat; /* holds a reference */
     u16 repeat_bytes;
     u8 repeat_head[TUX_REPEAT_BYTES];
 };
 
-/* There is no connection any more: nothing of the former one is left. Its requests have ended before. */
+/* Forget a connection that is closed. Its requests have ended before. */
 void tux_conn_reset(struct tux_conn *conn, struct tux_metrics *metrics);
 
-/* Keep `bytes` behind what is kept already; -ENOMEM. */
+/* Append `bytes` to the kept input; -ENOMEM. */
 int tux_conn_keep_input(struct tux_conn *conn, const u8 *bytes, size_t length);
-/* The first `count` bytes kept are done with. Memory goes back as soon as none is left. */
+/* The first `count` kept bytes are used. Memory is freed as soon as none is left. */
 void tux_conn_consume(struct tux_conn *conn, u32 count);
-/* The next answer is another, even to the same head. */
+/* The same head may get another answer from now on. */
 void tux_conn_forget_repeat(struct tux_conn *conn, struct tux_metrics *metrics);
 
 /* Is this descriptor the connection's socket? */

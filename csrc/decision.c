@@ -1,9 +1,9 @@
-/* decision.c: a bounded set-associative table. The hash only chooses the bucket; what decides is that every byte of the
- * key is equal.
+/* decision.c: a bounded set-associative table. The hash only chooses the bucket; an entry is found only if every byte
+ * of its key is equal.
  *
- * Room is made by a clock: an entry that was used since the hand passed gets another round. While there is room every
- * cacheable decision is kept at once; when something would have to go for it, the key must have been seen before, so a
- * flood of targets that nobody asks for twice evicts nothing (the idea of a doorkeeper, as in TinyLFU). */
+ * Eviction is by a clock: an entry that was used since the hand passed gets another round. While there is room, every
+ * cacheable decision is kept at once. When another entry must be evicted for it, the key must have been seen before, so
+ * a flood of targets that are requested only once evicts nothing (a doorkeeper, as in TinyLFU). */
 #include "decision.h"
 
 static u64 fold(u64 a, u64 b)
@@ -12,8 +12,7 @@ static u64 fold(u64 a, u64 b)
     return (u64)product ^ (u64)(product >> 64);
 }
 
-/* Keyed by a secret of the process, so that nobody outside can aim at a bucket. Multiply-and-fold over 16 bytes a step.
- */
+/* Keyed by a secret of the process, so that clients cannot aim at a bucket. Multiply-and-fold over 16 bytes a step. */
 u64 tux_decision_hash(const struct tux_decisions *d, const u8 *key, size_t bytes)
 {
     u64 a, b, h = d->secret[0] ^ (bytes * 0x9E3779B97F4A7C15u);
@@ -41,7 +40,7 @@ static u64 power_of_two(u64 n)
 int tux_decisions_open(struct tux_decisions *d, u32 entries_max, u64 bytes_max, const u8 secret[16],
                        struct tux_metrics *metrics)
 {
-    /* Twice the room: else some buckets overflow long before the table is full, and their keys are judged for ever. */
+    /* Twice the room: else some buckets overflow long before the table is full, and their keys are never kept. */
     u64 buckets = power_of_two((2 * (u64)entries_max + TUX_WAYS - 1) / TUX_WAYS), seen = buckets * TUX_WAYS;
     *d = (struct tux_decisions){.bucket_mask = buckets - 1, .seen_mask = seen - 1, .bytes_max = bytes_max,
                                 .files_max = UINT32_MAX, .count_max = entries_max, .metrics = metrics};
@@ -70,7 +69,7 @@ static void evict(struct tux_decisions *d, struct tux_entry *entry)
 
 void tux_decisions_forget(struct tux_decisions *d)
 {
-    d->generation++; /* connections also remember what is not in the table any more */
+    d->generation++; /* connections also remember responses that are no longer in the table */
     for (u64 i = 0; d->count > 0 && i < (d->bucket_mask + 1) * TUX_WAYS; i++)
         if (d->entries[i].response) evict(d, &d->entries[i]);
 }
@@ -99,7 +98,7 @@ static struct tux_entry *bucket_of(struct tux_decisions *d, u64 hash)
     return &d->entries[(hash & d->bucket_mask) * TUX_WAYS];
 }
 
-/* The entry of this key, alive; the dead are taken out on the way. */
+/* The living entry of this key; dead ones are taken out on the way. */
 static struct tux_entry *entry_of(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes)
 {
     struct tux_entry *bucket = bucket_of(d, hash);
@@ -129,7 +128,7 @@ static bool seen_before(struct tux_decisions *d, u64 hash)
     return seen;
 }
 
-/* A free way of the bucket, by force if allowed; NULL when there is none. */
+/* A free way of the bucket, by eviction if allowed; NULL when there is none. */
 static struct tux_entry *free_way(struct tux_decisions *d, u64 hash, bool by_force)
 {
     struct tux_entry *bucket = bucket_of(d, hash);
@@ -173,8 +172,8 @@ static bool make_room(struct tux_decisions *d, u64 wanted, bool file)
 
 void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t bytes, struct tux_response *response)
 {
-    /* Of one key one answer is kept, the last: a range beyond the end of a file as it was has been judged anew, say.
-     * Connections that remember the former one shall ask again, too. */
+    /* Only the latest answer of a key is kept; for example, a range beyond the former end of a file was judged again.
+     * Connections that remember the former answer must ask again, too. */
     struct tux_entry *former = entry_of(d, hash, key, bytes);
     if (former) {
         former->response->dead = former->response != response;
@@ -193,7 +192,7 @@ void tux_decision_keep(struct tux_decisions *d, u64 hash, const u8 *key, size_t 
         return;
     }
     memcpy(copy, key, bytes);
-    /* Not referenced yet: among newcomers that nobody asks for again, the clock must still tell who is in use. */
+    /* Not referenced yet: so the clock can tell entries in use from new ones that are not requested again. */
     *entry = (struct tux_entry){.hash = hash, .response = response, .key = copy, .key_bytes = (u32)bytes};
     response->refs++;
     response->keys++;

@@ -16,12 +16,12 @@ struct tux_entry {
 
 struct tux_decisions {
     struct tux_entry *entries; /* buckets of TUX_WAYS */
-    u32 *seen;                 /* fingerprints of keys that were passed over once */
+    u32 *seen;                 /* fingerprints of keys that were once not kept */
     u64 bucket_mask, seen_mask, secret[2];
     u32 count, count_max; /* entries */
     u64 bytes, bytes_max, hand;
     u32 files, files_max; /* responses with a descriptor */
-    u32 generation;       /* grows whenever all is forgotten */
+    u32 generation;       /* grows whenever all entries are forgotten */
     struct tux_metrics *metrics;
 };
 

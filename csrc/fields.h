@@ -1,5 +1,4 @@
-/* floor 1 · fields.h: lines of a head that nobody has judged, by name and leniently: for what HTTP does not ask. Pure.
- */
+/* floor 1 · fields.h: lenient lookup of header fields in an unparsed head, for logging and proxies. Pure. */
 #ifndef TUX_FIELDS_H
 #define TUX_FIELDS_H
 

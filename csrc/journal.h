@@ -1,8 +1,8 @@
-/* floor 1 · journal.h: what became of requests, as records from an engine's thread to the one that writes the log.
+/* floor 1 · journal.h: records of answered requests, from an engine's thread to the thread that writes the log.
  *
  * A ring of bytes, one writer and one reader. Records lie in it whole; where one would run over the end, a filler takes
- * the rest. Indices run freely and are masked. What does not fit is lost and counted, or waited for: that is policy,
- * and the caller's. */
+ * the rest. Indices run freely and are masked. The caller decides whether a record that does not fit is lost and
+ * counted, or waits. */
 #ifndef TUX_JOURNAL_H
 #define TUX_JOURNAL_H
 
@@ -12,7 +12,7 @@
 struct tux_entry_of_log {
     u32 bytes; /* of the whole record, a multiple of 8; the top bit marks a filler */
     u32 spare;
-    u64 turn_ns; /* when the engine's turn began in which it ended: so records of several engines have an order */
+    u64 turn_ns; /* the start of the engine's turn in which it ended: an order across engines */
     struct tux_log_facts facts;
 };
 
@@ -21,7 +21,7 @@ struct tux_entry_of_log {
 struct tux_journal {
     u8 *bytes;
     u64 mask;
-    u64 taken_seen; /* the writer's copy of `taken`, so that it reads the other's line seldom */
+    u64 taken_seen; /* the writer's copy of `taken`, so that it rarely reads the reader's cache line */
     _Alignas(64) _Atomic u64 put;
     _Alignas(64) _Atomic u64 taken;
 };

@@ -1,8 +1,8 @@
-/* logger.c: the engine's side of the access log: records go into a journal, and nobody waits.
+/* logger.c: the engine's side of the access log: records go into a journal, and the engine never waits.
  *
- * While the journal fills faster than it is emptied, long values are cut shorter. When it is full, records wait in
- * memory of their own, in order, until there is room; the logger then knocks. What goes beyond that is lost and
- * counted, or, where the policy is that no line may be lost, no further request is answered: then there is never more
+ * While the journal fills faster than it is read, long values are cut shorter. When it is full, records wait in memory
+ * of their own, in order, until the logger knocks because there is room. When that memory is full too, records are lost
+ * and counted; or, where the policy is that no line may be lost, no further request is answered, so there is never more
  * than one record for each connection. */
 #include "logger.h"
 
@@ -38,12 +38,12 @@ void tux_log_detach(struct tux_log_port *port)
     struct tux_log *log = port->log;
     pthread_mutex_lock(&log->lock);
     port->leaving = true;
-    port->knock_fd = -1; /* it is the engine's, and will be closed */
+    port->knock_fd = -1; /* the engine closes it */
     pthread_mutex_unlock(&log->lock);
     tux_log_knock(log);
 }
 
-/* Beside a journal that is full. */
+/* Keep the record in memory while the journal is full. */
 static void spill(struct tux_log_port *port, const struct tux_log_found *found, const struct tux_entry_of_log *record)
 {
     struct tux_log *log = port->log;

@@ -1,5 +1,5 @@
-/* logline.c: what is written of a request comes from whoever sent it, so nothing goes out as it came: no byte of it can
- * end a line, leave its quotes or reach a terminal as a command; and no value is so long that another has no room. */
+/* logline.c: clients choose the values of a line, so every value is escaped: no byte of it can end a line, leave its
+ * quotes or reach a terminal as a command. Every value is bounded, so that the others have room. */
 #include "logline.h"
 
 #include <time.h>
@@ -12,7 +12,7 @@ struct sink {
 
 static void put(struct sink *s, const void *bytes, size_t length)
 {
-    TUX_ASSERT(length <= (size_t)(s->end - s->at)); /* the plan has counted what may come */
+    TUX_ASSERT(length <= (size_t)(s->end - s->at)); /* the plan has counted the most that can come */
     memcpy(s->at, bytes, length);
     s->at += length;
 }
@@ -42,8 +42,8 @@ static size_t utf8(const u8 *at, size_t left)
     return length;
 }
 
-/* Signs that change how what stands around them is shown: C1 controls, which are commands for some terminals, those
- * that turn the direction of writing, those without width, and separators of lines. */
+/* Characters that change how the text around them is shown: C1 controls, which are commands for some terminals,
+ * characters that turn the direction of writing, characters without width, and separators of lines. */
 static bool is_command(u32 sign)
 {
     return sign < 0xA0 || sign == 0x61C || (sign >= 0x200B && sign <= 0x200F) || (sign >= 0x2028 && sign <= 0x202E) ||
@@ -78,7 +78,7 @@ static size_t json_escape(const u8 *at, size_t left, u8 *out, size_t *written)
     return length ? length : 1;
 }
 
-/* The same in text: quotes and backslashes as Apache has them, all that is not ASCII byte by byte. */
+/* The same in text: quotes and backslashes as in Apache, non-ASCII characters byte by byte. */
 static size_t text_escape(const u8 *at, u8 *out, size_t *written)
 {
     bool quoted = *at == '"' || *at == '\\';
@@ -94,7 +94,7 @@ static bool is_json(u8 escape) { return escape >= TUX_LOG_JSON; }
 
 static bool is_plain(u8 byte) { return byte > 0x20 && byte < 0x7F && byte != '"' && byte != '\\'; }
 
-/* As much of the value as `most` bytes have room for; whether that was all. */
+/* Write as much of the value as fits into `most` bytes; whether that was all. */
 static bool put_escaped(struct sink *s, struct text value, u8 escape, size_t most)
 {
     bool blanks = escape != TUX_LOG_PLAIN;
@@ -117,7 +117,7 @@ static bool put_escaped(struct sink *s, struct text value, u8 escape, size_t mos
     return true;
 }
 
-/* `value`, a mark if that is not all of it, and what must stand behind it in any case. */
+/* Write `value`, a mark if it is cut, and `behind` in any case. */
 static void put_value(struct sink *s, struct text value, bool cut, struct text behind, u8 escape)
 {
     if (!value.bytes || (value.length == 0 && escape == TUX_LOG_PLAIN)) {
@@ -132,8 +132,8 @@ static void put_value(struct sink *s, struct text value, bool cut, struct text b
 
 /* --- the request line -------------------------------------------------------------------------------------------- */
 
-/* Method, target and version: the words of the request line; all of it goes to the target when it has no such form.
- * What goes of a long line is the end of its target. */
+/* Method, target and version are the words of the request line; a line in another form is all target. A long line loses
+ * the end of its target. */
 static void put_line(struct sink *s, struct text line, bool cut, u8 op, u8 escape)
 {
     if (line.length == 0) {
@@ -208,7 +208,7 @@ static u32 write_time(char *text, size_t room, time_t seconds, u8 op)
     return (u32)tux_min_u64((u64)n, room - 1);
 }
 
-/* Writing a second costs as much as all the rest of a line. */
+/* Formatting a second costs as much as the rest of a line, so it is kept. */
 static void put_time(struct sink *s, struct tux_log_clock *clock, i64 wall_ms, u8 op)
 {
     i64 seconds = wall_ms / 1000;

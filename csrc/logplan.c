@@ -1,11 +1,11 @@
-/* logplan.c: everything that can be known of a format before the first request. */
+/* logplan.c: everything about a format that can be computed before the first request. */
 #include "logplan.h"
 
 #include "journal.h"
 
 static const u8 authorization[] = "authorization";
 
-/* The place of a field in the records; the same name has one. TUX_LOG_PLACES_MAX: there is none left. */
+/* The place of a field in the records; a repeated name has one. TUX_LOG_PLACES_MAX: none is left. */
 static u32 place_of(struct tux_log_plan *plan, const u8 *name, u16 length)
 {
     for (u32 i = 0; i < plan->fields; i++)

@@ -1,8 +1,8 @@
-/* logtake.c: one walk over a head. It stops when all that is wanted was found, and looks closer only at lines whose
- * first letter may begin a name that is wanted. */
+/* logtake.c: one walk over a head. It stops when all wanted fields were found, and compares only lines whose first
+ * letter can begin a wanted name. */
 #include "logtake.h"
 
-/* The user of a Basic authorization: base64 up to the colon (RFC 7617). The password is not even copied. */
+/* The user of a Basic authorization: base64 up to the colon (RFC 7617). The password is never copied. */
 static struct text user_of(struct text value, u8 out[TUX_LOG_USER_BYTES])
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -21,7 +21,7 @@ static struct text user_of(struct text value, u8 out[TUX_LOG_USER_BYTES])
     return length == TUX_LOG_USER_BYTES ? (struct text){out, length} : none;
 }
 
-/* So many bytes of a value that is cut behind `most`, of which a UTF-8 sequence is not cut in two. */
+/* The length at which a value is cut, at most `most`, so that no UTF-8 sequence is cut in two. */
 static size_t whole_signs(const u8 *bytes, size_t most)
 {
     size_t at = most;
@@ -38,7 +38,7 @@ static void keep(struct tux_log_found *found, u32 place, struct text value, u32 
     found->bytes += (u32)value.length;
 }
 
-/* Of a long request line the end of the target goes, not the version behind it. */
+/* A long request line loses the end of its target, and keeps its version. */
 static void keep_line(struct tux_log_found *found, struct text line, u32 most)
 {
     const u8 *end = line.bytes + line.length, *last = end;
@@ -52,7 +52,7 @@ static void keep_line(struct tux_log_found *found, struct text line, u32 most)
     found->bytes += (u32)found->version.length;
 }
 
-/* A line that may be of a field that is wanted; of several lines the first counts. How many were found. */
+/* Compare one line with the wanted names; the first line of a field counts. The number of fields found. */
 static u32 look_at(const struct tux_log_plan *plan, struct tux_log_found *found, const u8 *line, const u8 *end,
                    u32 most)
 {

@@ -1,5 +1,4 @@
-/* floor 2 · logtake.h: of a request's head what the format names, each value bounded, as a record of the journal. Pure.
- */
+/* floor 2 · logtake.h: takes the values that a format names from a head, each bounded, into a record. Pure. */
 #ifndef TUX_LOGTAKE_H
 #define TUX_LOGTAKE_H
 
@@ -11,7 +10,7 @@
 #define TUX_LOG_NONE 0xFFFFu   /* the request has none */
 #define TUX_LOG_IS_CUT 0x8000u /* ... and had more than these bytes */
 
-/* What was found in a head; it points into it. */
+/* Values found in a head; pointers into it. */
 struct tux_log_found {
     u32 bytes; /* of the record */
     struct text value[TUX_LOG_PLACES_MAX];
@@ -21,9 +20,9 @@ struct tux_log_found {
     u8 user[TUX_LOG_USER_BYTES];
 };
 
-/* Of each value `most` bytes at the most. head.bytes may be NULL: then nothing is found. */
+/* At most `most` bytes of each value. head.bytes may be NULL: then nothing is found. */
 void tux_log_find(const struct tux_log_plan *plan, struct text head, u32 most, struct tux_log_found *found);
-/* The record, of found->bytes bytes; facts and turn_ns are left to the caller. */
+/* Write the record, of found->bytes bytes; the caller sets facts and turn_ns. */
 void tux_log_fill(const struct tux_log_plan *plan, const struct tux_log_found *found, struct tux_entry_of_log *record);
 
 /* The value of a place; {NULL, 0} when there is none. */

@@ -1,8 +1,8 @@
-/* logthread.c: one thread makes lines of what all engines have noted, in the order of time, and writes them out.
+/* logthread.c: one thread turns the records of all engines into lines, in the order of time, and writes them.
  *
- * It alone touches the file: it opens it again, looks whether it was rotated, and may be held by it. It wakes when a
- * journal is a quarter full, and after flush_ms otherwise, so lines are written many at a time. A reader that takes
- * nothing makes it take nothing either; a write that fails costs the lines of that buffer, which are counted. */
+ * It alone uses the file: it opens it again, checks whether it was rotated, and may block on it. It wakes when a
+ * journal is a quarter full, and otherwise after flush_ms, so that it writes many lines at a time. While the reader of
+ * a pipe takes nothing, it takes no records; a write that fails loses the lines of that buffer, which are counted. */
 #include "logthread.h"
 
 #include <fcntl.h>
@@ -37,7 +37,7 @@ static void lose(struct tux_log *log, const u8 *bytes, size_t length)
     tux_log_count(&log->lost, lines_in(bytes, length));
 }
 
-/* What is in the buffer cannot be written. A line of which a part is out is completed later, so that it is whole. */
+/* The buffer cannot be written. A line that is partly written is completed later, so that it is whole. */
 static void fail(struct tux_log *log, int error)
 {
     u8 *from = log->buffer + log->at, *end = log->buffer + log->used;
@@ -93,8 +93,8 @@ static bool is_earlier(const struct tux_entry_of_log *a, const struct tux_entry_
     return a->turn_ns < b->turn_ns;
 }
 
-/* Lines into the buffer, while there is room. Of turns that began since we came nothing is taken, so that whatever was
- * over before the turn of another record began has been seen before that. */
+/* Write lines into the buffer while there is room. Records of turns that began since this pass began are left for the
+ * next pass, so that lines are in order across engines. */
 static bool take(struct tux_log *log)
 {
     u64 before_ns = tux_now_ns();
@@ -171,8 +171,8 @@ static void tell_hungry(struct tux_log *log)
     }
 }
 
-/* Of engines that have ended: take what they had in memory, and let them go when nothing is left. True: all have gone.
- */
+/* For engines that have ended: take their records in memory, and free their ports when none is left. True: all are
+ * freed. */
 static bool let_go(struct tux_log *log)
 {
     pthread_mutex_lock(&log->lock);
@@ -214,7 +214,8 @@ static void release(struct tux_log *log)
     free(log);
 }
 
-/* Until somebody knocks, the reader takes something, or time is over. True: the reader is said to take something. */
+/* Wait for a knock, for the reader to take bytes, or for the time limit. True: poll says that the reader
+ * takes bytes. */
 static bool rest(struct tux_log *log, bool for_reader, int timeout_ms)
 {
     struct pollfd events[2] = {{.fd = log->wake_fd, .events = POLLIN}, {.fd = log->outlet.fd, .events = POLLOUT}};
@@ -224,7 +225,7 @@ static bool rest(struct tux_log *log, bool for_reader, int timeout_ms)
     return for_reader && events[1].revents;
 }
 
-/* It is stopped: whether it need not go on. */
+/* It shall stop: is there no reason to go on? */
 static bool is_over(struct tux_log *log, bool none_left, u64 stopped_ms, u64 moved_ms)
 {
     u64 now_ms = tux_now_ms();
@@ -236,7 +237,7 @@ static void *run(void *argument)
 {
     struct tux_log *log = argument;
     u64 stopped_ms = 0, moved_ms = 0, lines = 0;
-    bool told = false; /* that the reader takes something, which need not be true */
+    bool told = false; /* poll says that the reader takes bytes, which may be wrong */
     for (;;) {
         bool stop = atomic_load(&log->stop);
         u64 before = lines, at = log->at;

@@ -21,24 +21,24 @@ struct tux_log {
     struct tux_outlet outlet;
     struct tux_log_clock clock;
     u64 looked_ms;
-    u32 taken; /* ports of which it has a copy */
+    u32 taken; /* ports that it has copied */
     struct tux_log_port *mine[TUX_LOG_PORTS_MAX];
-    const struct tux_entry_of_log *next[TUX_LOG_PORTS_MAX]; /* of each the oldest record, as far as it may be taken */
+    const struct tux_entry_of_log *next[TUX_LOG_PORTS_MAX]; /* the oldest record of each that may be taken */
     u8 *buffer; /* bytes [at, used) are to be written */
     size_t room, at, used;
-    bool broken; /* the last byte that went out was within a line */
+    bool broken; /* the last byte written was within a line */
 
     /* from thread to thread */
     _Atomic bool reopen, stop;
     _Atomic u64 lines, lost, failed_writes;
     _Atomic int error, reopen_error;
-    pthread_mutex_t lock; /* guards what follows, and is never held while anybody writes */
+    pthread_mutex_t lock; /* guards the members below, and is never held during a write */
     pthread_cond_t over;
     u32 port_count;
     struct tux_log_port *ports[TUX_LOG_PORTS_MAX];
-    u64 noted_before, lost_before; /* of ports that have gone */
-    bool ended;  /* the thread touches nothing any more */
-    bool orphan; /* its owner has given it up: the thread frees it, should it ever end */
+    u64 noted_before, lost_before; /* of ports that are closed */
+    bool ended;  /* the thread has ended, and touches no memory */
+    bool orphan; /* its owner has given it up: the thread frees it if it ever ends */
 };
 
 void tux_log_knock(struct tux_log *log);

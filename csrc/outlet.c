@@ -1,4 +1,4 @@
-/* outlet.c: what is asked in which way. */
+/* outlet.c: how each kind of descriptor is written to. */
 #include "outlet.h"
 
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 
 #include "file_abi.h"
 
-#define PIPE_BYTES 4096     /* PIPE_BUF: as much is written as a whole, and a pipe that is writable has room for it */
-#define TERMINAL_BYTES 256  /* a terminal in blocking mode that is writable has room for so much */
+#define PIPE_BYTES 4096     /* PIPE_BUF: written in one piece, and a writable pipe has room for it */
+#define TERMINAL_BYTES 256  /* room that a writable terminal in blocking mode has */
 
 void tux_outlet_open(struct tux_outlet *outlet, int fd)
 {
@@ -32,7 +32,7 @@ void tux_outlet_close(struct tux_outlet *outlet)
     outlet->fd = -1;
 }
 
-/* Whole lines of what a pipe takes at once. */
+/* The length of the whole lines that a pipe takes at once. */
 static size_t piece_of(const u8 *bytes, size_t length)
 {
     if (length <= PIPE_BYTES) return length;
@@ -47,8 +47,8 @@ static bool is_writable(int fd)
     return poll(&p, 1, 0) == 1;
 }
 
-/* A pipe or a terminal in blocking mode. Newer kernels can be asked not to wait; else it must be writable, and a piece
- * is so small that it then fits, unless somebody else writes in the same moment. */
+/* For a pipe or a terminal in blocking mode. Newer kernels have a flag against waiting; with others it must be
+ * writable, and a piece is so small that it then fits, unless another process writes at the same moment. */
 static ssize_t write_carefully(struct tux_outlet *outlet, const u8 *bytes, size_t length)
 {
     struct iovec piece = {(void *)(uintptr_t)bytes, length};

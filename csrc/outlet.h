@@ -1,8 +1,8 @@
-/* floor 1 · outlet.h: a descriptor that lines go to, whatever it is, and no write waits for its reader.
+/* floor 1 · outlet.h: a descriptor of any kind to which lines are written without waiting for a reader.
  *
- * A pipe, a terminal or a socket may be in blocking mode and shared with other processes, so that mode is not ours to
- * change: each kind is asked in its own way to take what it can at once. Only a file on a disk or in a network may
- * still hold the thread that writes. */
+ * A pipe, a terminal or a socket may be in blocking mode and shared with other processes, so we must not change that
+ * mode: for each kind there is a way to write only as much as it takes at once. Only a file on a disk or a network may
+ * still block the writing thread. */
 #ifndef TUX_OUTLET_H
 #define TUX_OUTLET_H
 
@@ -17,13 +17,13 @@ struct tux_outlet {
     u64 device, inode;
 };
 
-/* Takes the descriptor over. */
+/* Takes over the descriptor. */
 void tux_outlet_open(struct tux_outlet *outlet, int fd);
 void tux_outlet_close(struct tux_outlet *outlet);
-/* Bytes taken; 0 when the reader takes nothing now; or -errno. To a pipe go whole lines where they fit, so that they
- * stay whole beside those of other writers. */
+/* The bytes written; 0 when the reader takes none now; or -errno. A pipe gets whole lines where they fit, so that they
+ * stay whole among those of other writers. */
 i64 tux_outlet_write(struct tux_outlet *outlet, const u8 *bytes, size_t length);
-/* Whether the name leads to another file by now, or to none. */
+/* Does the name lead to another file by now, or to none? */
 bool tux_outlet_is_elsewhere(const struct tux_outlet *outlet, const char *path);
 
 #endif

@@ -1,4 +1,4 @@
-/* plain.c: the transport without any seal: a connection's bytes are those of its socket. */
+/* plain.c: the transport without encryption: a connection's bytes are those of its socket. */
 #include "transport.h"
 
 #include <linux/tcp.h>
@@ -38,7 +38,7 @@ static bool plain_has_room(const struct tux_conn *conn)
     return poll(&one, 1, 0) > 0 && (one.revents & POLLOUT);
 }
 
-/* For a unix socket: what does not wait in the socket, since nothing is added while we wait. */
+/* For a unix socket: fewer bytes wait in it the more the client has read, since nothing is added while we wait. */
 static u64 plain_acknowledged(const struct tux_conn *conn)
 {
     struct tcp_info info = {0};

@@ -1,4 +1,4 @@
-/* proxy.c: strictly: who writes this header is a program, and whoever guesses at it can be lied to. */
+/* proxy.c: a strict parser: programs write this header, and a lenient reading could be exploited. */
 #include "proxy.h"
 
 #include "address.h"
@@ -91,7 +91,7 @@ static i64 read_v2(const u8 *bytes, size_t length, struct tux_proxied *out)
     else if (real && family == V2_INET6) memcpy(out->address, address, 16);
     out->known = real && family != V2_UNIX;
     if (out->known) out->port = number_at(address + (family == V2_INET ? 8 : 32));
-    return (i64)(TUX_PROXY_V2_BYTES + behind); /* what is behind the addresses (TLVs) nobody here asks for */
+    return (i64)(TUX_PROXY_V2_BYTES + behind); /* the TLVs behind the addresses are not used */
 }
 
 i64 tux_proxy_read(const u8 *bytes, size_t length, struct tux_proxied *out)

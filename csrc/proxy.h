@@ -13,7 +13,7 @@ struct tux_proxied {
     u16 port;
 };
 
-/* The bytes of the header that `bytes` begin with, 0 while it is incomplete, -EPROTO when it is none. */
+/* The length of the header at the beginning of `bytes`; 0 while it is incomplete, -EPROTO if it is not one. */
 i64 tux_proxy_read(const u8 *bytes, size_t length, struct tux_proxied *out);
 
 #endif

@@ -1,7 +1,7 @@
-/* range.c: the only value of a field that C reads, and only in the one form that leaves nothing to be understood. */
+/* range.c: the only value of a field that C interprets, and only in one form, which is unambiguous. */
 #include "range.h"
 
-static const char unit[] = "bytes="; /* in lower case, as everybody writes it; names of units have no case */
+static const char unit[] = "bytes="; /* in lower case, as clients write it; names of units have no case */
 enum { UNIT_BYTES = sizeof unit - 1 };
 
 /* The number at the front of text[0, bytes); how many digits it has, 0 also when it has too many. */
@@ -39,7 +39,7 @@ bool tux_range_read(const u8 *value, size_t bytes, struct tux_range *range)
 
 bool tux_range_cut(const struct tux_range *range, u64 size, struct tux_slice *slice)
 {
-    u64 first = range->first, last = size - 1; /* of an empty file nothing is asked below */
+    u64 first = range->first, last = size - 1; /* not used for an empty file */
     switch (range->form) {
     case TUX_RANGE_SUFFIX:
         if (first == 0 || size == 0) return false;

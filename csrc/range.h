@@ -1,5 +1,5 @@
-/* floor 1 · range.h: one range of a file: the strict form in which it is asked for, what that means, its numbers as
- * text. Pure: bytes in, numbers out.
+/* floor 1 · range.h: one range of a file: the strict form of its value, the slice that it means, numbers as text. Pure:
+ * bytes in, numbers out.
  *
  * The strict form is `bytes=first-last`, `bytes=first-` or `bytes=-suffix`, digits only. It is a subset of what
  * tuxpy/http/ranges.py reads, and means the same there. Everything else, however legal, is the judge's. */
@@ -8,14 +8,14 @@
 
 #include "base.h"
 
-#define TUX_RANGE_DIGITS_MAX 18 /* of a number that is asked for: what is longer is in no file */
+#define TUX_RANGE_DIGITS_MAX 18 /* of a number in a request: a longer one is in no file */
 #define TUX_NUMBER_BYTES_MAX 20 /* of any u64 as text */
 #define TUX_SLICE_TEXT_MAX (2 * TUX_NUMBER_BYTES_MAX + 1)
 
 /* In a key, in the place of the value of Range: a byte that no value can hold (head.c), so no head makes such a key. */
 #define TUX_ANY_RANGE 0u
 
-/* What is asked for. */
+/* A range as it is requested. */
 struct tux_range {
     enum { TUX_RANGE_CLOSED, TUX_RANGE_OPEN, TUX_RANGE_SUFFIX } form;
     u64 first; /* of a suffix: how many bytes */
@@ -27,7 +27,7 @@ struct tux_slice {
     u64 offset, count;
 };
 
-/* Is the value in the strict form? Then what it asks for; in other cases nothing is said about it. */
+/* Is the value in the strict form? Then *range is set; other values may still be legal. */
 bool tux_range_read(const u8 *value, size_t bytes, struct tux_range *range);
 /* The bytes of a file of this size that are meant (RFC 9110 section 14.1.2); false when it is none of them. */
 bool tux_range_cut(const struct tux_range *range, u64 size, struct tux_slice *slice);

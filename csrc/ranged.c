@@ -10,7 +10,7 @@
 
 /* --- learning ---------------------------------------------------------------------------------------------------- */
 
-/* Is there, from `at` on and not before `from`, this text with that in front and behind it, all of it in the head? */
+/* Is `text` at `at`, which is not before `from`, with the given bytes in front and behind, all within the head? */
 static bool stands_at(const struct tux_blob *head, i64 from, i64 at, const char *front, const u8 *text, size_t bytes,
                       const char *behind)
 {
@@ -22,7 +22,7 @@ static bool stands_at(const struct tux_blob *head, i64 from, i64 at, const char 
            memcmp(there + bytes, behind, (size_t)behind_bytes) == 0;
 }
 
-/* The number that an atom is given, if it is written in the chain; no two arguments may share a cell. */
+/* A number argument of an atom, if it is a constant of the chain; no two arguments may share a cell. */
 static bool is_plain(const struct tux_chain *chain, u16 cell)
 {
     return (chain->cell[cell].kind == TUX_CONST || chain->cell[cell].kind == TUX_INT) &&
@@ -91,7 +91,7 @@ int tux_ranged_learn(struct tux_response *r, const struct tux_response_options *
     found.length_bytes = (u32)tux_number_text(slice.count, text);
     if (!stands_at(r->blob, from, options->length_at, "\r\nContent-Length: ", text, found.length_bytes, "\r\n"))
         TUX_REFUSE("the length does not stand where the response says");
-    /* What is sent for another slice is longer; tux_memory holds its length against this. Nobody runs the chain yet. */
+    /* The bytes for another slice may be longer; tux_memory checks their length against this size. */
     chain->cell[found.data_cell].size += TUX_RANGED_ROOM + TUX_COPIED_SLICE_BYTES_MAX;
     r->ranged = found;
     return 0;
@@ -151,5 +151,5 @@ void tux_ranged_fill(const struct tux_response *r, const struct tux_slice *slice
     cells[r->ranged.length_cell] = blob->bytes;
     cells[r->ranged.offset_cell] = (i64)slice->offset;
     cells[r->ranged.count_cell] = (i64)(slice->count - blob->copied);
-    if (blob->copied) cells[r->ranged.flags_cell] = MSG_NOSIGNAL | MSG_DONTWAIT; /* nothing more is to come */
+    if (blob->copied) cells[r->ranged.flags_cell] = MSG_NOSIGNAL | MSG_DONTWAIT; /* no sendfile follows */
 }

@@ -1,4 +1,4 @@
-/* request.c: where a request's head lies, and what is given back when it is over. */
+/* request.c: the memory of a request's head, and the references that its end gives back. */
 #include "request.h"
 
 void tux_request_end(struct tux_request *request, struct tux_metrics *metrics)

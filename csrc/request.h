@@ -1,35 +1,35 @@
-/* floor 4 · request.h: what an engine knows of one request, from its head to the last byte of its answer.
+/* floor 4 · request.h: the state of one request, from its head to the last byte of its answer.
  *
- * A run refers to the request that it answers, and the request to the connection that it came by. Over HTTP/1 a
- * connection has one at a time, so both are indexed by the run's slot; nothing but that table depends on it. */
+ * A run refers to the request that it answers, and the request to its connection. With HTTP/1 a connection has one
+ * request at a time, so both are indexed by the run's slot; only that table depends on it. */
 #ifndef TUX_REQUEST_H
 #define TUX_REQUEST_H
 
 #include "conn.h"
 
 struct tux_request {
-    struct tux_conn *conn; /* that it came by */
+    struct tux_conn *conn; /* the connection that carries it */
     const u8 *head; /* in the connection's input, or where the back-end received it */
     u32 head_bytes;
     u32 miss_flags;
-    u32 class_number; /* of the address that asks: the connection's, or the one that a trusted proxy names */
+    u32 class_number; /* of the client's address: the connection's, or the one that a trusted proxy names */
     u64 began_ms;     /* when the head was whole */
     u64 began_ns;     /* the same for measure.h; 0 = not yet */
     u64 sent;         /* bytes of its answer, head and all */
     u8 source;        /* of its answer: enum tux_log_source */
-    u8 anew;          /* times that it was decided anew, since its file had changed before anything was sent */
+    u8 anew;          /* times that it was decided again because its file changed before a byte was sent */
     bool charged;     /* its token has been taken */
     bool asked;       /* a miss is with the judge: the head must stay where it is */
-    bool asked_leaving; /* ... and what held when it was asked; an answer to anything else is not kept */
+    bool asked_leaving; /* whether the answer was to be the last when it was asked; kept only if that still holds */
     u32 asked_rules;
-    u64 asked_ms;     /* ... and when that was: the judge looks at files no sooner */
-    bool ranged;      /* the answer is for `slice` of what was chosen, and `blob` is made for it (ranged.h) */
+    u64 asked_ms;     /* the time of the miss: the judge looks at files later */
+    bool ranged;      /* the answer is for `slice`, and `blob` is made for it (ranged.h) */
     struct tux_slice slice;
     struct tux_response *chosen; /* holds a reference */
     struct tux_blob *blob;       /* holds a reference: these bytes are being sent */
 };
 
-/* It is over: its head goes, and what was chosen for it. */
+/* It is over: drop its head and its response. */
 void tux_request_end(struct tux_request *request, struct tux_metrics *metrics);
 /* The head must outlive this turn: copy it if it is not in the input already; -ENOMEM. */
 int tux_request_pin_head(struct tux_request *request);

@@ -1,5 +1,5 @@
-/* response.c: responses are immutable but for their Date, and that is renewed by making new bytes whenever somebody is
- * still sending the old ones. */
+/* response.c: responses are immutable but for their Date. To renew it while the old bytes are being sent, new bytes are
+ * made. */
 #include "response.h"
 
 #include "ranged.h"
@@ -35,7 +35,7 @@ static int verify_shape(const struct tux_chain *chain, const struct tux_response
                  TUX_INNER_CELLS_MAX);
         return -EINVAL;
     }
-    if (chain->budget != 0) { /* the steps are counted by the connection's run, so nobody would look at it */
+    if (chain->budget != 0) { /* the connection's run counts the steps, so the budget would have no effect */
         snprintf(error, TUX_ERROR_BYTES, "a response has no step budget of its own");
         return -EINVAL;
     }
@@ -77,7 +77,7 @@ int tux_file_look(int fd, struct stat *st)
     return 0;
 }
 
-/* The head speaks of what the judge saw, so its facts count, and not what fstat(2) says by now. */
+/* The head describes the file that the judge saw, so those facts count, and not today's fstat(2). */
 static int learn_file(struct tux_response *r)
 {
     struct stat st;
@@ -102,7 +102,7 @@ static int learn_file(struct tux_response *r)
     return 0;
 }
 
-/* What is absent is where its root is. */
+/* An absent name is at the place of its root. */
 static void learn_place(struct tux_response *r)
 {
     for (unsigned i = 0; i < r->witness_count; i++) {
@@ -113,7 +113,7 @@ static void learn_place(struct tux_response *r)
     }
 }
 
-/* The job of a worker, behind the scenes: is everything as it was? And, once, where is it? */
+/* A worker's job: do all witnesses hold? And, once, at which places are they? */
 static void check(struct tux_job *job, void *context)
 {
     (void)context;
@@ -152,7 +152,7 @@ int tux_response_make(const struct tux_response_options *options, struct tux_res
     }
     *blob = (struct tux_blob){.refs = 1, .bytes = chain->data_bytes};
     memcpy(blob->data, chain->data, chain->data_bytes);
-    free(chain->data); /* the bytes live in the blob alone */
+    free(chain->data); /* only the blob holds the bytes */
     chain->data = NULL;
     r->job.perform = check;
     r->refs = 1;
@@ -206,7 +206,7 @@ void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics)
     free(blob);
 }
 
-/* The job of a worker: a file is closed that may have to tell a server so. */
+/* A worker's job: close a file whose close(2) may have to wait for a server. */
 static void shut(struct tux_job *job, void *context)
 {
     (void)context;
@@ -242,7 +242,7 @@ struct tux_blob *tux_response_blob(struct tux_response *r, i64 wall_s, const cha
 {
     struct tux_blob *blob = r->blob;
     if (blob->date_s != wall_s && r->date_at >= 0) {
-        if (blob->refs > 1) { /* the old second is still being sent: leave it alone */
+        if (blob->refs > 1) { /* the bytes of the old second are still being sent: they must not change */
             struct tux_blob *fresh = malloc(sizeof *fresh + blob->bytes);
             if (!fresh) return NULL;
             memcpy(fresh, blob, sizeof *fresh + blob->bytes);

@@ -1,5 +1,4 @@
-/* floor 4 · response.h: a decision as the engine holds it: a response chain, its bytes, its file, and what it rests on.
- */
+/* floor 4 · response.h: a decision as the engine holds it: a response chain, its bytes, its file, and its witnesses. */
 #ifndef TUX_RESPONSE_H
 #define TUX_RESPONSE_H
 
@@ -14,17 +13,17 @@
 #include "watch.h"
 #include "witness.h"
 
-/* The bytes of a response. Whoever sends from them holds a reference; bytes with two holders never change. */
+/* The bytes of a response. A run that sends them holds a reference; bytes with two holders never change. */
 struct tux_blob {
     u32 refs, bytes;
-    u32 copied; /* of these bytes, those that are a copy of a file's for this one answer (ranged.h) */
-    i64 date_s; /* second whose Date is in there */
+    u32 copied; /* how many of these bytes are a copy of the file's, for one answer (ranged.h) */
+    i64 date_s; /* the second of the Date in the head */
     u8 data[];
 };
 
-/* What stands for one range in a response that answers any: two texts of the head, and cells of the chain. */
+/* The parts of a response for any range that one range fills in: two texts of the head, and cells of the chain. */
 struct tux_ranged {
-    bool is; /* this is such a response; all else is nothing where it is not */
+    bool is; /* true if this response serves any range; the other members are valid only then */
     u16 data_cell, length_cell, flags_cell, offset_cell, count_cell;
     u32 head_bytes, range_at, range_bytes, length_at, length_bytes;
 };
@@ -41,31 +40,31 @@ static inline struct tux_version tux_version_of(const struct stat *st)
 }
 
 struct tux_response {
-    struct tux_job job; /* first: a check behind the scenes */
+    struct tux_job job; /* first: a check by a worker */
     u32 refs, keys; /* keys: entries of the cache that it is in */
-    u32 generation; /* of the decisions: what was kept before they were forgotten is not used any more */
+    u32 generation; /* of the cache: a response of an earlier generation was forgotten and is not used */
     u16 status, connection_cell, file_cell, witness_count;
     bool keep, cacheable, dead, checking, unchanged;
-    bool reads_on; /* its chain reads from the connection, whose input may then be gone, the head with it */
-    bool far; /* from a file system that may not answer: job.place, where only what is known already is looked at */
-    struct tux_cachemiss *pool; /* ... and whose workers close its file; NULL: nobody has to */
+    bool reads_on; /* its chain receives from the connection, so the head may be gone then */
+    bool far; /* from a file system that may hang (job.place): the engine uses only facts that it has */
+    struct tux_cachemiss *pool; /* its workers close the file, where close(2) may hang; NULL: the engine closes it */
     int file;
-    u32 *users; /* of the memory that the file lies in: how many responses hold it; NULL: it lies on a disk */
+    u32 *users; /* for a file in memory: the counter of responses that hold it; NULL: it is on a disk */
     u64 file_size; /* of the version that the head announces */
     struct tux_version version; /* the same one, by its times */
-    struct tux_version stands;  /* ... and what was found to hold it since, though longer or touched */
+    struct tux_version stands;  /* a later version that has the same bytes, though it is longer or was touched */
     u64 stands_size;
     struct tux_samples *samples; /* NULL: none were needed yet */
     struct tux_watches *watches; /* NULL: it was never sent, or is small */
     struct tux_watch *watch;     /* NULL: it cannot be watched */
-    u32 written, touched;        /* of the watch, when it was found to stand */
+    u32 written, touched;        /* the counters of the watch when `stands` was found */
     i64 date_at;
-    bool settled, settles; /* no write(2) is in the middle of this version any more; a check is finding that out */
+    bool settled, settles; /* no write(2) to this version is under way any more; a check is finding that out */
     bool file_is_watched; /* one of the witnesses is the file's */
-    bool one_device;      /* all that it rests on is at `dev` */
-    u8 place, found_place; /* enum tux_place_kind; the other one is what a check has found */
+    bool one_device;      /* all of its witnesses are on `dev` */
+    u8 place, found_place; /* enum tux_place_kind; found_place is the result of a check */
     u64 dev;
-    u64 checked_ms, check_began_ms; /* checked: no later than all of it was looked at */
+    u64 checked_ms, check_began_ms; /* checked_ms: a time before the witnesses were checked */
     u32 check_rules; /* the number of the rules when it began */
     struct tux_run_list waiters; /* for the check */
     struct tux_chain *chain;
@@ -89,22 +88,21 @@ bool tux_response_is_shut(struct tux_job *job);
 struct tux_blob *tux_response_blob(struct tux_response *response, i64 wall_s, const char *date,
                                    struct tux_metrics *metrics);
 void tux_blob_drop(struct tux_blob *blob, struct tux_metrics *metrics);
-/* fstat(2) as far as it is known here: no server of a network file system is asked, which may never answer. */
+/* fstat(2) from the facts that this kernel has: the server of a network file system, which may hang, is not asked. */
 int tux_file_look(int fd, struct stat *st);
-/* Is the open file still the version that the head announces? True where there is none. One fstat(2). */
+/* Is the open file still the version that the head announces? True without a file. One fstat(2). */
 bool tux_response_file_holds(const struct tux_response *response);
-/* May what the head has promised still be sent from the file? Also when it is longer by now, or was only touched, as
- * far as one can tell: see stands.c. `wall_ns` is the time of day; `last`: all of it has been read. Mostly one
- * fstat(2). */
+/* Does the file still have the bytes that the head has announced? Also if it is longer now, or was only touched: see
+ * stands.c. `wall_ns` is the time of day; `last`: all of the file has been read. Mostly one fstat(2). */
 bool tux_response_file_stands(struct tux_response *response, i64 wall_ns, bool last);
-/* It is about to be sent, or in the middle: take what will tell whether it stands. Once for a response, unless some of
- * the file is not in memory yet. */
+/* Before or while the file is sent: take the watch and the samples that will tell whether it changes. Once for a
+ * response, unless some of the file is not in memory yet. */
 void tux_response_file_watch(struct tux_response *response, struct tux_watches *watches);
-/* Has the file changed so lately that it may well change again? Then it is sent as copies (call.c). */
+/* Did the file change so recently that it may well change again? Then copies of its bytes are sent (call.c). */
 bool tux_response_file_is_young(const struct tux_response *response, i64 wall_ns);
 /* For a worker: wait until no write(2) to the file is under way. */
 void tux_response_file_await_writer(const struct tux_response *response);
-/* Is everything it rests on as it was? Without waiting for a disk. */
+/* Do all of its witnesses hold? Without waiting for a disk. */
 enum tux_sight tux_response_look(const struct tux_response *response, bool in_memory);
 /* For a worker: the same, waiting for it. */
 bool tux_response_holds(const struct tux_response *response);

@@ -1,4 +1,4 @@
-/* samples.c: positions are drawn within their step, so that no regular pattern of a file hides between them. */
+/* samples.c: positions are random within their step, so that no regular pattern of a file falls between them. */
 #include "samples.h"
 
 #include <sys/syscall.h>

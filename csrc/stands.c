@@ -1,15 +1,15 @@
-/* stands.c: is the open file still what the head has promised?
+/* stands.c: does the open file still have the bytes that the head has announced?
  *
- * Before an answer begins that is a question of size and time. Once it has begun, the client has been told a length,
- * and a file that only became longer, or was touched, still has those bytes:
+ * Before an answer begins, size and times decide. Once it has begun, the client knows a length, and a file that only
+ * became longer, or was touched, still has those bytes:
  *
  *   shorter                                   no
  *   as it was, or linked, renamed, removed    yes
- *   touched, and not written to               yes: inotify(7) tells of the one and not of the other
+ *   touched, and not written to               yes: inotify(7) reports the two differently
  *   written through a mapping                 no: the times change and no event comes
  *   written to, and its date restored         no
  *   written to, longer or of the same size    if the samples of its bytes are the same
- *   no watch and no samples                   if it became longer; who touches it ends the download
+ *   no watch and no samples                   if it became longer; touching it ends the download
  */
 #include "response.h"
 
@@ -18,7 +18,7 @@
 
 #define EVENT_LOOKS 4
 
-/* Not by ctime: that changes too when the name is taken away, as every deploy by rename does. */
+/* Without ctime, which also changes when the name is removed, as every deploy by rename does. */
 bool tux_response_file_holds(const struct tux_response *r)
 {
     struct stat st;
@@ -27,7 +27,7 @@ bool tux_response_file_holds(const struct tux_response *r)
            tux_version_of(&st).mtime_ns == r->version.mtime_ns;
 }
 
-/* Has an event come? It does so just behind the change of the times, so those who write get a moment to finish. */
+/* Has an event come? The kernel sends it just after it changes the times, so wait a moment for it. */
 static bool has_event(struct tux_response *r)
 {
     for (int i = 0; i < EVENT_LOOKS; i++) {
@@ -44,7 +44,7 @@ static bool still_good(struct tux_response *r, const struct tux_version *now, u6
     bool grown = size > r->file_size, as_promised = now->mtime_ns == r->version.mtime_ns && !grown;
     bool sampled = r->samples && r->samples->taken > 0;
     bool written = r->watch && (tux_watches_read(r->watches), r->watch->written != r->written);
-    bool all = written && !grown; /* then a sample that cannot be told is one that differs */
+    bool all = written && !grown; /* then a sample that cannot be read counts as different */
     bool same = sampled && tux_samples_hold(r->samples, r->file, grown ? TUX_SAMPLES_GROWN : TUX_SAMPLES_MAX, all);
     if (sampled && !same) return false;
     if (grown) return true;
@@ -55,8 +55,8 @@ static bool still_good(struct tux_response *r, const struct tux_version *now, u6
     return sampled && (all || tux_samples_hold(r->samples, r->file, TUX_SAMPLES_MAX, true));
 }
 
-/* A write sets the times first and its bytes then, one after the other, so what stands just after a change is asked
- * again until no write(2) can still be at it. */
+/* A write sets the times first and then its bytes, one after the other. So the file is compared again, soon after a
+ * change, until no write(2) can still be under way. */
 bool tux_response_file_stands(struct tux_response *r, i64 wall_ns, bool last)
 {
     struct stat st;
@@ -78,7 +78,7 @@ bool tux_response_file_stands(struct tux_response *r, i64 wall_ns, bool last)
     return true;
 }
 
-/* Both are of the promised version only if it is there behind them, too. */
+/* Watch and samples belong to the announced version only if the file still has it after they were taken. */
 void tux_response_file_watch(struct tux_response *r, struct tux_watches *watches)
 {
     if (r->file < 0 || r->far || (r->samples && r->samples->taken == r->samples->count)) return;
@@ -101,13 +101,13 @@ void tux_response_file_watch(struct tux_response *r, struct tux_watches *watches
     if (tux_response_file_holds(r)) r->samples->taken += count;
 }
 
-/* A write(2) sets the times before its bytes, so the judge may have seen the date of a version that is not there yet.
+/* A write(2) sets the times before its bytes, so the judge may have seen the date of a version that is not complete.
  * ext4, Btrfs and tmpfs write with the inode locked and look for a hole under the same lock; XFS locks each read. The
  * position, which this moves, is not used. */
 void tux_response_file_await_writer(const struct tux_response *r) { (void)lseek(r->file, 0, SEEK_HOLE); }
 
 bool tux_response_file_is_young(const struct tux_response *r, i64 wall_ns)
 {
-    i64 age_ns = wall_ns - r->version.mtime_ns; /* below none: a date of the future says nothing */
+    i64 age_ns = wall_ns - r->version.mtime_ns; /* negative: a date in the future says nothing */
     return r->file >= 0 && age_ns < TUX_YOUNG_NS && age_ns > -TUX_YOUNG_NS;
 }

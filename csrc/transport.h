@@ -1,7 +1,7 @@
 /* floor 4 · transport.h: how the bytes of a connection travel.
  *
- * Each connection has one of these tables, and HTTP reads, sends, asks and closes by it alone: a transport that seals
- * what it sends need not be known anywhere else. The plain one (plain.c) hands all bytes to the socket as they are. */
+ * Each connection has one of these tables, and HTTP uses its socket through it alone, so no other file needs to know a
+ * transport that encrypts. The plain one (plain.c) hands all bytes to the socket as they are. */
 #ifndef TUX_TRANSPORT_H
 #define TUX_TRANSPORT_H
 
@@ -19,14 +19,14 @@ struct tux_transport {
     bool (*has_room)(const struct tux_conn *);
     /* A number that grows with what the client has acknowledged while we wait; 0 where nothing can be known. */
     u64 (*acknowledged)(const struct tux_conn *);
-    /* Does the client's side have all that was sent? Then it may have acted on it. */
+    /* Has the client's side acknowledged everything that was sent? */
     bool (*delivered)(const struct tux_conn *);
     /* shutdown(2): 0 or -errno. */
     int (*shut)(const struct tux_conn *, int how);
-    /* What was sent is not what was promised, and the client must see that, also when all of it is on its way already:
-     * closing resets the connection. */
+    /* The answer cannot be completed as announced, and the client must notice: closing will reset the connection, even
+     * if all bytes were sent. */
     void (*reset_when_closed)(const struct tux_conn *);
-    /* The same, and whatever is being sent ends now. */
+    /* The same, and end what is being sent now. */
     void (*reset_now)(const struct tux_conn *);
     /* Close the socket. The connection that is left has none; see tux_serve_closed. */
     void (*close)(struct tux_conn *, struct tux_stage *, struct tux_run *);

@@ -1,5 +1,5 @@
-/* watch.c: the events are read when somebody wants to know, not when they come: the kernel keeps 16,384 of them, and if
- * those were too few, everything counts as written to. */
+/* watch.c: events are read when they are needed and not when they come. The kernel queues 16,384 of them; if the queue
+ * overflowed, every file counts as written to. */
 #include "watch.h"
 
 #include <sys/inotify.h>
@@ -17,7 +17,7 @@ void tux_watches_close(struct tux_watches *w)
     w->fd = -1;
 }
 
-/* Two that watch the same inode share a watch: the kernel gives them the same number. */
+/* Two responses for the same inode share a watch: the kernel gives them the same number. */
 static struct tux_watch *of_number(struct tux_watches *w, int wd)
 {
     for (u32 i = 0; i < TUX_WATCHES_MAX; i++)

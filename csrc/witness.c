@@ -1,5 +1,5 @@
-/* witness.c: a name is looked up with the judge's own restrictions. Else a directory that was moved out of the root,
- * and is now led to by a link, would still be found, though nobody may be served from there. */
+/* witness.c: a name is looked up with the judge's own restrictions. Without them a directory that was moved out of the
+ * root, and to which a link leads now, would still be found, though it must not be served. */
 #include "witness.h"
 
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static int stat_name(const struct tux_witness *w, struct stat *st)
         fd = syscall(SYS_OPENAT2, w->root_fd, path_of(w), &how, sizeof how);
         if (fd >= 0 || errno != EAGAIN) break;
     }
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* an old kernel, or one that refuses: the judge walks by hand */
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* an old kernel, or openat2 is refused */
         return fstatat(w->root_fd, path_of(w), st, 0) < 0 ? -errno : 0;
     if (fd < 0) return -errno;
     int failed = fstat((int)fd, st) < 0 ? -errno : 0;
@@ -53,7 +53,7 @@ bool tux_witness_holds(const struct tux_witness *w)
 
 static i64 ns_of(const struct statx_timestamp *t) { return t->tv_sec * 1000000000 + t->tv_nsec; }
 
-/* Absent names need their entry in the kernel's cache of names as much as those that are there. */
+/* Absent names need an entry in the kernel's cache of names, as present ones do. */
 enum tux_sight tux_witness_look(const struct tux_witness *w, bool in_memory)
 {
     struct tux_open_how how = {O_PATH | O_CLOEXEC, 0, resolve[w->facts.links] | (in_memory ? 0 : TUX_RESOLVE_CACHED)};
@@ -62,7 +62,7 @@ enum tux_sight tux_witness_look(const struct tux_witness *w, bool in_memory)
     int fd = (int)syscall(SYS_OPENAT2, w->root_fd, path_of(w), &how, sizeof how);
     if (fd < 0 && is_absence(-errno)) return f->ino == 0 ? TUX_SAME : TUX_OTHER;
     if (fd < 0 && (errno == EXDEV || errno == ELOOP || errno == EACCES)) return TUX_OTHER;
-    if (fd < 0) return TUX_UNSEEN; /* also EINVAL: Linux before 5.12 cannot be asked so */
+    if (fd < 0) return TUX_UNSEEN; /* also EINVAL: Linux before 5.12 */
     bool seen = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &s) == 0;
     close(fd);
     if (!seen) return TUX_UNSEEN;
@@ -80,7 +80,7 @@ u64 tux_witness_root_dev(const struct tux_witness *w)
 
 enum tux_place_kind tux_place_of_type(u64 type)
 {
-    if ((type & 0xFFFFFFFFu) == 0x65735546u) return TUX_PLACE_FAR; /* FUSE: a program answers, if it does */
+    if ((type & 0xFFFFFFFFu) == 0x65735546u) return TUX_PLACE_FAR; /* FUSE: its program may hang */
     switch (tux_store_of_type(type)) {
     case TUX_STORE_FAR: return TUX_PLACE_FAR;
     case TUX_STORE_MEMORY: return TUX_PLACE_MEMORY;
