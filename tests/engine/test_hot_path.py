@@ -24,10 +24,13 @@ def kernel_workers() -> set[str]:
     return found
 
 
-def test_no_hit_needs_a_thread_of_the_kernel(serve: Serve, connect: Connect, root: Path) -> None:
+def test_no_hit_needs_another_thread(serve: Serve, connect: Connect, root: Path) -> None:
+    """Neither one of the kernel, which epoll has not, nor a worker of the engine, which both have."""
     write(root / "megabyte.bin", bytes(1 << 20))
-    server = serve(root)
-    before = kernel_workers()
+    server = serve(root, look_after_s=60.0)  # what a look costs is another matter
+    for target in ("/large.bin", "/megabyte.bin"):
+        connect(server).ask(get(target))
+    before, cold = kernel_workers(), server.metric("cold")
     targets = ("/notes.txt", "/large.bin", "/megabyte.bin", "/nothing", "/")
     client = connect(server)
     for _ in range(20):
@@ -41,3 +44,4 @@ def test_no_hit_needs_a_thread_of_the_kernel(serve: Serve, connect: Connect, roo
         client.read()
     assert server.metric("repeats") > 0
     assert kernel_workers() - before == set()
+    assert server.metric("cold") == cold
