@@ -164,7 +164,7 @@ class Server(Inspection):
         more = False
         while True:
             if self._signals > 1:
-                log.warning("ended at once by a second signal; %d connections were cut off", self._open_connections())
+                log.warning("a second signal ended the server and cut off %d connections", self._open_connections())
                 return 128 + self._last_signal
             with service.going_on("what a signal asked for failed"):
                 self._operate()
@@ -272,7 +272,7 @@ class Server(Inspection):
             return True
         late = time.monotonic() >= (self._drain_until or 0.0)
         if late:
-            log.warning("%d connections were not done in time and are cut off", self._open_connections())
+            log.warning("the server cuts off %d connections that did not finish in time", self._open_connections())
         return late
 
     def close(self) -> None:

@@ -128,7 +128,7 @@ def test_refuses_a_label(label: str) -> None:
     c.umem_add(i, 1, label="taken")
     with pytest.raises(ChainError) as error:
         c.umem_add(i, 1, label=label)
-    assert refusal(error)[1:] == (f"the label {label} is taken or is no plain word", "choose another")
+    assert refusal(error)[1:] == (f"the label {label} is taken or is not a plain word", "choose another")
 
 
 @pytest.mark.parametrize("way", ["next", "on_stop"])

@@ -51,9 +51,9 @@ def test_the_text_of_a_chain() -> None:
     [
         ("", "it does not begin with a chain"),
         ("chain c budget x", "it does not begin with a chain"),
-        ("chain c budget 0\nhello", "this is no line of a chain"),
-        ("chain c budget 0\ncell a int 0\natom b getpid()\ncell d int 0", "this is no line of a chain"),
-        ("chain c budget 0\ncell a data 0", "0 is no value of a data"),
+        ("chain c budget 0\nhello", "this is not a line of a chain"),
+        ("chain c budget 0\ncell a int 0\natom b getpid()\ncell d int 0", "this is not a line of a chain"),
+        ("chain c budget 0\ncell a data 0", "0 is not a value of a data"),
         ("chain c budget 0\natom a getpid(b)", "there is no cell b"),
         ("chain c budget 0\natom a getpid() = b", "there is no cell b"),
         ("chain c budget 0\natom a getpid() -> b", "there is no atom b"),

@@ -19,7 +19,7 @@ from .fixtures import Launch, Record
 from .programs import program
 from .relay import Relay
 
-_ALARM = re.compile(r" (?:warning (?!serving as root)|error )|Traceback")  # as root the machine of a test may be
+_ALARM = re.compile(r" (?:warning (?!the server runs as root)|error )|Traceback")  # as tests may
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_every_problem_has_a_line_and_nothing_starts(run: Run, file: Path, verb:
     done = run(*verb, str(file), env={"TUXPY_PORT": "x"})
     assert (done.status, done.out) == (2, "")
     assert done.err.splitlines() == [
-        "tuxpy: TUXPY_PORT: 'x' is no port: give a number from 0 (any free one) to 65535",
+        "tuxpy: TUXPY_PORT: 'x' is not a port: give a number from 0 (any free one) to 65535",
         f"{file}:2: site.root: there is no directory 'none': make it, or name another one",
         f"{file}:3: site.index: expected a list of names, not a number",
         f"{file}:4: unknown key site.indx: did you mean index?",

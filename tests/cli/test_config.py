@@ -48,17 +48,17 @@ def test_bind(text: str, host: str, port: int, asked: bool) -> None:
         ("[::1", "[::1]:8000"),
         ("[::1]:", "[::1]:8000"),
         ("[::1]80", "[::1]:8000"),
-        ("[127.0.0.x]:80", "no IPv6 address"),
+        ("[127.0.0.x]:80", "not an IPv6 address"),
         ("localhost:", "leave out the colon"),
-        ("localhost:http", "no port"),
+        ("localhost:http", "not a port"),
         ("localhost:65536", "65535"),
-        ("localhost:-1", "no port"),
-        ("²", "no port"),
+        ("localhost:-1", "not a port"),
+        ("²", "not a port"),
         ("*:80", "0.0.0.0"),
-        ("256.1.1.1:80", "no host"),
-        ("a b:80", "no host"),
-        ("a\0b:80", "no host"),
-        ("-a:80", "no host"),
+        ("256.1.1.1:80", "not a host"),
+        ("a b:80", "not a host"),
+        ("a\0b:80", "not a host"),
+        ("-a:80", "not a host"),
     ],
 )
 def test_bind_refused(text: str, words: str) -> None:
@@ -82,7 +82,7 @@ def test_wildcards() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "+1", "1.0", "65536", "99999999999999999999", "１"])
 def test_port_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="no port"):
+    with pytest.raises(ConfigError, match="not a port"):
         parse_port(text)
 
 
@@ -90,7 +90,7 @@ def test_workers() -> None:
     assert parse_workers("3") == 3
     assert parse_workers("auto") == workers_auto() >= 1
     for text in ("0", "-1", "x", "", "1.5", "9" * 30):
-        with pytest.raises(ConfigError, match="no number of engines"):
+        with pytest.raises(ConfigError, match="not a number of engines"):
             parse_workers(text)
 
 

@@ -46,7 +46,7 @@ def test_not_for_everybody_unless_that_is_said(address: str) -> None:
     line = f'[admin]\nlisten = ["{address}"]\n'
     said = problem(line)
     assert said.startswith("/etc/tuxpy.toml:4: admin.listen: ") and said.endswith(
-        "is every address of this machine, and the figures of a server are not for everybody: give one such as"
+        "is every address of this machine, and metrics should not be public: give one such as"
         " 127.0.0.1:9100, or say allow_public = true in [admin]"
     )
     assert len(admin_of(line + "allow_public = true\n")) == 1

@@ -215,41 +215,41 @@ CIRCLE = SITE + "".join(f"[[site.redirects]]\nfrom = '{one}'\nto = '{other}'\n" 
         ("[servr]\n", "1: unknown key servr: did you mean server?"),
         ("\n[server]\nroot = 1\n", "3: unknown key server.root: did you mean site.root?"),
         ("[log]\nzzz = 1\n", "2: unknown key log.zzz: there are level, color"),
-        ("[site]\n", "1: site: the key root is missing: name the directory that is served"),
+        ("[site]\n", "1: site: the key root is missing: name the directory to serve"),
         ("server = 5\n", "1: server: expected a table, not a number"),
         ("[log]\nlevel = 'loud'", "2: log.level: expected one of debug, info, warning, error, not 'loud'"),
         ("[timeouts]\nidle = 30", '2: timeouts.idle: expected a duration such as "30s", not a number'),
-        ("[timeouts]\nidle = '0s'", "2: timeouts.idle: the idle timeout cannot be: give a millisecond to a day"),
+        ("[timeouts]\nidle = '0s'", "2: timeouts.idle: the idle timeout is out of range: give a millisecond to a day"),
         ("[server]\nlisten = [1]", "2: server.listen: expected a list of addresses, not a list with a number in it"),
         ("[server]\nlisten = []", "2: server.listen: there is no address to listen at: give at least one"),
-        ("[server]\nworkers = 0", "2: server.workers: '0' is no number of engines: give 1 to 1024, or auto for one a"),
+        ("[server]\nworkers = 0", "2: server.workers: '0' is not a number of engines: give 1 to 1024, or auto"),
         ("[server]\nworkers = true", "2: server.workers: expected a number or auto, not true"),
         ("[server]\nworkers = '3'", "2: server.workers: expected a number or auto, not '3'"),
         ("[server]\nworkers = 9\nmax_connections = 8", "3: server.max_connections: 8 connections cannot be: give 9"),
-        ("[site]\nroot = ''", "2: site.root: the text is empty: write something, or leave the key out"),
+        ("[site]\nroot = ''", "2: site.root: the text is empty: write something, or remove the key"),
         (SITE + "headers = {}", "3: site.headers: expected an array of tables, not a table"),
         (SITE + "headers = [1]", "3: site.headers: expected an array of tables, not a list with a number in it"),
         (SITE + "[[site.try]]\nnames = ['$uri']", "3: site.try: the key path is missing: paths that"),
         (SITE + "[[site.headers]]\npath = 5", "4: site.headers.path: expected a text, not a number"),
-        (SITE + "error_pages = { 200 = 'a' }", "3: site.error_pages: '200' is no status of an error: give a number"),
-        (SITE + "spa = '../a'", "3: site.spa: '../a' is no file beneath the root: give a name such as index.html"),
-        (SITE + "index = ['a/b']", "3: site.index: 'a/b' is no name of a file: give it without a slash"),
-        (SITE + "types = { a = 'text' }", "3: site.types: 'text' is no media type: give two names with a slash, as in"),
-        (SITE + "hide = ['a/b']", "3: site.hide: 'a/b' is no pattern of a name: give one segment, with a slash in"),
-        (SITE + "cors = ['x']", "3: site.cors: 'x' is no origin: give scheme, host and perhaps a port, nothing"),
+        (SITE + "error_pages = { 200 = 'a' }", "3: site.error_pages: '200' is not an error status: give a number"),
+        (SITE + "spa = '../a'", "3: site.spa: '../a' is not a file beneath the root: give a name such as index.html"),
+        (SITE + "index = ['a/b']", "3: site.index: 'a/b' is not a file name: give it without a slash"),
+        (SITE + "types = { a = 'text' }", "3: site.types: 'text' is not a media type: give two names with a slash"),
+        (SITE + "hide = ['a/b']", "3: site.hide: 'a/b' is not a pattern for names: give one segment, with a slash in"),
+        (SITE + "cors = ['x']", "3: site.cors: 'x' is not an origin: give a scheme, a host and perhaps a port"),
         (SITE + "host_directories = { hash_level = 4 }", "3: site.host_directories.hash_level: hosts cannot be spread"),
-        (SITE + "[[site.access]]\npath = '*'", "3: site.access: a rule for access asks for nothing: give addresses"),
-        (SITE + "[[site.access]]\npath = '*'\ndeny = ['all']\nusers = ['a']", "3: site.access: users and realm mean"),
+        (SITE + "[[site.access]]\npath = '*'", "3: site.access: a rule for access has no conditions: give addresses"),
+        (SITE + "[[site.access]]\npath = '*'\ndeny = ['all']\nusers = ['a']", "3: site.access: users and realm need"),
         (CIRCLE, "3: site.redirects: the redirects /a -> /b -> /c -> /a lead in a circle: take one of them out"),
-        ("[limits]\nhead_size = '1B'", "2: limits.head_size: heads of 1 bytes cannot be: give 256B to 64KiB"),
-        ("[limits]\nburst = 0", "2: limits.burst: 0 requests at once cannot be: give 1 to 1000000"),
-        ("[limits]\nconnections_per_address = -1", "2: limits.connections_per_address: -1 cannot be: give a number"),
-        ("[limits]\nrequests_per_address = '5'", "2: limits.requests_per_address: '5' is no rate: give a number a"),
+        ("[limits]\nhead_size = '1B'", "2: limits.head_size: heads cannot be limited to 1 bytes: give 256B to 64KiB"),
+        ("[limits]\nburst = 0", "2: limits.burst: a burst of 0 requests is out of range: give 1 to 1000000"),
+        ("[limits]\nconnections_per_address = -1", "2: limits.connections_per_address: -1 is out of range: give"),
+        ("[limits]\nrequests_per_address = '5'", "2: limits.requests_per_address: '5' is not a rate: give"),
         ("[limits]\nrequests_per_address = 5", '2: limits.requests_per_address: expected a rate such as "20/s", or'),
-        ("[limits]\nbandwidth_per_connection = 5", "2: limits.bandwidth_per_connection: 5 bytes a second cannot be"),
-        ("[limits]\nexempt = ['x']", "2: limits.exempt: 'x' is no address and no network: give one, as in"),
+        ("[limits]\nbandwidth_per_connection = 5", "2: limits.bandwidth_per_connection: 5 bytes per second are"),
+        ("[limits]\nexempt = ['x']", "2: limits.exempt: 'x' is not an address or a network: give one, as in"),
         ("[limits]\nwhen_full = 'x'", "2: limits.when_full: expected one of refuse, wait, not 'x'"),
-        ("[server]\ntrusted_proxies = ['x']", "2: server.trusted_proxies: 'x' is no address and no network"),
+        ("[server]\ntrusted_proxies = ['x']", "2: server.trusted_proxies: 'x' is not an address or a network"),
         ("[server]\nclient_field = 'x'", "2: server.client_field: expected one of x-forwarded-for, forwarded, off"),
         ("[server]\nlisten = ['proxy::80']", "2: server.listen: nobody is trusted to say at proxy:127.0.0.1:80 who"),
         ("[server]\nlisten = [':80', 'proxy::80']", "2: server.listen: the address 127.0.0.1:80 is given twice"),
@@ -290,7 +290,7 @@ deny = [
 """
     said = problems(text, port="x")
     assert [line.partition(":")[0] for line in said] == ["--port", "2", "2", "2", "3", "7", "8", "13", "14", "17"]
-    assert said[0] == "--port: 'x' is no port: give a number from 0 (any free one) to 65535"
+    assert said[0] == "--port: 'x' is not a port: give a number from 0 (any free one) to 65535"
     assert said[-1] == "17: site.access: '10.0.0.1/8' has bits behind its prefix: give 10.0.0.0/8"
 
 
@@ -317,7 +317,7 @@ root = "c"
 root = "d"
 """
     assert problems(text) == [
-        "3: site.hosts: 'x y' is no host: give example.org, *.example.org, or _ for all others",
+        "3: site.hosts: 'x y' is not a host: give example.org, *.example.org, or _ for all others",
         "3: site.hosts: the host a.example is given twice: leave one out",
         "6: site.hosts: the host *.b.example means another site too (/etc/tuxpy.toml:3): give each site its hosts",
         "9: site.hosts: all other hosts mean another site too (/etc/tuxpy.toml:7): give each site its hosts",
@@ -328,7 +328,7 @@ def test_a_file_that_is_no_text() -> None:
     with pytest.raises(Problems, match=r"f:2: the line is not UTF-8"):
         source_of("f", b"a = 1\nb = \xff\n")
     assert config_of("\ufeff[log]\r\nlevel = 'error'\r\n").log_level == "error"
-    assert problems("a = " + "[" * 10000) == ["1: this is no configuration: lists are nested too deep"]
+    assert problems("a = " + "[" * 10000) == ["1: this is not a configuration: lists are nested too deep"]
 
 
 # Who wins.
@@ -427,11 +427,11 @@ def test_variables_say_what_options_say(environ: dict[str, str], changed: dict[s
         ({"TUXPY_LISTING": "maybe"}, {}, "TUXPY_LISTING: expected true or false, not 'maybe'"),
         ({"TUXPY_MAX_CONNECTIONS": "1_0"}, {}, "TUXPY_MAX_CONNECTIONS: expected a whole number, not '1_0'"),
         ({}, {"etag": "size"}, "--etag: expected one of file, time, content, not 'size'"),
-        ({}, {"error_page": ["403"]}, "--error-page: '403' is no status and page: give both, as in 403=/no.html"),
-        ({}, {"header": ["A"]}, "--header: 'A' is no field: give name, colon and value, as in 'X-Frame-Options: DENY'"),
+        ({}, {"error_page": ["403"]}, "--error-page: '403' is not a status and page: give both, as in 403=/no.html"),
+        ({}, {"header": ["A"]}, "--header: 'A' is not a field: give name, colon and value"),
         ({}, {"header": ["Date: x"]}, "--header: Date cannot be set by a rule: the server frames its messages itself"),
-        ({}, {"spa": "/"}, "--spa: '/' is no file beneath the root: give a name such as index.html"),
-        ({}, {"allow": ["x"]}, "--allow: 'x' is no address and no network"),
+        ({}, {"spa": "/"}, "--spa: '/' is not a file beneath the root: give a name such as index.html"),
+        ({}, {"allow": ["x"]}, "--allow: 'x' is not an address or a network"),
         ({}, {"bind": ["::1"]}, "--bind: '::1' is ambiguous: put the IPv6 address into brackets, as in [::1]:8000"),
     ],
 )  # fmt: skip
@@ -482,7 +482,7 @@ def test_doubts(tmp_path: Path) -> None:
     rule, spa, pages = map(str, found.doubts())
     assert spa == f"{file}:3: site.spa: there is no file 'index.html' beneath the root"
     assert pages == f"{file}:4: site.error_pages: there is no file 'no.html' beneath the root"
-    assert rule.startswith(f"{tmp_path}/_headers:2: 'nothing' is no field")
+    assert rule.startswith(f"{tmp_path}/_headers:2: 'nothing' is not a field")
 
 
 # Whatever is written.

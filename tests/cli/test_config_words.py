@@ -23,7 +23,7 @@ def test_duration(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "30", "s", "-1s", "1 s", "1S", "1e3s", "٣s", "1s2", ".5s", "1_0s"])
 def test_no_duration(text: str) -> None:
-    with pytest.raises(ConfigError, match="no duration: give a number and ms, s, m, h or d, as in 30s"):
+    with pytest.raises(ConfigError, match="not a duration: give a number and ms, s, m, h or d, as in 30s"):
         parse_duration(text)
 
 
@@ -36,7 +36,7 @@ def test_size(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "10", "10 MiB", "10M", "10mib", "-1B", "1.5MiB"])
 def test_no_size(text: str) -> None:
-    with pytest.raises(ConfigError, match="no size: give a number and B, KiB, MiB or GiB, as in 10MiB"):
+    with pytest.raises(ConfigError, match="not a size: give a number and B, KiB, MiB or GiB, as in 10MiB"):
         parse_size(text)
 
 
@@ -65,10 +65,10 @@ def test_variables(text: str, expanded: str) -> None:
     ("text", "words"),
     [
         ("${NONE}", "NONE is not set: set it, or write ${NONE:-otherwise}"),
-        ("${A", "write $$ for a mere dollar"),
-        ("${}", "write $$ for a mere dollar"),
-        ("${1}", "write $$ for a mere dollar"),
-        ("${A-b}", "write $$ for a mere dollar"),
+        ("${A", "write $$ for a dollar sign"),
+        ("${}", "write $$ for a dollar sign"),
+        ("${1}", "write $$ for a dollar sign"),
+        ("${A-b}", "write $$ for a dollar sign"),
     ],
 )
 def test_variables_that_cannot_be(text: str, words: str) -> None:

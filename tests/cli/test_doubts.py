@@ -42,7 +42,7 @@ def test_all_troubles_are_told_at_once(run: Run, file: Path) -> None:
     )  # fmt: skip
     places = [line.partition(": ")[0] for line in lines]
     assert places == ["2", "3", "4", "5", "5", "7", "8"]
-    assert "192.0.2.1 is no address of this machine" in lines[3]
+    assert "192.0.2.1 is not an address of this machine" in lines[3]
     assert "there is no host 'no.such.host.invalid'" in lines[4]
 
 

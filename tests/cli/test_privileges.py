@@ -59,7 +59,7 @@ def test_it_binds_as_root_and_serves_as_somebody_else(start: Start, open_to_all:
     time.sleep(1)
     assert server.get(port=port)[0] in (403, 404)
     assert server.stop() == 0
-    assert "serving as root" not in server.text
+    assert "the server runs as root" not in server.text
 
 
 def low_port() -> int:
@@ -166,7 +166,7 @@ def test_root_is_not_warned_where_nobody_else_comes_in(start: Start, www: Path) 
     server = start(str(www), "-p", "0")
     assert server.get()[0] == 200
     assert server.stop() == 0
-    assert "serving as root" not in server.text
+    assert "the server runs as root" not in server.text
 
 
 # Unix sockets.

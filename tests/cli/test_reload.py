@@ -58,7 +58,7 @@ def test_roots_and_rules_change_at_once(start: Start, www: Path, tmp_path: Path,
         assert b"hello" in ask(kept)
         said = server.reload(f'[server]\n{LISTEN}[site]\nroot = "other"\n{FIELD}')
         assert b"another" in (answer := ask(kept)) and b"X-A: b" in answer
-        assert said.count("\n") == 1 and re.search(r"info +the configuration is reloaded: it serves at http:", said)
+        assert said.count("\n") == 1 and re.search(r"info +the new configuration is in force: it serves at http:", said)
         server.reload(f"[server]\n{LISTEN}{SITE}")
         assert b"hello" in (answer := ask(kept)) and b"X-A" not in answer
     assert server.running.stop() == 0
@@ -83,7 +83,7 @@ def test_gates_close_for_connections_that_are_open(start: Start, www: Path, tmp_
 
 
 BAD = {
-    "toml": ("[server\n", "this is no TOML"),
+    "toml": ("[server\n", "this is not TOML"),
     "key": (f"[server]\n{LISTEN}lisen = 1\n{SITE}", "unknown key server.lisen"),
     "two": ("[server]\nworkers = 0\n[site]\nroot = 1\n", "site.root: expected a path"),
     "root": (f'[server]\n{LISTEN}[site]\nroot = "nowhere"\n', "there is no directory"),

@@ -1,4 +1,4 @@
-"""`tuxpy reload` tells what came of the reload: by its exit code, and by the reason."""
+"""`tuxpy reload` tells the outcome of the reload: by its exit code, and by the reason."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_a_wildcard_says_what_becomes_reachable(start: Start, www: Path) -> None
 def test_a_host_that_is_not_ours(run: Run, www: Path) -> None:
     done = run("serve", str(www), "-b", "192.0.2.1:8000")
     assert done.status == 2
-    assert "192.0.2.1 is no address of this machine" in done.err and done.err.count("\n") == 1
+    assert "192.0.2.1 is not an address of this machine" in done.err and done.err.count("\n") == 1
 
 
 # Without rights.
@@ -216,7 +216,7 @@ def test_above_info_a_start_is_silent(start: Start, www: Path) -> None:
     wait_for_port(port)
     assert server.get(port=port)[0] == 200
     assert server.stop() == 0
-    assert [line for line in server.lines if "serving as root" not in line] == []
+    assert [line for line in server.lines if "the server runs as root" not in line] == []
 
 
 def wait_for_port(port: int) -> None:

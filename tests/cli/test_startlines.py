@@ -155,7 +155,7 @@ def test_root_is_warned_where_others_come_in(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(privileges, "_contained", lambda: False)
     privileges.warn_of_root(Config(workers=1), hosts)
-    assert ("serving as root" in caplog.text) == warned
+    assert ("the server runs as root" in caplog.text) == warned
     caplog.clear()
     monkeypatch.setattr(privileges, "_contained", lambda: True)
     privileges.warn_of_root(Config(workers=1), hosts)

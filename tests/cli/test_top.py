@@ -149,7 +149,7 @@ def test_nobody_there(run: Run, tmp_path: Path) -> None:
         for where in (free, f"unix:{tmp_path}/none"):
             done = run("top", where)
             assert (done.status, done.out) == (1, "")
-            sentence = rf"tuxpy: nobody tells of a server at {where} \(.+\): start one with --admin\n"
+            sentence = rf"tuxpy: no server answers at {where} \(.+\): start one with --admin\n"
             assert re.fullmatch(sentence, done.err)
 
 
@@ -161,7 +161,7 @@ def test_something_else_there(serving: Callable[[socketserver.BaseServer], None]
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
     serving(server)
-    with pytest.raises(TuxError, match="is no admin listener of tuxpy: give the address that stands behind --admin"):
+    with pytest.raises(TuxError, match="is not an admin listener of tuxpy: give the address that follows --admin"):
         Source(f"127.0.0.1:{server.server_address[1]}").report()
 
 

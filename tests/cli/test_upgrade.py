@@ -125,7 +125,7 @@ def test_a_new_one_that_cannot_start_changes_nothing(
     server.wait_for(" serves ")
     file.write_text("[server]\nlisen = 1\n")
     said = upgrade(server, server.process.pid, successors, "no upgrade")
-    assert re.search(r"error +no upgrade, this server stays: process \d+ ended with 2\n", said)
+    assert re.search(r"error +the upgrade failed and this server stays: process \d+ ended with 2\n", said)
     assert "unknown key server.lisen" in said
     assert server.get() == (200, b"<!doctype html>hello\n")
     assert gone(successors[-1])

@@ -21,7 +21,7 @@ from .programs import PATH
 from .relay import Relay
 
 _DEADLINE_S: Final = 40.0
-_ALARM = re.compile(r" (?:warning (?!serving as root)|error )|Traceback")  # as root the machine of a test may be
+_ALARM = re.compile(r" (?:warning (?!the server runs as root)|error )|Traceback")  # as tests may
 
 
 @pytest.fixture

@@ -317,9 +317,9 @@ def test_what_is_no_address_has_no_class(address: str | bytes) -> None:
     [
         ("192.0.2.1/24", "give 192.0.2.0/24"),
         ("2001:db8::1/32", "give 2001:db8::/32"),
-        ("example.org", "is no address"),
-        ("192.0.2.0/33", "is no address"),
-        ("", "is no address"),
+        ("example.org", "is not an address"),
+        ("192.0.2.0/33", "is not an address"),
+        ("", "is not an address"),
         ("any", "or all"),
     ],
 )

@@ -38,7 +38,7 @@ def snapshot(**more: object) -> Snapshot:
         "origin": "/etc/tuxpy.toml",
         "urls": ("http://127.0.0.1:8000/",),
         "engines": (EngineFigures(counters, 100, 2), EngineFigures(counters, 100, 2)),
-        "sites": (site_figures("/srv/www", ("_",), ["/srv/www/_headers:1: 'x' is no field"]),),
+        "sites": (site_figures("/srv/www", ("_",), ["/srv/www/_headers:1: 'x' is not a field"]),),
     }
     return Snapshot(**{**given, **more})  # type: ignore[arg-type]
 
@@ -224,7 +224,7 @@ def test_what_others_have_written_stays_text() -> None:
 
 def test_it_is_whole_without_script() -> None:
     page = html(snapshot(reloads=Reloads(1, 0, 50.0))).decode()
-    said = ("running", "up for 15 min 0 s", "95.0%", "is no field", "/etc/tuxpy.toml", "epoll: asked for", "any host")
+    said = ("running", "up for 15 min 0 s", "95.0%", "not a field", "/etc/tuxpy.toml", "epoll: asked for", "any host")
     for words in said:
         assert words in page, words
     tables = re.findall(r"<table>.*?</table>", page, re.DOTALL)

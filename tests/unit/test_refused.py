@@ -40,7 +40,7 @@ def refused(step: str, number: int) -> Refused:
         ("bind", errno.EADDRINUSE, PORT, "port 26045 of 127.0.0.1 is taken by another server"),
         ("bind", errno.EADDRINUSE, Address("127.0.0.1", 0), "no port of 127.0.0.1 is free"),
         ("listen", errno.EADDRINUSE, PORT, "port 26045 of 127.0.0.1 is taken by another server"),
-        ("bind", errno.EADDRNOTAVAIL, PORT, "127.0.0.1 is no address of this machine"),
+        ("bind", errno.EADDRNOTAVAIL, PORT, "127.0.0.1 is not an address of this machine"),
     ],
 )
 def test_at_a_port(step: str, number: int, address: Address, words: str) -> None:

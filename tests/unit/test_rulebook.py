@@ -15,7 +15,7 @@ from tuxpy.rules.rulesfiles import DIALECTS, FILE_BYTES_MAX, Dialect
 from tuxpy.site.opening import OpenBeneath, walk_beneath
 from tuxpy.site.site import Site
 
-STAYS = "the rules that were read before stay"
+STAYS = "the rules read before stay in force"
 
 
 @pytest.fixture

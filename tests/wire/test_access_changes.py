@@ -143,7 +143,7 @@ def test_a_file_that_is_no_good_keeps_the_users(
     at = len(looks)
     assert until(lambda: len(looks) >= at + 2), "the file is looked at no more"
     assert len(errors()) == 1, errors()
-    assert "the users that were read before stay" in errors()[0]
+    assert "the users read before stay in force" in errors()[0]
     assert (status(client, ANN), status(client, BOB), status(client, NEW)) == (200, 200, 401)
     write_users(users, ann="new")
     assert within_a_second(gated, 200, client, NEW)

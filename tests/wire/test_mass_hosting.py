@@ -130,7 +130,7 @@ def test_www_is_taken_off_where_it_is_asked_for(serve: Serve, connect: Connect, 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_hosts_are_spread_over_levels(serve: Serve, connect: Connect, tmp_path: Path, level: int) -> None:
-    """At level 2, bar.test is b/ba/bar.test. What lies higher is no host."""
+    """At level 2, bar.test is b/ba/bar.test. What lies higher is not a host."""
     for name in ("bar.test", "b", "ba", "a", "bazaar.test"):
         make(tmp_path, "/".join([*(name[:length] for length in range(1, level + 1)), name]), name)
     make(tmp_path, "flat.test")
@@ -356,7 +356,7 @@ def test_a_broken_password_file_keeps_the_users_for_all_hosts(
 
     assert [status("one.test"), status("two.test")] == [200, 200]
     write_lines(users, [f"ann:{hashed('new')}", "bob:plain"])
-    assert seen_within_a_second(running, lambda: "the users that were read before stay" in caplog.text)
+    assert seen_within_a_second(running, lambda: "the users read before stay in force" in caplog.text)
     statuses = [status(host) for host in ("one.test", "two.test", "a")]
     errors = [record.getMessage() for record in caplog.get_records("call")]
     caplog.clear()

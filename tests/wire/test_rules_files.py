@@ -311,7 +311,7 @@ def test_a_file_that_cannot_be_read_keeps_its_rules(
         request.getfixturevalue("unprivileged")  # only now: nobody may enter the folders above
     assert site.warm(get("/a.txt"))[0][b"x-a"] == b"1"
     change(site.root)
-    assert until(lambda: "the rules that were read before stay" in caplog.text)
+    assert until(lambda: "the rules read before stay in force" in caplog.text)
     assert not until(lambda: caplog.text.count("rules that were read before") > 1, FRESH_S)
     assert f"{site.root}/_headers: " in caplog.text
     for target in ("/a.txt", "/nothing"):
@@ -329,7 +329,7 @@ def test_a_root_that_is_closed_keeps_its_rules(
     assert site.warm(get("/nothing"))[0][b"x-a"] == b"1"
     _with_the_folder_closed(site.root)
     try:
-        assert until(lambda: "the rules that were read before stay" in caplog.text)
+        assert until(lambda: "the rules read before stay in force" in caplog.text)
         assert site.client().ask(get("/another"))[b"x-a"] == b"1"
     finally:
         with _oneself():
@@ -341,7 +341,7 @@ def test_a_root_that_is_closed_keeps_its_rules(
 def test_what_can_be_read_again_holds_again(planter: Planter, caplog: pytest.LogCaptureFixture) -> None:
     site = planter({"_headers": b"/*\n X-A: 1\n"}, policy("netlify"))
     _as_a_folder(site.root)
-    assert until(lambda: "the rules that were read before stay" in caplog.text)
+    assert until(lambda: "the rules read before stay in force" in caplog.text)
     (site.root / "_headers").rmdir()
     write(site.root / "_headers", b"/*\n X-A: 2\n")
     assert site.becomes(get("/notes.txt"), lambda answer: (b"X-A", b"2") in answer.fields)

@@ -137,7 +137,7 @@ class Chain(Shortcuts):
             if not flags & f.STOP_ON_ANY:
                 raise ChainError(self.name, where, "on_stop, but nothing stops it", "add stop_on")
         if label is not None and (label in self._labels or not label.isidentifier()):
-            fault = f"the label {label} is taken or is no plain word"
+            fault = f"the label {label} is taken or is not a plain word"
             raise ChainError(self.name, where, fault, "choose another")
         numbers = tuple([self._number(where, argument) for argument in args])
         result = None if ret is None else self._number(where, ret)

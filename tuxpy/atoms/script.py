@@ -85,7 +85,7 @@ def read(text: str) -> Frozen:
         elif atom := _ATOM.fullmatch(line):
             found.append(atom)
         else:
-            raise ChainError(name, repr(line), "this is no line of a chain", "cells first, then atoms; see script.py")
+            raise ChainError(name, repr(line), "this is not a line of a chain", "write cells, then atoms")
     by_name = {cell.name: cell.number for cell in cells}
     labels = {atom[2]: number for number, atom in enumerate(found)}
     return check(Frozen(name, tuple(_atom_of(name, atom, by_name, labels) for atom in found), tuple(cells), budget))
@@ -98,7 +98,7 @@ def _cell_of(chain: str, line: str, found: re.Match[str], number: int) -> Cell:
             return Cell(number, kind, found[1], 0, bytes.fromhex(value), param)
         return Cell(number, kind, found[1], -1 if kind is Kind.FD else int(value or "0"), b"", param)
     except ValueError:
-        fault, mend = f"{value} is no value of a {found[2]}", "give a number, or bytes as two digits each"
+        fault, mend = f"{value} is not a value of a {found[2]}", "give a number, or bytes as two digits each"
         raise ChainError(chain, repr(line), fault, mend) from None
 
 

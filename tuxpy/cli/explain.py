@@ -57,7 +57,7 @@ def _host_and_path(target: bytes) -> tuple[bytes, bytes]:
 def _field(line: str) -> bytes:
     name, colon, value = line.partition(":")
     if not colon or not name.strip():
-        raise ConfigError(f"{line!r} is no field: write it as 'Field: value'")
+        raise ConfigError(f"{line!r} is not a field: write it as 'Field: value'")
     return os.fsencode(f"{name}: {value.strip()}")
 
 
@@ -74,7 +74,7 @@ def class_of(sites: Sites, address: str | None) -> int:
     try:
         return 0 if address is None else sites.class_of(address)
     except ValueError:
-        raise ConfigError(f"{address!r} is no address: give one, as in 192.0.2.1 or 2001:db8::1") from None
+        raise ConfigError(f"{address!r} is not an address: give one, as in 192.0.2.1 or 2001:db8::1") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,12 @@ def _would_be_found(request: Request, decision: Decision, site: Site) -> Iterato
     if decision.status != 404 or not isinstance(target, Target):
         return
     if any("symbolic link" in reason for reason in decision.why) and site.policy.links != "all":
-        yield "with symlinks = \"all\" (--symlinks all) that link would be followed"
+        yield "with symlinks = \"all\" (--symlinks all) the server would follow that link"
     if not site.policy.clean and not target.directory and not hidden_by(target.segments, site.policy.hidden):
         page = site.open(target.path + b".html")
         if isinstance(page, FileFact):
             release(page)
-            yield f"{text(target.path)}.html is there: clean_urls (--clean-urls) would find it"
+            yield f"{text(target.path)}.html exists: with clean_urls (--clean-urls) the server would send it"
 
 
 def _rules(request: Request, decision: Decision, site: Site) -> Iterator[tuple[str, str]]:
@@ -182,11 +182,11 @@ def _numbered(sentences: Iterable[str]) -> list[str]:
 def _form(story: Story) -> Iterator[str]:
     """What parsing found; a refused head says itself what is wrong with it."""
     if story.request is None:
-        yield "the head is refused before anything is looked up"
+        yield "the server refuses the head before it looks anything up"
         return
     count = story.head.count(b"\r\n") - 2
-    fields = f"{count} field{'' if count == 1 else 's'}, {len(story.request.fields)} of significance"
-    yield f"the head is sound HTTP/{story.request.version.decode()} with {fields}"
+    fields = f"{count} field{'' if count == 1 else 's'}, {len(story.request.fields)} of them significant"
+    yield f"the head is valid HTTP/{story.request.version.decode()} with {fields}"
 
 
 def _answer_head(answer: Answer) -> list[str]:
@@ -217,7 +217,7 @@ def _remembered(story: Story) -> Iterator[str]:
     if request is None or not answer.cacheable:
         yield f"no: {_why_not(story)}"
         return
-    yield "yes: from the second request on, the engine answers whatever has this key by itself"
+    yield "yes: from the second request on, the engine answers every request with this key by itself"
     yield f"  {text(request.method)} {text(request.target)} HTTP/{text(request.version)}"
     for name, value in request.fields:
         if name == b"range" and answer.ranged is not None:
@@ -231,14 +231,14 @@ def _remembered(story: Story) -> Iterator[str]:
 
 def _why_not(story: Story) -> str:
     if story.request is None:
-        return "a head that is refused has no key"
+        return "a refused head has no key"
     if announces_body(story.request):
-        return "a request that announces a body is always judged anew"
+        return "the server judges each request that announces a body anew"
     if story.decision.status == 401:
-        return "the answer to a wrong password is worth no place"
+        return "the engine does not keep answers to wrong passwords"
     if not story.decision.cacheable:
-        return "what the answer rests on cannot be watched by name"
-    return "the connection ends with it"
+        return "the answer depends on something without a name to check"
+    return "the answer ends the connection"
 
 
 def _holds(witness: Witness) -> str:

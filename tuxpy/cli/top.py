@@ -64,11 +64,11 @@ class Source:
             found = json.loads(body) if response.status == 200 else None
         except (OSError, http.client.HTTPException, ValueError) as error:
             because = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise TuxError(f"nobody tells of a server at {self.name} ({because}): start one with --admin") from error
+            raise TuxError(f"no server answers at {self.name} ({because}): start one with --admin") from error
         finally:
             connection.close()
         if not isinstance(found, dict) or "bounds_s" not in found:
-            raise TuxError(f"{self.name} is no admin listener of tuxpy: give the address that stands behind --admin")
+            raise TuxError(f"{self.name} is not an admin listener of tuxpy: give the address that follows --admin")
         return found
 
     def _connected(self) -> socket.socket:

@@ -51,16 +51,16 @@ class ClientLimits:
 
     def __post_init__(self) -> None:
         if not HEAD_BYTES_MIN <= self.head_bytes <= HEAD_BYTES_MAX:
-            raise ConfigError(f"heads of {self.head_bytes} bytes cannot be: give {HEAD_BYTES_MIN}B to 64KiB")
+            raise ConfigError(f"heads cannot be limited to {self.head_bytes} bytes: give {HEAD_BYTES_MIN}B to 64KiB")
         for name in ("requests_per_connection", "connections_per_address"):
             if not 0 <= getattr(self, name) <= _COUNT_MAX:
-                raise ConfigError(f"{getattr(self, name)} cannot be: give a number from 1 on, or 0 for no limit")
+                raise ConfigError(f"{getattr(self, name)} is out of range: give a number from 1 on, or 0 for no limit")
         if not 0 <= self.interval_s <= INTERVAL_S_MAX:
-            raise ConfigError("so few requests cannot be: give one an hour at least, as in 1/h")
+            raise ConfigError("the rate is too low: give at least one request per hour, as in 1/h")
         if not 1 <= self.burst <= BURST_MAX:
-            raise ConfigError(f"{self.burst} requests at once cannot be: give 1 to {BURST_MAX}")
+            raise ConfigError(f"a burst of {self.burst} requests is out of range: give 1 to {BURST_MAX}")
         if self.bandwidth != 0 and not _BANDWIDTH_MIN <= self.bandwidth < 1 << 62:
-            raise ConfigError(f"{self.bandwidth} bytes a second cannot be: give 1KiB or more, or 0 for no limit")
+            raise ConfigError(f"{self.bandwidth} bytes per second are too few: give 1KiB or more, or 0 for no limit")
         if not _MADE_BYTES_MIN <= self.made_bytes < 1 << 62:
             raise ConfigError(f"{self.made_bytes} bytes for bodies that are made cannot be: give 1MiB or more")
         if self.when_full not in WHEN_FULL:

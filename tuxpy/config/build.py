@@ -176,7 +176,7 @@ def _overruled(address: Address, host: str | None, port: int | None) -> Address:
 
 def _site(site: Section, trouble: Trouble) -> SiteConfig:
     if site.origin is not DEFAULT and "root" not in site.given and "root" not in site.faulty:
-        trouble.add(site.origin, "site", "the key root is missing: name the directory that is served")
+        trouble.add(site.origin, "site", "the key root is missing: name the directory to serve")
     return SiteConfig(
         root=site.path_of("root") or ".",
         policy=policy_of(site, trouble),

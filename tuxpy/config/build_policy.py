@@ -71,7 +71,7 @@ def _index(site: Section, trouble: Trouble) -> tuple[bytes, ...]:
     with trouble.at(site.origin_of("index"), "site.index"):
         for name in site["index"]:
             if "/" in name:
-                raise ConfigError(f"{name!r} is no name of a file: give it without a slash")
+                raise ConfigError(f"{name!r} is not a file name: give it without a slash")
         return tuple(_beneath(name) for name in site["index"])
     return ()
 
@@ -97,7 +97,7 @@ def _beneath(name: str) -> bytes:
     """The name of a file beneath the root."""
     bare = name.strip("/")
     if not bare or "\0" in bare or any(segment in ("", ".", "..") for segment in bare.split("/")):
-        raise ConfigError(f"{name!r} is no file beneath the root: give a name such as index.html")
+        raise ConfigError(f"{name!r} is not a file beneath the root: give a name such as index.html")
     return os.fsencode(bare)
 
 
@@ -118,9 +118,9 @@ def _types(site: Section, trouble: Trouble) -> MappingProxyType[bytes, MediaType
     for extension, name in site["types"]:
         with trouble.at(site.origin_of("types"), "site.types"):
             if not _TYPE.fullmatch(name):
-                raise ConfigError(f"{name!r} is no media type: give two names with a slash, as in text/plain")
+                raise ConfigError(f"{name!r} is not a media type: give two names with a slash, as in text/plain")
             if not name.isascii() or "/" in extension or "." in extension.removeprefix("."):
-                raise ConfigError(f"{extension!r} is no extension: give what stands behind the last dot of a name")
+                raise ConfigError(f"{extension!r} is not an extension: give what stands behind the last dot of a name")
             key = os.fsencode(extension.removeprefix(".").lower())
             # To say what the type is anyway means to say it without charset: the page's own <meta charset> counts then.
             same = media_type(b"a." + key).value == value_of(name)
@@ -175,7 +175,7 @@ def _try_rule(rule: Section, where: str) -> TryRule:
 def _gate(rule: Section, where: str) -> Gate:
     path = rule.path_of("password_file")
     if path is None and ("users" in rule.given or "realm" in rule.given):
-        raise ConfigError("users and realm mean nothing without a password_file: give one, or leave them out")
+        raise ConfigError("users and realm need a password_file: give one, or remove them")
     login = None if path is None else Login(path, frozenset(rule["users"]), rule["realm"])
     return Gate.parse(
         rule["path"], allow=rule["allow"], deny=rule["deny"], login=login, either=rule["satisfy"] == "any",

@@ -92,7 +92,7 @@ def _unused_types(section: Section, trouble: Trouble) -> None:
     """An extension with dots in it is nobody's: what counts is behind the last one."""
     for extension, _ in section["types"]:
         if "*" in extension:
-            what = f"{extension!r} is no pattern: give the extension alone, as in {extension.lstrip('*.')!r}"
+            what = f"{extension!r} is not a pattern: give the extension alone, as in {extension.lstrip('*.')!r}"
             trouble.add(section.origin_of("types"), "site.types", what)
 
 

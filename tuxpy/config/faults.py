@@ -49,7 +49,7 @@ def told(text: str, error: Fault) -> Iterator[tuple[int, str]]:
         return
     what = found[1] if found else str(error)
     where = f" (column {found[3]})" if found and found[3] else ""
-    yield line, f"this is no TOML: {what[:1].lower()}{what[1:]}{where}"
+    yield line, f"this is not TOML: {what[:1].lower()}{what[1:]}{where}"
 
 
 # Headers.
@@ -94,7 +94,7 @@ def _slip(text: str, line: int) -> tuple[int, str] | None:
         known = foreign.advice(word[1])
         if known is not None:
             return number, f"{word[1]}: {known}"
-        return number, f'this is no key with a value: write {word[1]} = "..."'
+        return number, f'this is not a key with a value: write {word[1]} = "..."'
     return None
 
 
@@ -118,7 +118,7 @@ def _value(key: str, said: str) -> str | None:
     if bare[0] == "{" or bare in ("true", "false"):
         return None
     if bare.lower() in _SWITCHES:
-        return f"{bare!r} is no value of TOML: write {key} = {_SWITCHES[bare.lower()]}"
+        return f"{bare!r} is not a TOML value: write {key} = {_SWITCHES[bare.lower()]}"
     if _NUMBER.fullmatch(bare) or _DATE.fullmatch(bare):
         return None
     return f'texts need quotes: write {key} = ' + (f'["{bare}"]' if _is_list(key) else f'"{bare}"')

@@ -40,7 +40,7 @@ def _parsed(source: Source) -> dict[str, Any]:
     try:
         return toml.parse(source.text)
     except RecursionError:
-        sentence = "this is no configuration: lists are nested too deep"
+        sentence = "this is not a configuration: lists are nested too deep"
         raise Problems([Problem(1, f"{source.name}:1", sentence)]) from None
     except toml.Fault as error:
         told = faults.told(source.text, error)

@@ -21,7 +21,7 @@ def resolve(address: Address) -> tuple[int, tuple[Any, ...]]:
             raise ConfigError(
                 f"the name {address.host!r} cannot be looked up now (no resolver answers): give an IP address"
             ) from error
-        why = getattr(error, "strerror", None) or "it is no name"
+        why = getattr(error, "strerror", None) or "it is not a name"
         raise ConfigError(f"there is no host {address.host!r} ({why}): give a name or IP address") from error
     family, _, _, _, place = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     return family, tuple(place)

@@ -86,14 +86,14 @@ def _text(given: object) -> str:
     if not isinstance(given, str):
         raise Unexpected
     if not given:
-        raise ConfigError("the text is empty: write something, or leave the key out")
+        raise ConfigError("the text is empty: write something, or remove the key")
     return given
 
 
 def _path(given: object) -> str:
     path = _text(given)
     if "\0" in path:
-        raise ConfigError(f"{path!r} is no path: take the NUL out")
+        raise ConfigError(f"{path!r} is not a path: take the NUL out")
     return path
 
 
@@ -108,7 +108,7 @@ def _maybe_path(given: object) -> str:
 def _mode(given: object) -> int:
     word = _text(given)
     if not (len(word) in (3, 4) and all(digit in "01234567" for digit in word) and int(word, 8) <= 0o777):
-        raise ConfigError(f"{word!r} is no mode: give three octal digits with a zero in front, as in 0660")
+        raise ConfigError(f"{word!r} is not a mode: give three octal digits with a zero in front, as in 0660")
     return int(word, 8)
 
 
@@ -129,7 +129,7 @@ def _statuses(given: object) -> tuple[int, ...]:
 def _status(given: object) -> int:
     status = _whole(given)
     if not 100 <= status <= 599:
-        raise ConfigError(f"{status} is no status: give a number of three digits, as in 404")
+        raise ConfigError(f"{status} is not a status: give a number of three digits, as in 404")
     return status
 
 
@@ -156,7 +156,7 @@ def _error_pages(given: object) -> dict[int, str]:
     pages: dict[int, str] = {}
     for word, page in _pairs(given):
         if not (word.isascii() and word.isdigit() and 400 <= int(word) <= 599):
-            raise ConfigError(f"{word!r} is no status of an error: give a number from 400 to 599")
+            raise ConfigError(f"{word!r} is not an error status: give a number from 400 to 599")
         pages[int(word)] = page
     return pages
 

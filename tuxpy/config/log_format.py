@@ -82,9 +82,9 @@ def _pieces(template: str) -> list[_Piece]:
     try:
         parsed = list(Formatter().parse(template))
     except ValueError as error:
-        raise ConfigError(f"{template!r} is no format: {error}; write {{{{ for a brace") from None
+        raise ConfigError(f"{template!r} is not a format: {error}; write {{{{ for a brace") from None
     if found := re.search("[\\n\\r\\0]", template):
-        raise ConfigError(f"{template!r} is no format: {found[0]!r} would break its line; leave it out")
+        raise ConfigError(f"{template!r} is not a format: {found[0]!r} would break its line; leave it out")
     pieces: list[_Piece] = []
     inside = False
     for text, name, spec, conversion in parsed:

@@ -57,7 +57,7 @@ def _pairs(given: Any) -> Iterator[tuple[str, str]]:
     for word in given:
         status, equals, page = word.partition("=")
         if not equals:
-            raise ConfigError(f"{word!r} is no status and page: give both, as in 403=/no.html")
+            raise ConfigError(f"{word!r} is not a status and page: give both, as in 403=/no.html")
         yield status, page
 
 
@@ -112,7 +112,7 @@ def _fields(asked: Mapping[str, Given], trouble: Trouble) -> list[Section]:
         for line in given.value:
             name, colon, value = (part.strip() for part in line.partition(":"))
             if not colon:
-                raise ConfigError(f"{line!r} is no field: give name, colon and value, as in 'X-Frame-Options: DENY'")
+                raise ConfigError(f"{line!r} is not a field: give name, colon and value, as in 'X-Frame-Options: DENY'")
             if name in first:
                 more.setdefault(name, []).append(value)
             else:

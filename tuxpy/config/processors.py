@@ -18,7 +18,7 @@ def parse_workers(text: str) -> int:
         return workers_auto()
     if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= WORKERS_MAX:
         return int(text)
-    raise ConfigError(f"{text!r} is no number of engines: give 1 to {WORKERS_MAX}, or auto for one a processor")
+    raise ConfigError(f"{text!r} is not a number of engines: give 1 to {WORKERS_MAX}, or auto")
 
 
 def workers_auto() -> int:

@@ -134,7 +134,7 @@ class Config:
         for one in self.admin:
             if one.wildcard and not self.admin_public:
                 raise ConfigError(
-                    f"{one} is every address of this machine, and the figures of a server are not for everybody: give"
+                    f"{one} is every address of this machine, and metrics should not be public: give"
                     f" one such as {HOST}:{one.port}, or say allow_public = true in [admin]"
                 )
         binds = (*self.binds, *self.admin)
@@ -151,9 +151,9 @@ class Config:
             raise ConfigError(f"{self.max_connections} connections cannot be: give {least} to {CONNECTIONS_MAX}")
         for name in ("head", "idle", "send", "drain"):
             if not TIMEOUT_S_MIN <= getattr(self, f"{name}_timeout_s") <= TIMEOUT_S_MAX:
-                raise ConfigError(f"the {name} timeout cannot be: give a millisecond to a day")
+                raise ConfigError(f"the {name} timeout is out of range: give a millisecond to a day")
         if not 0 <= self.look_after_s <= LOOK_S_MAX:
-            raise ConfigError(f"looking after {self.look_after_s:g} s cannot be: give 0s to {LOOK_S_MAX:g}s")
+            raise ConfigError(f"the server cannot look after {self.look_after_s:g} s: give 0s to {LOOK_S_MAX:g}s")
         if self.backend not in BACKENDS:
             raise ConfigError(f"there is no back-end {self.backend!r}: choose from {', '.join(BACKENDS)}")
         if self.log_level not in LOG_LEVELS:
@@ -199,14 +199,14 @@ def _split(text: str) -> tuple[str, str]:
     """Host (perhaps in brackets) and port, either may be empty."""
     if "/" in text:
         _, _, behind = text.rpartition("//")
-        raise ConfigError(f"{text!r} is no address: give only host and port, as in {behind.partition('/')[0] or HOST}")
+        raise ConfigError(f"{text!r} is not an address: give host and port, as in {behind.partition('/')[0] or HOST}")
     if text.isdigit():
         return "", text
     if text.startswith("["):
         address, bracket, rest = text.partition("]")
         if bracket and (not rest or (rest.startswith(":") and rest != ":")):
             return address + bracket, rest[1:]
-        raise ConfigError(f"{text!r} is no address: an IPv6 address with its port looks like [::1]:{PORT}")
+        raise ConfigError(f"{text!r} is not an address: an IPv6 address with its port looks like [::1]:{PORT}")
     if text.count(":") > 1:
         raise ConfigError(f"{text!r} is ambiguous: put the IPv6 address into brackets, as in [::1]:{PORT}")
     host, colon, port = text.partition(":")
@@ -218,7 +218,7 @@ def _split(text: str) -> tuple[str, str]:
 def _parse_unix(path: str) -> str:
     """unix(7): a path of up to 107 bytes, or a name behind @."""
     if path[:1] not in ("/", "@") or len(path) < 2 or "\0" in path or path.endswith("/"):
-        raise ConfigError(f"'unix:{path}' is no unix socket: give a whole path, as in unix:/run/x.sock, or unix:@name")
+        raise ConfigError(f"'unix:{path}' is not a unix socket: give a whole path, as in unix:/run/x, or unix:@name")
     if len(os.fsencode(path)) > UNIX_BYTES_MAX:
         raise ConfigError(f"'unix:{path}' is too long: the path of a socket has {UNIX_BYTES_MAX} bytes at most")
     return path
@@ -240,11 +240,11 @@ def parse_host(text: str) -> str:
         except (OSError, ValueError):  # ValueError: a NUL inside
             pass
     if bare != text or ":" in text:
-        raise ConfigError(f"{text!r} is no IPv6 address: give one, as in [::1]")
+        raise ConfigError(f"{text!r} is not an IPv6 address: give one, as in [::1]")
     if text == "*":
-        raise ConfigError("'*' is no host: give 0.0.0.0 for every IPv4 address, [::] for IPv6")
+        raise ConfigError("'*' is not a host: give 0.0.0.0 for every IPv4 address, [::] for IPv6")
     if not _HOST_NAME.fullmatch(text) or text.replace(".", "").isdigit():
-        raise ConfigError(f"{text!r} is no host: give a name or an IP address, as in localhost or {HOST}")
+        raise ConfigError(f"{text!r} is not a host: give a name or an IP address, as in localhost or {HOST}")
     return text
 
 
@@ -252,4 +252,4 @@ def parse_port(text: str) -> int:
     """0 to 65535."""
     if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
-    raise ConfigError(f"{text!r} is no port: give a number from 0 (any free one) to 65535")
+    raise ConfigError(f"{text!r} is not a port: give a number from 0 (any free one) to 65535")

@@ -48,7 +48,7 @@ def _check_address(bind: Address, origin: Origin, key: str, trouble: Trouble) ->
         return
     with trouble.at(origin, key):
         if not is_ours(bind):
-            raise ConfigError(f"{bind.host} is no address of this machine: give one of its own, or 0.0.0.0 for all")
+            raise ConfigError(f"{bind.host} is not an address of this machine: give one of its own, or 0.0.0.0 for all")
 
 
 # Users.

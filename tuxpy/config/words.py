@@ -28,7 +28,7 @@ def parse_duration(given: str) -> float:
     """Seconds. Raises ConfigError."""
     found = _DURATION.fullmatch(given)
     if found is None:
-        raise ConfigError(f"{given!r} is no duration: give a number and ms, s, m, h or d, as in 30s")
+        raise ConfigError(f"{given!r} is not a duration: give a number and ms, s, m, h or d, as in 30s")
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -36,7 +36,7 @@ def parse_size(given: str) -> int:
     """Bytes. Raises ConfigError."""
     found = _SIZE.fullmatch(given)
     if found is None:
-        raise ConfigError(f"{given!r} is no size: give a number and B, KiB, MiB or GiB, as in 10MiB")
+        raise ConfigError(f"{given!r} is not a size: give a number and B, KiB, MiB or GiB, as in 10MiB")
     return int(found[1]) * _BYTES[found[2]]
 
 
@@ -46,7 +46,7 @@ def parse_rate(given: str) -> float:
     if given == "off":
         return 0.0
     if found is None:
-        raise ConfigError(f"{given!r} is no rate: give a number a second, minute or hour, as in 20/s or 600/m, or off")
+        raise ConfigError(f"{given!r} is not a rate: give a number per s, m or h, as in 20/s or 600/m, or off")
     return _SECONDS[found[2]] / int(found[1])
 
 
@@ -58,7 +58,7 @@ def expand(given: str, environ: Mapping[str, str]) -> str:
         if dollar:
             return "$"
         if not end or not _NAME.fullmatch(name):
-            raise ConfigError(f"{given!r} has a variable that is not written as ${{NAME}}: write $$ for a mere dollar")
+            raise ConfigError(f"{given!r} has a variable that is not written as ${{NAME}}: write $$ for a dollar sign")
         if default is None and name not in environ:
             raise ConfigError(f"the variable {name} is not set: set it, or write ${{{name}:-otherwise}}")
         return environ.get(name, "") or otherwise or ""

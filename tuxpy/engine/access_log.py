@@ -152,7 +152,7 @@ class AccessLog:
         if self.file.again:
             lib.tux_log_reopen(self.handle)
         elif not _OURS.fullmatch(self.file.path) and self.file.path != "-":
-            log.error("the access log %r is out of reach in the chroot, so the old file is written on: to rotate it,"
+            log.error("the access log %r is out of reach in the chroot, so the server keeps the old file: to rotate it,"
                       " copy and truncate it, or restart the server", self.file.path)  # fmt: skip
 
     def look(self) -> None:
@@ -162,10 +162,10 @@ class AccessLog:
     def _tell(self, state: dict[str, int], lost_too: bool) -> None:
         if state["error"] not in (0, self._told):
             hint = "make room" if state["error"] in (errno.ENOSPC, errno.EDQUOT) else "look at what reads or holds it"
-            log.error("the access log cannot be written: %s; lines are lost until that is mended: %s",
+            log.error("the server cannot write the access log: %s. It loses lines until that is repaired: %s",
                       os.strerror(state["error"]), hint)  # fmt: skip
         if state["reopen_error"] not in (0, self._told_reopen):
-            log.error("the access log %r cannot be opened again: %s; the old file is written on. Give this process the"
+            log.error("the access log %r cannot be opened again: %s; the server keeps the old file. Give it the"
                       " right to write in its directory, or have the new file made for it (logrotate: create), or copy"
                       " and truncate the old one", self.file.path, os.strerror(state["reopen_error"]))  # fmt: skip
         elif state["reopen_error"] == 0 and self._told_reopen:

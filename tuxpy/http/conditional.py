@@ -50,7 +50,7 @@ def evaluate(request: Request, tag: bytes, modified_s: int | None) -> tuple[int,
         if modified_s <= date:
             return 304, "the file was not modified after the date in If-Modified-Since"
         return 200, "the file was modified after the date in If-Modified-Since"
-    return 200, "no condition asks for less than the whole"
+    return 200, "no condition of the request changes the answer"
 
 
 def _names(condition: bytes, tag: bytes, *, weak: bool) -> bool:

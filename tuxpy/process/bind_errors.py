@@ -56,7 +56,7 @@ def at_port(why: Refused, address: Address, last: int, option: str = "--port") -
                 " or give the program the capability CAP_NET_BIND_SERVICE"
             )
         if why.errno == errno.EADDRNOTAVAIL:
-            return f"{host} is no address of this machine: give one of its own, or 0.0.0.0 for all"
+            return f"{host} is not an address of this machine: give one of its own, or 0.0.0.0 for all"
     return f"cannot listen at {address}: {_failed(why)}"
 
 

@@ -151,9 +151,9 @@ def _listening(number: int) -> socket.socket:
         os.set_inheritable(number, False)
         one = socket.socket(fileno=number)
     except OSError as error:
-        raise ConfigError(f"the descriptor {number} that we were started with: {error.strerror}; unset it") from error
+        raise ConfigError(f"the inherited descriptor {number}: {error.strerror}; unset it") from error
     if one.type != socket.SOCK_STREAM or not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         one.detach()
-        raise ConfigError(f"the socket {number} that we were started with does not listen: give it ListenStream=")
+        raise ConfigError(f"the inherited socket {number} does not listen: give it ListenStream=")
     one.setblocking(False)
     return one

@@ -123,7 +123,7 @@ def listen(
     option       that chooses another port, for the remedy
     """
     if address.fd:
-        raise ConfigError(f"we were not started with the socket {address}: see the .socket unit, or name an address")
+        raise ConfigError(f"the server inherited no socket {address}: see the .socket unit, or name an address")
     if address.unix:
         return _listen_at_path(address, mode, group)
     family, place = resolve(address)
@@ -236,7 +236,7 @@ def _take_away_stale(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise ConfigError(f"{path!r} is there and no socket: move it away, or choose another path")
+        raise ConfigError(f"{path!r} exists and is not a socket: move it away, or choose another path")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(_ANSWERS_S)
         try:

@@ -81,5 +81,5 @@ def read_pid(path: str) -> int:
     except OSError as error:
         raise ConfigError(f"cannot read the pid file {path!r}: {error.strerror}; give a number as --pid") from error
     if not said.isdigit() or int(said) < 1:
-        raise ConfigError(f"{path!r} holds no number of a process: no server of its runs, or it is another file")
+        raise ConfigError(f"{path!r} has no process number: its server does not run, or it is another file")
     return int(said)

@@ -67,7 +67,7 @@ def give_up(identity: Identity | None, chroot: str = "") -> None:
         what = f"see only what is beneath {chroot!r}" if chroot else "become another user"
         raise ConfigError(f"cannot {what}: {error.strerror}; start it as root, or leave that key out") from error
     if identity is not None and identity.user != 0 and os.getresuid() != (identity.user,) * 3:
-        raise ConfigError("the rights of root are not gone for good: leave server.user out, and start it as that user")
+        raise ConfigError("the process could regain the rights of root: remove server.user and start it as that user")
     if identity is not None or chroot:
         gain_no_more()
 
@@ -91,7 +91,7 @@ def warn_of_root(config: Config, hosts: Iterable[str]) -> None:
     is whom the container says; a warning that is always there would be read by nobody.
     """
     if os.geteuid() == 0 and not config.user and not _contained() and not all(map(_is_local, hosts)):
-        log.warning("serving as root: name the user to become with --user or server.user, or start it as one")
+        log.warning("the server runs as root: choose a user with --user or server.user, or start it as one")
 
 
 def _is_local(host: str) -> bool:

@@ -117,14 +117,14 @@ class Upgrades:
         """Start the program anew."""
         there = self._coming or self._ending
         if there is not None:
-            log.warning("an upgrade is under way already: process %d is starting", there.pid)
+            log.warning("process %d is already starting for an upgrade", there.pid)
             return
         try:
             if in_chroot:
                 raise TuxError("the program is out of reach for a server in a chroot: restart it")
             self._coming = _Successor(will)
         except TuxError as error:
-            log.error("no upgrade, this server stays: %s", error)
+            log.error("the upgrade failed and this server stays: %s", error)
         else:
             log.info("upgrade: process %d is starting", self._coming.pid)
 
@@ -137,7 +137,7 @@ class Upgrades:
             how = self._ending.has_ended()
             if how is not None:
                 pid, self._ending = self._ending.pid, None
-                log.error("no upgrade, this server stays: process %d %s", pid, how)
+                log.error("the upgrade failed and this server stays: process %d %s", pid, how)
                 failed(pid)
         if self._coming is None:
             return 0

@@ -96,7 +96,7 @@ def parse_networks(word: str) -> tuple[Network, ...]:
     try:
         remedy = f"has bits behind its prefix: give {ip_network(word, strict=False)}"
     except ValueError:
-        remedy = "is no address and no network: give one, as in 192.0.2.0/24 or 2001:db8::/32, or all"
+        remedy = "is not an address or a network: give one, as in 192.0.2.0/24 or 2001:db8::/32, or all"
     raise ConfigError(f"{word!r} {remedy}")
 
 

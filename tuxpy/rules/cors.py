@@ -106,7 +106,7 @@ class CorsRule:
         return b"*" in self.origins
 
     def allows(self, origin: bytes | None) -> bool:
-        """Whether pages of this origin may read answers; a value that is no origin is in no list."""
+        """Whether pages of this origin may read answers; a value that is not an origin is in no list."""
         if self.everybody:
             return True
         if origin is None:
@@ -181,16 +181,16 @@ def _origin(given: str) -> str:
     match = _ORIGIN.fullmatch(given.lower())
     if match is None:
         raise ConfigError(
-            f"{given!r} is no origin: give scheme, host and perhaps a port, nothing behind, as in https://example.org"
+            f"{given!r} is not an origin: give a scheme, a host and perhaps a port, as in https://example.org"
         )
     scheme, star, host, port = match[1], match[2] or "", match[3], match[4]
     if host.startswith("["):
         try:
             host = f"[{IPv6Address(host[1:-1])}]"
         except ValueError:
-            raise ConfigError(f"the host of the origin {given!r} is no IPv6 address: correct it") from None
+            raise ConfigError(f"the host of the origin {given!r} is not an IPv6 address: correct it") from None
     elif not is_name(host.encode()):
-        raise ConfigError(f"the host of the origin {given!r} is no name: correct it")
+        raise ConfigError(f"the host of the origin {given!r} is not a name: correct it")
     if star and host.startswith("["):
         raise ConfigError(f"the origin {given!r} has a star in front of an address: only names have parts in front")
     port = "" if port is None or port == _DEFAULT_PORTS.get(scheme) else f":{port}"
@@ -207,5 +207,5 @@ def _tokens(words: Iterable[str], what: str) -> tuple[bytes, ...]:
     names = tuple(dict.fromkeys(word.encode("ascii", "replace") for word in words))
     for name in names:
         if not _TOKEN.fullmatch(name):
-            raise ConfigError(f"{text(name)!r} is no name of a {what}: give letters, digits and hyphens")
+            raise ConfigError(f"{text(name)!r} is not a {what} name: give letters, digits and hyphens")
     return names

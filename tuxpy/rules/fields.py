@@ -244,7 +244,7 @@ def _encoded(given: str) -> bytes:
     try:
         return given.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{given!r} is no text: correct it") from None
+        raise ConfigError(f"{given!r} is not text: correct it") from None
 
 
 def _check_coding(value: bytes, has_statuses: bool) -> None:
@@ -258,7 +258,7 @@ def _check_coding(value: bytes, has_statuses: bool) -> None:
 
 def _check_name(name: bytes) -> None:
     if not _TOKEN.fullmatch(name):
-        raise ConfigError(f"{text(name)!r} is no name of a field: give letters, digits and hyphens")
+        raise ConfigError(f"{text(name)!r} is not a field name: give letters, digits and hyphens")
 
 
 def _check_value(name: bytes, value: bytes) -> None:

@@ -55,9 +55,9 @@ class Gate:
 
     def __post_init__(self) -> None:
         if self.addresses is None and self.login is None:
-            raise ConfigError("a rule for access asks for nothing: give addresses, or a password file")
+            raise ConfigError("a rule for access has no conditions: give addresses or a password file")
         if self.either and (self.addresses is None or self.login is None):
-            raise ConfigError("a rule for access has no two things of which either is enough: leave that word out")
+            raise ConfigError("satisfy needs addresses and a password file in its rule: give both, or remove it")
 
     @classmethod
     def parse(

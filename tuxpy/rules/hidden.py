@@ -112,7 +112,7 @@ def _folded(name: bytes) -> bytes:
 
 def _pattern(given: str) -> bytes:
     if not given.removeprefix("/") or "/" in given[1:]:
-        raise ConfigError(f"{given!r} is no pattern of a name: give one segment, with a slash in front for the top")
+        raise ConfigError(f"{given!r} is not a pattern for names: give one segment, with a slash in front for the top")
     if given.count("*") > _STARS_MAX:
         raise ConfigError(f"the pattern {given!r} has more than {_STARS_MAX} stars: make two patterns of it")
     return given.encode("utf-8", "surrogateescape")

@@ -5,7 +5,7 @@ which. Rules for a name, in this order:
   1. ASCII letters are lower case, the port is dropped, one trailing dot is dropped ("example.org." is the same name).
   2. An IPv6 literal is compared in its shortest form, in brackets.
   3. The exact name wins, then the longest wildcard ("*.example.org": one label or more in front), then "_".
-  4. What is no name of DNS (empty, escapes, longer than 253 bytes) can be meant by "_" alone.
+  4. What is not a name of DNS (empty, escapes, longer than 253 bytes) can be meant by "_" alone.
 
 Mass hosting is how TUX did it: no table, a directory a host. Adding a host is making a directory.
 """
@@ -93,7 +93,7 @@ def _key(name: str) -> bytes:
     if name == DEFAULT:
         return b"_"
     if name == "*":
-        raise ConfigError(f"'*' is no host: give {DEFAULT} for all that have no name of their own")
+        raise ConfigError(f"'*' is not a host: give {DEFAULT} for all that have no name of their own")
     if not name.isascii():
         raise ConfigError(f"the host {name!r} is not ASCII: give it as clients send it, which begins with xn--")
     raw = name.encode()
@@ -102,11 +102,11 @@ def _key(name: str) -> bytes:
     if bare.startswith(b"[") or bare.count(b":") > 1:
         if not star and bare.endswith(b"]") and _LITERAL.fullmatch(key) and _is_ipv6(key[1:-1]):
             return key
-        raise ConfigError(f"{name!r} is no IPv6 host: give the address in brackets and without a port, as in [::1]")
+        raise ConfigError(f"{name!r} is not an IPv6 host: give the address in brackets and without a port, as in [::1]")
     if b":" in bare:
         raise ConfigError(f"{name!r} is more than a host: give the name alone, a port belongs to the listener")
     if not is_name(key):
-        raise ConfigError(f"{name!r} is no host: give example.org, *.example.org, or {DEFAULT} for all others")
+        raise ConfigError(f"{name!r} is not a host: give example.org, *.example.org, or {DEFAULT} for all others")
     return star + key
 
 

@@ -137,7 +137,7 @@ class _Reader:
         try:
             size = len(text.encode())
         except UnicodeEncodeError:
-            raise self.refused("is no text: write bytes that are not as escapes, as in %FF") from None
+            raise self.refused("is not text: write bytes that are not as escapes, as in %FF") from None
         if not 0 < size <= PATTERN_BYTES_MAX:
             raise self.refused(f"has {size} bytes: give 1 to {PATTERN_BYTES_MAX}")
         if self.anywhere and (splat or "/" in text):
@@ -163,7 +163,7 @@ class _Reader:
                     raise self.refused(f"has the name {named[1]} twice: give each its own")
                 names.append(named[1])
             elif PLACEHOLDER.search(segment):
-                remedy = "between two slashes; write %3A for a mere colon"
+                remedy = "between two slashes; write %3A for a literal colon"
                 raise self.refused(f"has a placeholder that is no whole segment: set it {remedy}")
         if self.splat and self.text.count("*") > 1:
             raise self.refused("has two stars: one is allowed, name other segments as in /:section/*")

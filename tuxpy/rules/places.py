@@ -40,18 +40,18 @@ class Place:
 def read_place(to: str, rewrite: bool) -> Place:
     """The target of a rule, checked."""
     if not to.isprintable() or re.search(r"[\s\\\"<>^`{|}]", to) or _BAD_ESCAPE.search(to):
-        raise ConfigError(f"{to!r} is no address: write blanks, backslashes and the like as escapes, as in %20")
+        raise ConfigError(f"{to!r} is not an address: write blanks, backslashes and the like as escapes, as in %20")
     if len(to.encode()) > PLACE_BYTES_MAX:
         raise ConfigError(f"an address of {len(to.encode())} bytes is too long: give at most {PLACE_BYTES_MAX}")
     found = _PLACE.fullmatch(to)
     if found is None or to.startswith("//") or (found[1] is None and not to.startswith("/")):
-        raise ConfigError(f"{to!r} is no address: begin it with a single slash, or with https:// and a host")
+        raise ConfigError(f"{to!r} is not an address: begin it with a single slash, or with https:// and a host")
     scheme, authority, path, query, fragment = found.groups()
     if scheme is not None:
         if rewrite:
             raise ConfigError(f"{to!r} is on another host, whose files are not served here: redirect with 301 or 302")
         if scheme.lower() not in ("http", "https"):
-            raise ConfigError(f"{to!r} is no address of the web: begin it with https://")
+            raise ConfigError(f"{to!r} is not an address of the web: begin it with https://")
         if PLACEHOLDER.search(authority):
             raise ConfigError(f"{to!r} lets the request choose the host: write the host out")
         if not authority or authority.startswith(":") or not valid_authority(authority.encode("ascii", "replace")):

@@ -77,7 +77,7 @@ class RedirectRule:
     def __post_init__(self) -> None:
         if self.status not in (*REDIRECTS, *REWRITES):
             known = ", ".join(map(str, sorted((*REDIRECTS, *REWRITES))))
-            raise ConfigError(f"{self.status} is no status of a redirect or rewrite: give one of {known}")
+            raise ConfigError(f"{self.status} is not a status of a redirect or rewrite: give one of {known}")
         wanted = tuple(_parameter(name, value) for name, value in self.query)
         named = [value for _, value in wanted if isinstance(value, str)]
         names = [*self.pattern.names, *named]
@@ -87,7 +87,7 @@ class RedirectRule:
         for template in (target.path, target.query or (), target.fragment or ()):
             for piece in template:
                 if isinstance(piece, str) and piece not in names:
-                    raise ConfigError(f"nothing gives :{piece} in {self.to!r} a value: write %3A for a mere colon")
+                    raise ConfigError(f"nothing gives :{piece} in {self.to!r} a value: write %3A for a literal colon")
         if self.status in REDIRECTS and self.pattern.literals == {target.here()} and not self.query:
             raise ConfigError(f"{self.to!r} leads to itself: name another place, or leave the rule out")
         object.__setattr__(self, "_target", target)
@@ -261,7 +261,7 @@ def _parameter(name: str, value: str) -> tuple[bytes, bytes | str]:
     if not name or not (name + value).isprintable() or (placeholder is None and value.startswith(":")):
         raise ConfigError(f"'{name}={value}' asks for no parameter: write name=value, or name=:placeholder")
     if placeholder is not None and placeholder[1] == SPLAT:
-        raise ConfigError(f"'{name}={value}' takes the name of what a star matches: give the placeholder another one")
+        raise ConfigError(f"'{name}={value}' uses the name of the text that a star matches: rename the placeholder")
     return _query_bytes(name), _query_bytes(value) if placeholder is None else placeholder[1]
 
 

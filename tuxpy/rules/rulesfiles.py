@@ -183,7 +183,7 @@ class _Blocks:
             # It may be a path in its author's mind, so what follows is not this block's.
             self.close()
             self._skipping = True
-            raise ConfigError(f"{line!r} is no field: write a name, a colon and a value")
+            raise ConfigError(f"{line!r} is not a field: write a name, a colon and a value")
         if name.lower() == "basic-auth":
             raise ConfigError("Basic-Auth would hold passwords in the site itself: give a rule for access instead")
         given = self._checked(fields=((name, value),)).set[0]
@@ -207,7 +207,7 @@ class _Blocks:
             return
         try:
             if self._empty:
-                raise ConfigError(f"nothing is said about {pattern.text!r}: write fields beneath it, or leave it out")
+                raise ConfigError(f"{pattern.text!r} has no fields: write fields beneath it, or remove it")
             if self._set or self._remove:
                 self.rules.append(self._rule(pattern))
         except ConfigError as error:
@@ -255,9 +255,9 @@ def _redirect(line: str, dialect: Dialect, where: str) -> RedirectRule:
 def _check_cloudflare(rule: RedirectRule) -> None:
     """Rules go before files there, and these would hide the whole site; the service itself ignores such lines."""
     if rule.status == 404:
-        raise ConfigError("404 is no status of this dialect: leave the line out, and put a page called 404.html there")
+        raise ConfigError("404 is not a status of this dialect: remove the line, and put a page called 404.html there")
     if rule.pattern.match(rule.to.encode()) is not None:
-        raise ConfigError(f"{rule.to!r} is matched by its own rule, which would hide all files there: ask for a"
+        raise ConfigError(f"{rule.to!r} is matched by its own rule, which would hide all files there: give a"
                           " single-page application in the configuration instead")
 
 
@@ -271,7 +271,7 @@ def _without_comment(words: list[str]) -> Iterator[str]:
 def _parameter(word: str) -> tuple[str, str]:
     pair = _PAIR.fullmatch(word)
     if pair is None:
-        raise ConfigError(f"{word!r} is no parameter of a query: write name=value, or name=:placeholder")
+        raise ConfigError(f"{word!r} is not a parameter of a query: write name=value, or name=:placeholder")
     return pair[1], pair[2]
 
 

@@ -55,8 +55,8 @@ def _name(given: str) -> tuple[bool, bytes]:
     from_path = given.startswith(_URI)
     rest = given.removeprefix(_URI)
     if "$" in rest or (not from_path and not rest.startswith("/")):
-        raise ConfigError(f"{given!r} is no name to try: begin it with $uri, or with a slash for a file from the root")
+        raise ConfigError(f"{given!r} is not a name to try: begin it with $uri, or with a slash for a file of the root")
     raw = literal(rest)
     if any(segment in (b".", b"..") for segment in raw.split(b"/")) or b"//" in raw:
-        raise ConfigError(f"{given!r} is no name to try: leave out segments of dots and empty ones")
+        raise ConfigError(f"{given!r} is not a name to try: leave out segments of dots and empty ones")
     return from_path, raw if from_path else raw[1:]

@@ -248,7 +248,7 @@ class Listeners:
         try:
             engine.submit(served.chain, {"listener": place.listener}, place.number, copies)
         except EngineError as error:
-            log.error("%s gets %d connections less for now: %s", served.listener.url, copies, error)
+            log.error("%s has %d fewer connections for now: %s", served.listener.url, copies, error)
             self._missing = True
             return 0
         place.alive += copies

@@ -220,14 +220,14 @@ class Reloads:
             return
         except ConfigError as error:
             fault = "; ".join(str(error).splitlines())
-            log.error("the configuration is not reloaded, the one before stays in force: %s", fault)
+            log.error("the new configuration is refused and the old one stays in force: %s", fault)
         except (MemoryError, OSError) as shortage:
             why = getattr(shortage, "strerror", None) or "no memory is left"
             fault = f"{why}: raise the limits of the server (LimitNOFILE=, MemoryMax=), or close what takes so much"
-            log.error("the configuration is not reloaded, the one before stays in force: %s", fault)
+            log.error("the new configuration is refused and the old one stays in force: %s", fault)
         except Exception as failure:
             fault = f"it failed: {failure!r}"
-            log.exception("the configuration could not be reloaded, the one before stays in force")
+            log.exception("the reload failed and the old configuration stays in force")
         self._tell(fault, [], status)
 
     def _tell(self, fault: str, kept: list[str], status: Callable[[], str]) -> None:
@@ -240,8 +240,8 @@ class Reloads:
 
     def _say(self, kept: list[str], status: str) -> None:
         if kept:
-            log.warning("%s cannot change while the server runs: restart it for that", ", ".join(kept))
-        log.info("the configuration is reloaded: it %s", status)
+            log.warning("%s cannot change while the server runs: restart the server to change that", ", ".join(kept))
+        log.info("the new configuration is in force: it %s", status)
 
     def _change(self, after: Generation, leave_ms: int) -> None:
         """Raises ConfigError, OSError, MemoryError: all is as it was, then, and `after` is closed."""

@@ -121,7 +121,7 @@ def reload_and_wait(pid: int, within_s: float) -> list[str]:
             pid = int(said["moved"])
             continue
         if said.get("fault"):
-            raise TuxError(f"the configuration is not reloaded, the one before stays in force: {said['fault']}")
+            raise TuxError(f"the new configuration is refused and the old one stays in force: {said['fault']}")
         if "fault" not in said:
             raise TuxError(f"the process {pid} ends and reloads nothing: ask the one that comes after it")
         return [str(key) for key in said.get("kept", ())]
@@ -139,8 +139,8 @@ def _asked(pid: int, until: float) -> dict[str, Any]:
         if not known:
             _signal(pid, 0)
             raise ConfigError(
-                f"the process {pid} is no tuxpy server that reads its configuration again, or it is in another"
-                f" container: look at the number; `kill -HUP {pid}` asks it without waiting for what comes of it"
+                f"the process {pid} is not a tuxpy server that reads its configuration again, or it is in another"
+                f" container: look at the number; `kill -HUP {pid}` asks it without waiting for the outcome"
             )
         _signal(pid, signal.SIGHUP)
         said = bytearray()
@@ -149,12 +149,12 @@ def _asked(pid: int, until: float) -> dict[str, Any]:
                 one.settimeout(max(0.001, until - time.monotonic()))
                 more = one.recv(_BYTES_MAX)
                 if not more:
-                    raise TuxError(f"the process {pid} has ended before it said what came of the reload: see its log")
+                    raise TuxError(f"the process {pid} has ended without an outcome of the reload: see its log")
                 said += more
         except TimeoutError:
-            raise TuxError(f"the process {pid} has not said in time what came of the reload: see its log") from None
+            raise TuxError(f"the process {pid} gave no outcome of the reload in time: see its log") from None
         except ConnectionError:
-            raise TuxError(f"the process {pid} has ended before it said what came of the reload: see its log") from None
+            raise TuxError(f"the process {pid} has ended without an outcome of the reload: see its log") from None
         import json
 
         found: dict[str, Any] = json.loads(said)
@@ -166,6 +166,6 @@ def _signal(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
     except (ProcessLookupError, OverflowError):
-        raise ConfigError(f"no process has the number {pid}: that server has ended") from None
+        raise ConfigError(f"there is no process {pid}: that server has ended") from None
     except PermissionError:
         raise ConfigError(f"the process {pid} is another user's: be that user, or root") from None

@@ -27,7 +27,7 @@ def admit(request: Request, path: bytes, site: Site, trail: Trail) -> Refuse | N
 def _pass(request: Request, gate: Gate, number: int, site: Site, trail: Trail) -> Refuse | None:
     if gate.addresses is not None:
         near = _near(request, gate, number, site)
-        said = f"the client's address is {'' if near else 'not '}one of those that may ask{_of(gate)}"
+        said = f"the client's address is {'' if near else 'not '}allowed{_of(gate)}"
         if said not in trail.why:  # the file that answers stands behind the same gate as what was asked for
             trail.why.append(said)
         if not near and not gate.either:
@@ -57,7 +57,7 @@ def _known(request: Request, login: Login, site: Site, trail: Trail) -> bool:
     if said not in trail.why:
         trail.why.append(said)
     if right and login.users and shown.user not in login.users:
-        trail.why.append("this user is not one of those that may pass")
+        trail.why.append("this user is not allowed")
         return False
     return right
 

@@ -118,7 +118,7 @@ class _Search:
     def _all_names(self, target: Target, rule: TryRule | None) -> Iterator[bytes]:
         policy = self.site.policy
         if rule is not None:
-            self.trail.why.append(f"names are tried by rule ({rule.where or rule.pattern.text})")
+            self.trail.why.append(f"the server tries the names of a rule ({rule.where or rule.pattern.text})")
             yield from rule.candidates(target.path, policy.index, target.directory)
         elif target.directory:
             prefix = target.path + b"/" if target.segments else b""
@@ -195,7 +195,7 @@ class _Search:
         rule = f"the rule {match.rule.pattern.text} to {match.rule.to}"
         self.trail.why.append(f"{rule}{f' ({match.rule.where})' if match.rule.where else ''} says {match.status}")
         if match.location is not None and len(match.location) > LOCATION_BYTES_MAX:
-            self.trail.why.append(f"that would be an address of {len(match.location)} bytes, which no client takes")
+            self.trail.why.append(f"the target would have {len(match.location)} bytes, which no client accepts")
             return Refuse(status=414, **self.trail.terms())
         if match.location is not None:
             return Redirect(location=match.location, status=match.status, **self.trail.terms())
@@ -237,7 +237,7 @@ class _Search:
             if isinstance(found, Refuse):
                 continue
             if isinstance(found, FileFact):
-                self.trail.why.append(f"nothing is there; the page for that is {text(name)}")
+                self.trail.why.append(f"there is no such file; the page for that is {text(name)}")
                 self.trail.witnesses.append(self.site.witness(found))
                 fields = page_fields(name, self.site)
                 return Serve(status=status, file=found, etag=b"", fields=fields, **self.trail.terms())

@@ -83,7 +83,7 @@ def _cut(request: Request, whole: Serve, kind: bytes, trail: Trail, now_s: int) 
         trail.why.append("Range is not one that is served in parts, so all is sent")
         return replace(whole, **trail.terms())
     if isinstance(slices, ranges.Unsatisfiable):
-        trail.why.append(f"Range asks for nothing of the {whole.size} bytes there are")
+        trail.why.append(f"Range asks for no byte of the file, which has {whole.size} bytes")
         return Refuse(
             status=416, fields=((b"Content-Range", ranges.unsatisfied(whole.size)), ACCEPT_RANGES), **trail.terms()
         )

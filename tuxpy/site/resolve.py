@@ -103,7 +103,7 @@ def _decide(request: Request, target: Target | Refuse, site: Site, now_s: int) -
         if refusal is not None:
             return refusal
     if request.method == b"OPTIONS" and request.target == b"*":
-        return NoContent(fields=_ALLOW, why=("the asterisk asks about the server as a whole",))
+        return NoContent(fields=_ALLOW, why=("the asterisk stands for the whole server",))
     if isinstance(target, Refuse):
         return target
     if request.method == b"OPTIONS":
@@ -113,7 +113,7 @@ def _decide(request: Request, target: Target | Refuse, site: Site, now_s: int) -
 
 def _options(request: Request, target: Target, site: Site) -> NoContent:
     """What can be done with a target, and what pages of other origins may do (Fetch, CORS protocol)."""
-    why: tuple[str, ...] = (f"the target decodes to /{text(target.path)}", "OPTIONS asks what can be done")
+    why: tuple[str, ...] = (f"the target decodes to /{text(target.path)}", "OPTIONS asks which methods are allowed")
     fields, rule = _ALLOW, site.policy.cors
     if rule is not None:
         asked = (request.get(b"origin"), request.get(ASKED_METHOD), request.get(ASKED_HEADERS))
@@ -129,7 +129,7 @@ def _method(request: Request) -> Refuse | None:
         return None
     name = method.decode()
     if method not in KNOWN_METHODS:
-        return Refuse(status=501, why=(f"{name} is no method this server knows",))
+        return Refuse(status=501, why=(f"the server does not know the method {name}",))
     # After CONNECT the client may speak another protocol at once: nothing can follow.
     return Refuse(
         status=405,
@@ -137,7 +137,7 @@ def _method(request: Request) -> Refuse | None:
         linger=method == b"CONNECT",
         cacheable=method != b"CONNECT",
         fields=_ALLOW,
-        why=(f"{name} is not done to files; GET, HEAD and OPTIONS are",),
+        why=(f"files allow GET, HEAD and OPTIONS, not {name}",),
     )
 
 
@@ -147,7 +147,7 @@ def _expectation(request: Request) -> Refuse | None:
     unmet = [word for word in request.tokens(b"expect") if word != b"100-continue"]
     if not unmet:
         return None
-    return Refuse(status=417, why=(f"the expectation {text(unmet[0])} cannot be met",))
+    return Refuse(status=417, why=(f"the server cannot meet the expectation {text(unmet[0])}",))
 
 
 _STAGES: tuple[Callable[[Request], Refuse | None], ...] = (_method, _expectation)

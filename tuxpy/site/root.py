@@ -128,7 +128,7 @@ class Root:
             os.dup2(glance, self.fd, inheritable=False)
         os.close(glance)
         self._id, self._lost, self.far = _identity(os.fstat(self.fd)), False, is_far(self.fd)
-        log.info("%s is another directory now", self.path)
+        log.info("the root %s leads to another directory now", self.path)
         return True
 
     def close(self) -> None:

@@ -105,7 +105,7 @@ class Rulebook:
         differs = any(read.content != self._files[name].content for name, read in seen.items())
         for name, read in seen.items():
             if read.fault and read.fault != self._files[name].fault:
-                log.error("%s/%s: %s; the rules that were read before stay", _shown(site), name.decode(), read.fault)
+                log.error("%s/%s: %s; the rules read before stay in force", _shown(site), name.decode(), read.fault)
             self._files[name] = read
         if differs:
             self._apply(site)
@@ -126,7 +126,7 @@ class Rulebook:
             return False
         for path, file in self.passwords.items():
             if file.fault is not None and self._faults.get(path) != file.fault:
-                log.error("%s; the users that were read before stay", file.fault)
+                log.error("%s; the users read before stay in force", file.fault)
             self._faults[path] = file.fault
         now = self._generations_now()
         changed, self._generations = now != self._generations, now

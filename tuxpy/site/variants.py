@@ -84,7 +84,7 @@ def choose(request: Request, file: FileFact, site: Site, kind: bytes, trail: Tra
     tag = tags.etag(file, site)
     declared = coding_of(file.path, site)
     if declared is not None and _has_signs_of(declared, file):  # there is no other form to choose from
-        trail.why.append(f"its bytes are {declared.decode()} already")
+        trail.why.append(f"the file is {declared.decode()} already")
         return Variant(tag, ((b"Content-Encoding", declared),), file)
     if not site.policy.compress or not compress.compressible(kind):
         return Variant(tag, (), file)
@@ -96,7 +96,7 @@ def choose(request: Request, file: FileFact, site: Site, kind: bytes, trail: Tra
         sizes = {negotiate.IDENTITY: file.size, **{coding: sibling.size for coding, sibling in siblings.items()}}
         coding = negotiate.choose(preferences, sizes)
         if siblings and coding in siblings:
-            trail.why.append(f"it is sent as {text(siblings[coding].path)}, which its author has compressed")
+            trail.why.append(f"it is sent as {text(siblings[coding].path)}, a compressed copy beside the file")
             tag = tags.etag_beside(siblings[coding], coding, site)
             return Variant(tag, (VARY, (b"Content-Encoding", coding)), siblings.pop(coding))
     finally:
@@ -169,9 +169,9 @@ def _made(
         trail.cacheable = False
         return None
     if not must and not compress.worthwhile(file.size, body.size):
-        trail.why.append(f"{coding.decode()} does not make it clearly smaller")
+        trail.why.append(f"{coding.decode()} would not make it clearly smaller")
         return None
-    trail.why.append(f"it is sent as {coding.decode()}, {body.size} bytes made here")
+    trail.why.append(f"it is sent as {coding.decode()}, {body.size} bytes that the server made")
     return coding, body
 
 

@@ -173,7 +173,7 @@ class Completion:
         """The first `length` bytes of a buffer; all of it without. For a read that is the atom's result."""
         cell = self._shape.cells[name]
         if cell.kind is not Kind.BUFFER:
-            raise TypeError(f"{name} is no buffer but {cell.kind.name} with the value completion[{name!r}]")
+            raise TypeError(f"{name} is not a buffer but {cell.kind.name} with the value completion[{name!r}]")
         size = cell.value if length is None else min(max(length, 0), cell.value)
         return self._shape.memory(self._kept(), cell.number, size)
 
