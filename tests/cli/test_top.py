@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import pytest
 from rich.console import Console
-from unit.test_admin import snapshot
+from unit.admin.test_admin import snapshot
 
 from tuxpy.admin.rates import between
 from tuxpy.admin.report import report

@@ -25,7 +25,7 @@ from tuxpy.site.opening import OpenBeneath
 from tuxpy.site.site import IsDirectory, Site, release
 from tuxpy.site.sizes import human_size
 
-from . import odd_tree
+from .. import odd_tree
 
 NAMES = st.binary(min_size=1, max_size=40).filter(lambda name: b"/" not in name and b"\0" not in name)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tuxpy.http.mediatypes import media_type
 
-GENERATOR = Path(__file__).resolve().parents[2] / "conf" / "mediatypes_gen.py"
+GENERATOR = Path(__file__).resolve().parents[3] / "conf" / "mediatypes_gen.py"
 
 TODAY = {
     "svgz": "image/svg+xml",

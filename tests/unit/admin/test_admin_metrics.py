@@ -21,7 +21,7 @@ from tuxpy.model import Serve
 
 from .test_admin import ZERO, decide, snapshot
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+CONF = Path(__file__).resolve().parents[3] / "conf"
 DASHBOARD = CONF / "grafana-dashboard.json"
 ALL = families(snapshot())
 

@@ -28,8 +28,8 @@ from tuxpy.site.site import (
     walk_beneath,
 )
 
-from . import openers
-from .odd_tree import ODD_NAMES
+from .. import openers
+from ..odd_tree import ODD_NAMES
 
 
 @contextmanager
