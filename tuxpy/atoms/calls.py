@@ -100,10 +100,10 @@ _WHITE_LIST: Final = (
 
 CALLS: Final[dict[str, Call]] = {call.name: call for call in _WHITE_LIST}
 
-_PROCESS = "it would copy or replace the whole process, engine threads and all"
-_IDENTITY = "who we are may change only while no engine exists"
-_PLACE = "where paths start belongs to the process, not to one run"
-_ENGINE = "a chain that starts engines inside the engine has no bottom"
+_PROCESS = "it would copy or replace the whole process with all engine threads"
+_IDENTITY = "the identity of the process may change only while no engine exists"
+_PLACE = "the starting point of paths belongs to the process, not to one run"
+_ENGINE = "a chain could start engines inside engines without end"
 _LIFE = "ending the process is the operator's decision"
 _SIGNALS = "signals belong to the process, not to one run"
 
