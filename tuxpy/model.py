@@ -1,7 +1,7 @@
 """The values that travel through the judge: request, facts about a file, decision, answer.
 
 Rules of this file
-  1. Every value is frozen; whoever wants another makes another.
+  1. No value is ever changed: to have another, build another (values.py).
   2. A Request holds only significant fields, so a decision cannot depend on what the engine's
      key leaves out (the key is the request line and exactly these fields, in order).
   3. A descriptor has one owner at a time: the site opens it, a FileFact in a Serve carries it,
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from .values import dataclass
+from .values import value_class
 
 if TYPE_CHECKING:
     from .atoms import Frozen
@@ -55,18 +55,18 @@ NOSNIFF: Field = (b"X-Content-Type-Options", b"nosniff")
 PAGE_FIELDS: tuple[Field, ...] = ((b"Content-Type", b"text/html; charset=utf-8"), NOSNIFF)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Request:
     """A request as far as it may matter: names in lower case, SIGNIFICANT ones only, in order.
 
-    client is the class of the client's address: more of it is never known here (rules/access.py).
+    client_class: the number of the class of the client's address (rules/access.py). A decision sees no more of it.
     """
 
     method: bytes
     target: bytes
     version: bytes
     fields: tuple[Field, ...] = ()
-    client: int = 0
+    client_class: int = 0
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of every line of this field, in order."""
@@ -85,7 +85,7 @@ class Request:
         return [word for part in value.lower().split(b",") if (word := part.strip(b" \t"))]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class FileFact:
     """An open regular file and what fstat said of it; `path` is relative to the root.
 
@@ -108,7 +108,7 @@ class FileFact:
         return mine == (other.dev, other.ino, other.size, other.mtime_ns)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Witness:
     """What must still hold for a cached answer to hold; ino 0 says: there is nothing here.
 
@@ -125,7 +125,7 @@ class Witness:
     links: int = LINKS_INSIDE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class _Judgement:
     """What all decisions have in common.
 
@@ -144,7 +144,7 @@ class _Judgement:
     witnesses: tuple[Witness, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Serve(_Judgement):
     """Send a representation, whole or in parts: a file (whose descriptor it owns until respond takes it), or `content`.
 
@@ -169,14 +169,14 @@ class Serve(_Judgement):
         return len(self.content) if self.file is None else self.file.size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class NoContent(_Judgement):
     """Said with fields alone (RFC 9110 15.3.5)."""
 
     status: int = 204
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class NotModified(_Judgement):
     """The client's copy is still good (RFC 9110 15.4.5)."""
 
@@ -184,7 +184,7 @@ class NotModified(_Judgement):
     status: int = 304
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Redirect(_Judgement):
     """Elsewhere; `location` is fully encoded, and a path-absolute reference unless a rule has written a host.
 
@@ -196,7 +196,7 @@ class Redirect(_Judgement):
     page: tuple[Field, ...] = PAGE_FIELDS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Refuse(_Judgement):
     """Any answer that is only a status and a sentence; by its status, sometimes with a page of the site in its place.
 
@@ -212,7 +212,7 @@ class Refuse(_Judgement):
 Decision = Serve | NoContent | NotModified | Redirect | Refuse
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Ranged:
     """The answer for one range of a file holds for every other, once two texts of its head are replaced.
 
@@ -224,7 +224,7 @@ class Ranged:
     length_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Answer:
     """A finished answer: the chain that sends it, and on what terms it may be sent again.
 

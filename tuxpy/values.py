@@ -1,7 +1,7 @@
-"""`dataclass` for values that nobody changes.
+"""`value_class` makes a dataclass of a class. With frozen=True no code may change one: build a new one instead.
 
-`frozen=True` is for the type checker: it refuses every assignment to a field, so nothing has to refuse one while the
-program runs. A frozen dataclass sets each field by object.__setattr__; without that a judgement takes 6 % less.
+Only the type checker enforces that. It refuses every assignment to a field, so the running program need not. A frozen
+dataclass sets each field by object.__setattr__; without that a judgement takes 6 % less.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass as value_class
 else:
     from dataclasses import dataclass as _dataclass
     from dataclasses import fields
 
     T = TypeVar("T")
 
-    def dataclass(frozen: bool = False, **how: Any) -> Callable[[type[T]], type[T]]:
-        """dataclasses.dataclass, but what is frozen is only hashable, and the words for people are made when asked."""
+    def value_class(frozen: bool = False, **how: Any) -> Callable[[type[T]], type[T]]:
+        """As dataclasses.dataclass, but a frozen class is only made hashable, and repr() is one function for all."""
 
         def made(cls: type[T]) -> type[T]:
             cls.__doc__ = cls.__doc__ or cls.__name__  # else a signature is written, for which a module is loaded
@@ -36,4 +36,4 @@ else:
         return f"{type(self).__qualname__}({shown})"
 
 
-__all__ = ["dataclass"]
+__all__ = ["value_class"]

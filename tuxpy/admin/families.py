@@ -10,14 +10,14 @@ import platform
 from collections.abc import Iterator
 from typing import Literal
 
-from ..values import dataclass
+from ..values import value_class
 from .snapshot import BOUNDS_S, BUCKETS, Snapshot
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Histogram:
     """Counts by bucket, the last one for all above the bounds, and the sum of what was counted."""
 
@@ -25,7 +25,7 @@ class Histogram:
     total: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Family:
     """One metric. `name` ends in its unit; a counter's samples have _total behind it."""
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from ..model import text
-from ..values import dataclass
+from ..values import value_class
 
 State = Literal["running", "draining"]
 
@@ -45,7 +45,7 @@ PARKED: Final[Mapping[int, Parked]] = {
 RUNNING: Final = Parked("R", "running", "any", "for nothing: it runs")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class EngineFigures:
     """One engine: Engine.metrics(), and what it may take."""
 
@@ -54,7 +54,7 @@ class EngineFigures:
     workers: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class SiteFigures:
     """One site: where it is, whom it is for, and what is wrong with its files of rules and passwords."""
 
@@ -74,7 +74,7 @@ _HOSTS_MAX: Final = 20
 SITES_SHOWN: Final = 200  # an answer has a limit, too
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Reloads:
     """How often the configuration was read again, and how that went the last time (`at_s` None: never)."""
 
@@ -90,7 +90,7 @@ class Reloads:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Slow:
     """A target and how long the judge took over it at most."""
 
@@ -98,7 +98,7 @@ class Slow:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Hot:
     """A target and how many of the hits that were looked at asked for it."""
 
@@ -106,7 +106,7 @@ class Hot:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class JudgeFigures:
     """The judge's work: how many judgements took how long (by bucket), and what stands out."""
 
@@ -117,7 +117,7 @@ class JudgeFigures:
     looked_at: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All of it. Times are unix time."""
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..values import dataclass
+from ..values import value_class
 from .cells import MEMORY, NUMBERS, Cell, Kind
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Call:
     """One line of the white list."""
 
@@ -139,7 +139,7 @@ def fits(kind: str, cell: Cell) -> bool:
     return cell.kind in WANTED[kind][1] and (kind != "z" or cell.content.endswith(b"\0"))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Atom:
     """A call made definite: which cells it reads and writes, and where the run goes afterwards. Numbers, no names."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from ..values import dataclass
+from ..values import value_class
 
 
 class Kind(IntEnum):
@@ -27,7 +27,7 @@ NUMBERS: Final = frozenset({Kind.INT, Kind.CONST})
 MEMORY: Final = frozenset({Kind.DATA, Kind.BUFFER})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Cell:
     """One cell. `value` is the first value of a number, the index of a SHARED cell, the size in bytes of a BUFFER."""
 

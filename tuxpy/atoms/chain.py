@@ -16,7 +16,7 @@ import os
 from struct import pack
 from typing import Final, TypeAlias
 
-from ..values import dataclass
+from ..values import value_class
 from . import flags as f
 from .calls import CALLS, Atom, Call
 from .cells import Cell, Kind
@@ -29,7 +29,7 @@ SCRATCH: Final = "scratch"  # the cell that landing atoms add nothing to
 Number: TypeAlias = int  # inside Chain, `int` makes a cell
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _Step:
     """An atom before labels have become numbers."""
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..errors import TuxError
-from ..values import dataclass
+from ..values import value_class
 from . import flags as f
 from .calls import CALLS, REFUSED, WANTED, Atom, Call, fits
 from .cells import Cell, Kind
@@ -34,7 +34,7 @@ class ChainError(TuxError):
         self.chain, self.where, self.fault, self.mend = chain, where, fault, mend
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Frozen:
     """A checked chain. Nothing in it changes any more, so any number of runs may share it."""
 

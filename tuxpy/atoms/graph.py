@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from ..values import dataclass
+from ..values import value_class
 from . import flags as f
 from .check import Frozen
 from .words import if_result, landed, plain, signs, telling
@@ -20,7 +20,7 @@ _LETTER: Final = 8  # pixels a letter, about
 _LANE: Final = 22  # from one line beside the boxes to the next
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Edge:
     """A way from one atom to another; `target` is None where the run ends."""
 

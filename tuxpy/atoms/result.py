@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from ..values import dataclass
+from ..values import value_class
 from .flags import Reason
 
 Value: TypeAlias = "int | bytes"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ChainResult:
     """The record of a finished run. `cells` holds what each cell held last: a number, or the bytes of memory.
 

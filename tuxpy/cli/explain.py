@@ -26,7 +26,7 @@ from ..site.opener import opener
 from ..site.respond import announces_body
 from ..site.site import Site, release
 from ..site.sites import Sites
-from ..values import dataclass
+from ..values import value_class
 
 _URL = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
 _UNSENDABLE = re.compile(rb"[\x00-\x20\x7f-\xff]")
@@ -77,7 +77,7 @@ def class_of(sites: Sites, address: str | None) -> int:
         raise ConfigError(f"{address!r} is not an address: give one, as in 192.0.2.1 or 2001:db8::1") from None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Story:
     """One head and what became of it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, get_args
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 from . import defaults
 
 ForwardedField = Literal["x-forwarded-for", "forwarded", "off"]
@@ -24,7 +24,7 @@ _BANDWIDTH_MIN: Final = 1024
 _MADE_BYTES_MIN: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ClientLimits:
     """0 is no limit. Raises ConfigError for what cannot be.
 
@@ -67,7 +67,7 @@ class ClientLimits:
             raise ConfigError(f"there is no choice {self.when_full!r}: choose from {', '.join(WHEN_FULL)}")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Proxies:
     """Proxies in front of us.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ..values import dataclass
+from ..values import value_class
 from . import kinds as k
 from .keys import Key, key_of
 from .settings import HOST, PORT
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Flag:
     """One option.
 

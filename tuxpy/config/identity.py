@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Identity:
     """Who to become."""
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..values import dataclass
+from ..values import value_class
 from . import defaults as d
 from . import kinds as k
 from .bounds import FORWARDED_FIELDS, WHEN_FULL
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Key:
     """One key.
 
@@ -35,7 +35,7 @@ class Key:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class SectionKeys:
     """The keys of one section, and its description."""
 

@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Any, Final
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 from .processors import WORKERS_MAX, parse_workers
 from .settings import BACKENDS, COLORS, LOG_LEVELS
 from .words import parse_duration, parse_rate, parse_size
@@ -23,7 +23,7 @@ class Unexpected(Exception):
     """The value is of another kind."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Kind:
     """One kind.
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..base.time_limit import looking_at
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 from .build import build
 from .overlay import overlay
 from .problems import Problem, Trouble
@@ -20,7 +20,7 @@ from .tree import Source, Tree, without_file
 from .verify import verify, verify_addresses
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Loaded:
     """A Config, and who said what of it."""
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 
 if TYPE_CHECKING:
     from .tree import Origin
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value_class(frozen=True, slots=True, order=True)
 class Problem:
     """One sentence. `line` is 0 where an option or a variable is to blame, or nobody: then `where` is empty."""
 

@@ -6,10 +6,10 @@ from dataclasses import field
 
 from ..rules.hosts import DEFAULT
 from ..rules.policy import Policy
-from ..values import dataclass
+from ..values import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class MassHosting:
     """Every host has the directory of its name beneath the root (rules/hosts.py: directory_of)."""
 
@@ -17,7 +17,7 @@ class MassHosting:
     hash_level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class SiteConfig:
     """One site: a root, how its names become answers, and the hosts that mean it ("_": all that mean no other)."""
 

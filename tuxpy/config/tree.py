@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from ..values import dataclass
+from ..values import value_class
 from .keys import SECTIONS, Key, key_of
 from .kinds import value_of
 
@@ -41,7 +41,7 @@ class Source:
         return os.path.dirname(os.path.abspath(self.name))  # noqa: PTH100, PTH120 (pathlib is slow to import)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Origin:
     """Where a value comes from: `words` for an option, a variable or the default; else a place in a file."""
 
@@ -66,7 +66,7 @@ DEFAULT = Origin()
 SECTIONS_OF_A_SERVER = ("server", "timeouts", "limits", "log", "admin")  # in the order of Tree
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Given:
     """A value: `raw` as TOML has it, `value` as its kind reads it (a Section, or several, for tables)."""
 
@@ -75,7 +75,7 @@ class Given:
     origin: Origin
 
 
-@dataclass(slots=True)
+@value_class(slots=True)
 class Section:
     """The keys of one table. `faulty` are those that are unknown, missing or not understood."""
 
@@ -117,7 +117,7 @@ def _default(key: Key) -> Given:
     return Given(key.default, None if key.default is None else value_of(key.kind, key.default), DEFAULT)
 
 
-@dataclass(slots=True)
+@value_class(slots=True)
 class Tree:
     """All that was given."""
 

@@ -18,7 +18,7 @@ from ..config.log_format import AUTO, FORMATS, compiled
 from ..config.places import at
 from ..config.settings import Config
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 from .native import ffi, lib, must
 
 log = logging.getLogger("tuxpy")
@@ -32,7 +32,7 @@ _TOLD_S: Final = 10.0  # between two reports of lines that were lost
 _OURS: Final = re.compile(r"/dev/(stdin|stdout|stderr)|(?:/dev/fd|/proc/self/fd)/([0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class LogFile:
     """Where the lines go, opened.
 

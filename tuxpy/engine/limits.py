@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..config import defaults
 from ..model import SIGNIFICANT
-from ..values import dataclass
+from ..values import value_class
 from .native import ffi
 
 Table = Sequence[tuple[int, int]]
@@ -16,7 +16,7 @@ Table = Sequence[tuple[int, int]]
 Addresses are numbers of 128 bits, IPv4 in its mapped form."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Limits:
     """What an engine may take. All memory for it is taken when the engine opens."""
 
@@ -28,7 +28,7 @@ class Limits:
     linger_ms: int = 2_000
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Bounds:
     """What clients may take: struct tux_bounds of csrc/api.h, by its names. 0 is no limit."""
 
@@ -40,7 +40,7 @@ class Bounds:
     refuse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Rules:
     """Everything that a reload may change in an engine: struct tux_rules.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-from ..values import dataclass
+from ..values import value_class
 from .native import ffi, lib
 
 BATCH: Final = 64  # misses or completions that are taken at a time
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Miss:
     """A request that an engine has not seen before; whoever takes it owes an answer."""
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ..values import dataclass
+from ..values import value_class
 
 # begin table (conf/mime.types)
 _TYPES = {
@@ -157,7 +157,7 @@ _TYPES = {
 # end table
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class MediaType:
     """The value of Content-Type, and the end of a sentence that begins "because"."""
 

@@ -29,7 +29,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from ..values import dataclass
+from ..values import value_class
 
 MEMBERS_MAX: Final = 100
 IDENTITY: Final = b"identity"
@@ -44,7 +44,7 @@ _ALIASES: Final = {b"x-gzip": b"gzip"}
 _MEMBER = re.compile(rb"([!#$%&'*+.^_`|~0-9a-z-]+)(?:[ \t]*;[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Preferences:
     """What Accept-Encoding says: weights in thousandths of the codings it names; `others` is that of "*", if named."""
 

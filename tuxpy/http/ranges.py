@@ -21,7 +21,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from ..values import dataclass
+from ..values import value_class
 from . import httpdate
 
 RANGES_MAX: Final = 8  # slices of one answer; as many as a response chain has room for (PARTS_MAX of response_chain.py)
@@ -33,7 +33,7 @@ GAP_MAX: Final = 80  # bytes between two ranges that cost less to send than anot
 _SPEC = re.compile(rb"([0-9]{0,19})-([0-9]{0,19})")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Slice:
     """`length` bytes from `offset` on, at least one, all of them inside the file."""
 
@@ -46,7 +46,7 @@ class Slice:
         return self.offset + self.length - 1
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Unsatisfiable:
     """A sound field, and nothing of what it asks for is there: 416 (15.5.17)."""
 
@@ -150,7 +150,7 @@ def unsatisfied(size: int) -> bytes:
     return b"bytes */%d" % size
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Multipart:
     """The frame of a multipart/byteranges (14.6): heads[0], slice 0, heads[1], slice 1, ..., closing.
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..model import Refuse, refuse
-from ..values import dataclass
+from ..values import value_class
 
 # uri-host [ ":" port ] of RFC 3986 3.2.2; the host may be empty (RFC 9110 7.2).
 _AUTHORITY = re.compile(
@@ -32,7 +32,7 @@ _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 # What a query may not hold as it is (RFC 3986 3.4), though browsers and h11 let it through.
 _NOT_IN_QUERY = re.compile(_BAD_ESCAPE.pattern + rb"|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Target:
     """`segments` joined with slashes is the path beneath the root, decoded and without dots.
 

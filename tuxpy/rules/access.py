@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Final, Generic, TypeVar
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 
 Network = IPv4Network | IPv6Network
 Peer = str | bytes | IPv4Address | IPv6Address | None  # bytes: 4 or 16, as the kernel has them; None: a local socket
@@ -29,7 +29,7 @@ _ALL_IPV4: Final = IPv6Network((_MAPPED, 96))
 _EVERY: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Classifier(Generic[T]):
     """Address classes: from starts[i] to the next start all addresses are of class numbers[i].
 
@@ -63,7 +63,7 @@ def classes_of(rules: Sequence[AddressRules]) -> Classifier[tuple[bool, ...]]:
     return _numbered(cuts, tuple(rule.allows(None) for rule in rules))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class AddressRules:
     """Who may ask, by address. `table` has one class for yes and one for no."""
 

@@ -12,13 +12,13 @@ from dataclasses import field
 
 from ..errors import ConfigError
 from ..model import Field
-from ..values import dataclass
+from ..values import value_class
 
 _BASIC = re.compile(rb"(?i:basic) +([A-Za-z0-9+/]+=*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Credentials:
     user: str
     password: str = field(repr=False)  # so that no log shows it

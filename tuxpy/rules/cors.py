@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 
 from ..errors import ConfigError
 from ..model import Field, text
-from ..values import dataclass
+from ..values import value_class
 from .hosts import LABELS, is_name
 
 MAX_AGE_S: Final = 7200  # the most that Chromium keeps; Firefox keeps 86400
@@ -49,7 +49,7 @@ class Preflight(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class CorsRule:
     """Who may read what from another origin. Made by `parse`, which checks it.
 

@@ -33,7 +33,7 @@ from urllib.parse import quote_from_bytes
 
 from ..errors import ConfigError
 from ..model import Field, text
-from ..values import dataclass
+from ..values import value_class
 from .patterns import Pattern, fill
 
 VALUE_BYTES_MAX: Final = 8192
@@ -81,7 +81,7 @@ class Matcher(Protocol):
     def match(self, path: bytes, /) -> Mapping[str, bytes] | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class FieldRule:
     """One rule; raises ConfigError for what no rule may say. Without statuses it is for all of them.
 

@@ -13,14 +13,14 @@ from collections.abc import Iterable
 
 from ..errors import ConfigError
 from ..model import Field
-from ..values import dataclass
+from ..values import value_class
 from .access import AddressRules
 from .basic import challenge
 from .hidden import without_coding
 from .patterns import Pattern
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Login:
     """A password that is asked for (RFC 7617).
 
@@ -38,7 +38,7 @@ class Login:
         object.__setattr__(self, "challenge", challenge(self.realm))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Gate:
     """One rule about who may see the paths of `pattern` that are in none of `excepted`.
 

@@ -19,10 +19,10 @@ from dataclasses import field, replace
 from typing import Final
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class HiddenRule:
     pattern: bytes
     why: str
@@ -45,7 +45,7 @@ HIDDEN_RULES: Final = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class HiddenPolicy:
     """Rules, and patterns of names that are shown whatever the rules say (RFC 8615: /.well-known/ is meant)."""
 

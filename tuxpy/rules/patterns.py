@@ -31,7 +31,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 
 PATTERN_BYTES_MAX: Final = 2048
 ALTERNATIVES_MAX: Final = 64  # of one pattern, written out
@@ -46,7 +46,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Pattern:
     """A pattern, read. Made by `parse`.
 

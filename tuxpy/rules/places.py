@@ -8,7 +8,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..errors import ConfigError
 from ..http.target import valid_authority
-from ..values import dataclass
+from ..values import value_class
 from .patterns import PLACEHOLDER, literal
 
 PLACE_BYTES_MAX: Final = 2048
@@ -21,7 +21,7 @@ _URL_SIGNS: Final = "/?~!$&'()*+,;=:@%"
 Template = tuple[bytes | str, ...]  # pieces as they are, and names of placeholders
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Place:
     """`origin` is empty on this host. The path is encoded for a Location, decoded for a rewrite."""
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from ..http.mediatypes import MediaType
-from ..values import dataclass
+from ..values import value_class
 from .cors import CorsRule
 from .fields import FieldRule
 from .gates import Gate
@@ -25,7 +25,7 @@ TAGS: Final[tuple[Tag, ...]] = get_args(Tag)
 LINKS: Final[tuple[Links, ...]] = get_args(Links)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Policy:
     """How names become answers.
 

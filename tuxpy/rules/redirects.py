@@ -33,7 +33,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 from .patterns import NOTHING, PLACEHOLDER, SPLAT, Pattern
 from .places import PLACE_BYTES_MAX, Place, Template, read_place
 from .written import Written
@@ -56,7 +56,7 @@ class Match(NamedTuple):
     path: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class RedirectRule:
     """One rule; raises ConfigError for what cannot be.
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..errors import ConfigError
-from ..values import dataclass
+from ..values import value_class
 from .patterns import Pattern, literal
 
 NAMES_MAX = 8
 _URI = "$uri"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class TryRule:
     """For the paths of `pattern` these names are tried; made by `parse`."""
 

@@ -40,7 +40,7 @@ def _pass(request: Request, gate: Gate, number: int, site: Site, trail: Trail) -
 
 def _near(request: Request, gate: Gate, number: int, site: Site) -> bool:
     """Whether the gate is open to the class of the client's address; without classes there is no address to go by."""
-    open_to = site.admitted.get(request.client)
+    open_to = site.admitted.get(request.client_class)
     if open_to is not None:
         return open_to[number]
     return gate.addresses is None or gate.addresses.allows(None)

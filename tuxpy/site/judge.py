@@ -40,14 +40,14 @@ _FAILED = Refuse(status=500, keep=False, cacheable=False, why=("the server faile
 
 
 def judge_head(
-    sites: Sites | Site, head: bytes, now: float, client: int = 0, last: bool = False
+    sites: Sites | Site, head: bytes, now: float, client_class: int = 0, last: bool = False
 ) -> tuple[Request | None, Decision, Answer]:
-    """Everything about one complete head; `now` in unix time, `client` the class of its address.
+    """Everything about one complete head; `now` in unix time, `client_class` the class of its address.
 
     last: the connection must go, so the answer says that it was the last.
     The answer owns its file. Raises Later when slow work has to be done first; then judge again.
     """
-    request, site = _addressed(sites, head, client)
+    request, site = _addressed(sites, head, client_class)
     for tries_left in reversed(range(_TRIES + 1)):
         try:
             decision = _decided(request, site, now) if tries_left else _RESTLESS
@@ -61,13 +61,13 @@ def judge_head(
     return request, decision, answer
 
 
-def _addressed(sites: Sites | Site, head: bytes, client: int) -> tuple[Request | None, Site | Refuse]:
+def _addressed(sites: Sites | Site, head: bytes, client_class: int) -> tuple[Request | None, Site | Refuse]:
     """The request, and the site that it means; or why there is none of them."""
     request = parse(head, sites.significant)
     if isinstance(request, Refuse):
         return None, request
-    if client:
-        request = replace(request, client=client)
+    if client_class:
+        request = replace(request, client_class=client_class)
     return request, sites.find(request)
 
 

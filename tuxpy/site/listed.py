@@ -14,7 +14,7 @@ from ..model import NOSNIFF, Decision, Field, NotModified, Refuse, Request, Serv
 from ..rules.defaults import REVALIDATE
 from ..rules.fields import for_not_modified
 from ..rules.hidden import hides
-from ..values import dataclass
+from ..values import value_class
 from . import compress, listing, listing_page
 from .made import STORE, Body, Writer
 from .root import FileChanged
@@ -22,7 +22,7 @@ from .site import Site, is_about_the_name
 from .trail import Trail
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _Form:
     """What the body depends on, beside the directory. `sort` None: it is JSON, which has one order."""
 
@@ -31,7 +31,7 @@ class _Form:
     must: bool  # even when that makes it longer
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _Written:
     body: Body
     tag: bytes

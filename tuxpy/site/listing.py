@@ -38,7 +38,7 @@ from urllib.parse import quote_from_bytes
 from ..http.accept import prefers
 from ..http.httpdate import LATEST_S
 from ..model import text
-from ..values import dataclass
+from ..values import value_class
 from .opening import OpenBeneath
 
 SortKey = Literal["name", "size", "date"]
@@ -52,7 +52,7 @@ _RACES_MAX: Final = 8  # as in site.py: EAGAIN when a rename races with the look
 _SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # say nothing about a name
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Entry:
     """A name and the facts of what it stands for."""
 
@@ -62,7 +62,7 @@ class Entry:
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Sort:
     """The order of a listing. Directories come first in every one."""
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from ..engine.native import ffi
 from ..model import FileFact
-from ..values import dataclass
+from ..values import value_class
 
 # A copy of so many bytes is cheaper than a second system call; what is longer is sent from a file.
 IN_MEMORY_MAX: Final = 65536
@@ -77,7 +77,7 @@ def _unnamed() -> int:
         return os.dup(file.fileno())
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Body:
     """`content` is all of it, or it lies in a file."""
 

@@ -35,7 +35,7 @@ from ..model import (
     Request,
     Serve,
 )
-from ..values import dataclass
+from ..values import value_class
 from .made import IN_MEMORY_MAX, in_file
 from .response_chain import Part, compile_parts
 from .site import read_slices, release
@@ -52,7 +52,7 @@ _OPENINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _Course:
     """How the connection goes on after the answer; `ending` is the end of the head that says so."""
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from ..base.time_limit import looking_at
 from ..model import LINKS_ALL, LINKS_INSIDE, LINKS_NONE, FileFact, Request, Witness
 from ..rules.policy import Links, Policy
-from ..values import dataclass
+from ..values import value_class
 from .errands import Elsewhere, Errands, Kind, on_worker
 from .opening import KERNELS, PATH_BYTES_MAX, OpenBeneath, walk_beneath
 from .root import FileChanged, Glance, Root
@@ -44,7 +44,7 @@ _LINKS: Final[dict[Links, int]] = {"inside": LINKS_INSIDE, "none": LINKS_NONE, "
 _RACES_MAX = 8  # openat2(2): EAGAIN when a rename races with the look-up; try again
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _Finding:
     """`witness` None: what was found cannot be watched by name, so the answer is not kept."""
 
@@ -60,7 +60,7 @@ class Denied(_Finding):
     """Something this process may not read."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class IsDirectory:
     """A directory; its witness is gone when its entries change."""
 

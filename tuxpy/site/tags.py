@@ -18,7 +18,7 @@ from typing import Final
 
 from ..http import conditional
 from ..model import FileFact
-from ..values import dataclass
+from ..values import value_class
 from .respond import UNSETTLED_S
 from .root import FileChanged
 from .site import Site, fact
@@ -64,7 +64,7 @@ def is_settled(file: FileFact) -> bool:
     return abs(time.time() - file.ctime_ns / 10**9) >= UNSETTLED_S
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _Digest:
     """`for_good`: the file was settled when it was read; else it is read again when it is."""
 

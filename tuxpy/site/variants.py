@@ -17,7 +17,7 @@ from ..http import negotiate
 from ..http.mediatypes import MediaType, coding_by_name, media_type
 from ..model import Field, FileFact, Request, text
 from ..rules.fields import declared_coding
-from ..values import dataclass
+from ..values import value_class
 from . import codings, compress, tags
 from .made import Body, Full
 from .site import Site, release
@@ -29,7 +29,7 @@ log = logging.getLogger("tuxpy")
 VARY: Final[Field] = (b"Vary", b"Accept-Encoding")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Variant:
     """What is sent for a file. `file` is the original or its precompressed sibling; None: `body`, made here."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from ..atoms import Chain, Frozen, Kind
 from ..atoms.check import NUMBER_MAX, NUMBER_MIN
-from ..values import dataclass
+from ..values import value_class
 
 
 class _File(Protocol):
@@ -53,7 +53,7 @@ def content(value: Given) -> bytes:
     raise TypeError(f"{value!r} is neither bytes nor a path")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Packed:
     """The values of many runs, as C takes them: numbers run by run, bytes one piece after the other."""
 
