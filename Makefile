@@ -83,6 +83,7 @@ $(OUT)/engine.a: $(OBJECTS)
 comma := ,
 WRAPPED := malloc calloc realloc mmap eventfd pthread_create epoll_wait epoll_ctl syscall
 WRAP_test_memory := $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
+WRAP_test_shortage := -Wl$(comma)--wrap=syscall
 
 $(OUT)/bin/%: tests/c/%.c $(OUT)/engine.a $(HEADERS)
 	@mkdir -p $(@D)

@@ -45,9 +45,17 @@ static struct uring_sqe *prepare(struct tux_uring *u, u8 opcode, int fd, u64 wor
     return sqe;
 }
 
+/* The same where no caller can be told that it is refused: then all is armed and cancelled anew, see arm_all. */
+static struct uring_sqe *must(struct tux_uring *u, u8 opcode, int fd, u64 word)
+{
+    struct uring_sqe *sqe = prepare(u, opcode, fd, word);
+    u->ring.lost |= u->ring.refused;
+    return sqe;
+}
+
 static void arm_knock(struct tux_uring *u)
 {
-    prepare(u, OP_POLL_ADD, u->knock_fd, tux_event_word(WORD_KNOCK, 0, 0))->op_flags = POLLIN;
+    must(u, OP_POLL_ADD, u->knock_fd, tux_event_word(WORD_KNOCK, 0, 0))->op_flags = POLLIN;
 }
 
 static void uring_close_all(struct tux_backend *b)
@@ -56,38 +64,6 @@ static void uring_close_all(struct tux_backend *b)
     uring_close(&u->ring);
     streams_close(&u->streams);
     free(u);
-}
-
-/* A ring is only as good as what it does: receive one byte through the very path that connections will use. */
-static int self_test(struct tux_uring *u)
-{
-    int pair[2], failed = 0;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-    if (write(pair[1], "x", 1) != 1) failed = -EIO;
-    struct uring_sqe *sqe = prepare(u, OP_RECV, pair[0], tux_event_word(WORD_IGNORED, 0, 0));
-    sqe->flags = SQE_BUFFER_SELECT;
-    sqe->ioprio = RECV_MULTISHOT;
-    shutdown(pair[1], SHUT_WR);
-    bool received = false, ended = false;
-    for (int turn = 0; !failed && !ended && turn < 8; turn++) {
-        failed = uring_submit_and_wait(&u->ring, 1000);
-        if (failed > 0) failed = 0;
-        u32 head = *u->ring.cq_head,
-            tail = atomic_load_explicit((_Atomic u32 *)(void *)u->ring.cq_tail, memory_order_acquire);
-        for (; head != tail; head++) {
-            const struct uring_cqe *cqe = &u->ring.cqes[head & u->ring.cq_mask];
-            if (cqe->res < 0) failed = cqe->res;
-            if (cqe->res == 1 && (cqe->flags & CQE_F_BUFFER)) {
-                received = true;
-                uring_buffers_give(&u->streams.buffers, (u16)(cqe->flags >> CQE_BUFFER_SHIFT));
-            }
-            ended |= !(cqe->flags & CQE_F_MORE);
-        }
-        atomic_store_explicit((_Atomic u32 *)(void *)u->ring.cq_head, head, memory_order_release);
-    }
-    close(pair[0]);
-    close(pair[1]);
-    return failed ? failed : received && ended ? 0 : -EIO;
 }
 
 static int uring_backend_open(struct tux_backend **out, const struct tux_backend_options *options,
@@ -112,7 +88,7 @@ static int uring_backend_open(struct tux_backend **out, const struct tux_backend
         free(u);
         return failed;
     }
-    failed = self_test(u);
+    failed = streams_try(&u->streams, &u->ring);
     if (failed) {
         snprintf(why, TUX_ERROR_BYTES, "io_uring is there but its self-test failed: %s", strerror(-failed));
         uring_close_all(&u->base);
@@ -138,14 +114,14 @@ static void arm_accept(struct tux_uring *u, u32 port)
     p->armed = true;
     p->multishot = p->wanted > TUX_BACKLOG;
     u8 opcode = p->multishot ? OP_ACCEPT : OP_POLL_ADD;
-    struct uring_sqe *sqe = prepare(u, opcode, p->listener, accept_word(u, port));
+    struct uring_sqe *sqe = must(u, opcode, p->listener, accept_word(u, port));
     sqe->ioprio = p->multishot ? ACCEPT_MULTISHOT : 0;
     sqe->op_flags = p->multishot ? SOCK_NONBLOCK | SOCK_CLOEXEC : POLLIN;
 }
 
 static struct uring_sqe *cancel(struct tux_uring *u, u64 word)
 {
-    struct uring_sqe *sqe = prepare(u, OP_ASYNC_CANCEL, -1, tux_event_word(WORD_IGNORED, 0, 0));
+    struct uring_sqe *sqe = must(u, OP_ASYNC_CANCEL, -1, tux_event_word(WORD_IGNORED, 0, 0));
     sqe->addr = word;
     sqe->flags = SQE_CQE_SKIP_SUCCESS;
     return sqe;
@@ -310,6 +286,7 @@ static i64 uring_stream(struct tux_backend *b, struct tux_run *run, int fd, cons
         struct uring_sqe *sqe = prepare(u, OP_RECV, fd, receive_word(u, stream));
         sqe->flags = SQE_BUFFER_SELECT;
         sqe->ioprio = RECV_MULTISHOT;
+        if (u->ring.refused) return -ENOMEM;
         stream->armed = true;
     }
     run->wait = TUX_WAIT_INPUT;
@@ -320,6 +297,7 @@ static i64 uring_stream(struct tux_backend *b, struct tux_run *run, int fd, cons
 static i64 poll_for(struct tux_uring *u, struct tux_run *run, int fd, u8 word, u32 events, u8 wait)
 {
     prepare(u, OP_POLL_ADD, fd, tux_event_word(word, run->slot, run->generation))->op_flags = events;
+    if (u->ring.refused) return -ENOMEM;
     run->wait = wait;
     return TUX_AGAIN;
 }
@@ -350,6 +328,7 @@ static i64 uring_send(struct tux_backend *b, struct tux_run *run, int fd, const 
     sqe->addr = (u64)(uintptr_t)bytes;
     sqe->len = (u32)length;
     sqe->op_flags = (u32)(flags | MSG_WAITALL);
+    if (u->ring.refused) return -ENOMEM;
     run->wait = TUX_WAIT_SENT;
     return TUX_AGAIN;
 }
@@ -374,7 +353,11 @@ static void uring_hang_up(struct tux_backend *b, struct tux_run *run, int fd)
         return;
     }
     if (stream->armed) cancel(u, receive_word(u, stream))->flags |= SQE_IO_HARDLINK;
-    prepare(u, OP_CLOSE, fd, tux_event_word(WORD_IGNORED, 0, 0))->flags = SQE_CQE_SKIP_SUCCESS;
+    must(u, OP_CLOSE, fd, tux_event_word(WORD_IGNORED, 0, 0))->flags = SQE_CQE_SKIP_SUCCESS;
+    if (u->ring.refused) { /* ends a receive that could not be cancelled, too */
+        shutdown(fd, SHUT_RDWR);
+        close(fd);
+    }
     streams_end(&u->streams, stream);
     run->generation++;
 }

@@ -130,7 +130,7 @@ u32 tux_burst_try(struct tux_burst *burst, struct tux_record *const *records, u3
     u32 tried = 0, opened = 0, done = 0;
     TUX_ASSERT(count <= TUX_BURST_RUNS);
     for (u32 i = 0; i < count; i++) {
-        burst->result[i][OPEN] = -1;
+        burst->result[i][OPEN] = burst->result[i][READ] = burst->result[i][CLOSE] = -1;
         if (!is_plain(records[i], &burst->how[i])) continue;
         prepare_open(burst, records[i], i);
         tried++;

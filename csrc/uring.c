@@ -113,30 +113,39 @@ void uring_close(struct uring *ring)
     *ring = (struct uring){.fd = -1};
 }
 
+#define TRIES 100 /* a millisecond apart */
+
 /* Errors that are no fault of the ring: an interruption, or no memory in the kernel at the moment. */
 static bool passes(int r)
 {
     return r == -EINTR || r == -EAGAIN || r == -EBUSY || r == -ENOMEM || r == -EBADR;
 }
 
+static u32 queued(const struct uring *ring)
+{
+    return ring->queued_tail - atomic_load_explicit((_Atomic u32 *)(void *)ring->sq_head, memory_order_acquire);
+}
+
 static u32 publish(struct uring *ring)
 {
     atomic_store_explicit((_Atomic u32 *)(void *)ring->sq_tail, ring->queued_tail, memory_order_release);
-    return ring->queued_tail - atomic_load_explicit((_Atomic u32 *)(void *)ring->sq_head, memory_order_acquire);
+    return queued(ring);
 }
 
 struct uring_sqe *uring_sqe(struct uring *ring)
 {
-    while (ring->queued_tail - atomic_load_explicit((_Atomic u32 *)(void *)ring->sq_head, memory_order_acquire) >=
-           ring->sq_entries) {
+    struct uring_sqe *sqe = &ring->spare;
+    int tries = ring->refused ? 1 : TRIES;
+    while (queued(ring) >= ring->sq_entries && tries-- > 0) {
         int r = enter(ring, publish(ring), 0, 0, NULL, 0);
         /* EBUSY: completions must be taken first; asking for events moves the kernel's overflow list on. */
         if (r == -EBUSY) r = enter(ring, 0, 0, ENTER_GETEVENTS, NULL, 0);
         if (r == -EBADR) ring->lost = true;
         TUX_ASSERT(r >= 0 || passes(r));
-        if (r == -ENOMEM || r == -EAGAIN) (void)poll(NULL, 0, 1);
+        if (r < 0 && r != -EINTR && tries > 0) (void)poll(NULL, 0, 1);
     }
-    struct uring_sqe *sqe = &ring->sqes[ring->queued_tail++ & ring->sq_mask];
+    ring->refused = queued(ring) >= ring->sq_entries;
+    if (!ring->refused) sqe = &ring->sqes[ring->queued_tail++ & ring->sq_mask];
     memset(sqe, 0, sizeof *sqe);
     return sqe;
 }
@@ -145,6 +154,7 @@ int uring_submit_and_wait(struct uring *ring, int timeout_ms)
 {
     struct { i64 s, ns; } limit = {timeout_ms / 1000, (i64)(timeout_ms % 1000) * 1000000};
     struct uring_getevents_arg arg = {.ts = timeout_ms > 0 ? (u64)(uintptr_t)&limit : 0};
+    if (ring->lost && ring->refused) (void)poll(NULL, 0, 1);
     int r = ring->lost ? -EBADR : 0;
     ring->lost = false;
     if (r == 0) r = enter(ring, publish(ring), timeout_ms != 0, ENTER_GETEVENTS | ENTER_EXT_ARG, &arg, sizeof arg);
@@ -153,10 +163,18 @@ int uring_submit_and_wait(struct uring *ring, int timeout_ms)
 
 void uring_complete(struct uring *ring, u32 count, uring_reap reap, void *context)
 {
+    int tries = TRIES;
     while (count > 0) {
         int r = enter(ring, publish(ring), count, ENTER_GETEVENTS, NULL, 0);
         TUX_ASSERT(r >= 0 || passes(r));
-        if (r == -ENOMEM || r == -EAGAIN) (void)poll(NULL, 0, 1);
+        u32 left = queued(ring);
+        if (left > 0 && tries-- <= 0) { /* the kernel looks at the tail only while it is entered */
+            ring->queued_tail -= left;
+            (void)publish(ring);
+            count -= left;
+        } else if (r < 0 && r != -EINTR) {
+            (void)poll(NULL, 0, 1);
+        }
         u32 tail = atomic_load_explicit((_Atomic u32 *)(void *)ring->cq_tail, memory_order_acquire);
         u32 head = *ring->cq_head;
         for (; head != tail && count > 0; head++, count--) reap(context, &ring->cqes[head & ring->cq_mask]);

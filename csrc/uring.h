@@ -13,7 +13,9 @@ struct uring {
     struct uring_cqe *cqes;
     void *rings;
     size_t rings_bytes, sqes_bytes;
-    bool lost; /* the kernel has dropped completions (EBADR), and the caller was not told yet */
+    bool lost; /* completions or requests were lost, and the caller was not told yet (EBADR) */
+    bool refused; /* the last SQE that was asked for is `spare`, which is never submitted */
+    struct uring_sqe spare;
     u32 queued_tail; /* SQEs filled up to here, not yet shown to the kernel */
 };
 
@@ -23,13 +25,16 @@ int uring_open(struct uring *ring, u32 sq_entries, u32 cq_entries, char *why, si
 int uring_open_shared(struct uring *ring, u32 sq_entries, u32 files);
 void uring_close(struct uring *ring);
 
-/* The next free SQE, zeroed. Never NULL: a full queue is submitted first. */
+/* The next free SQE, zeroed. Never NULL: a full queue is submitted first. When the kernel had no memory for that during
+ * a tenth of a second, `refused` is set, and then each call tries once. */
 struct uring_sqe *uring_sqe(struct uring *ring);
 
 /* Show what is queued to the kernel and wait for one completion, at most timeout_ms (-1: no limit, 0: do not wait). */
 int uring_submit_and_wait(struct uring *ring, int timeout_ms);
 
-/* Submit the queue and hand `count` completions to `reap`. For requests that end without waiting for others. */
+/* Submit the `count` requests that are queued, none of which waits, and hand their completions to `reap`. Those that
+ * the kernel has no memory for during a tenth of a second are taken back: they have not happened and have no completion.
+ */
 typedef void (*uring_reap)(void *context, const struct uring_cqe *);
 void uring_complete(struct uring *ring, u32 count, uring_reap reap, void *context);
 

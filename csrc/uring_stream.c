@@ -1,6 +1,9 @@
 /* uring_stream.c: shared buffers come from the kernel, are read in place or set aside, and go back. */
 #include "uring_stream.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "backend.h"
 
 struct stream_own {
@@ -25,6 +28,39 @@ void streams_close(struct streams *s)
     for (u32 i = 0; i < s->slots * TUX_RUN_STREAMS; i++) free(s->stream[i].own);
     free(s->stream);
     uring_buffers_close(&s->buffers);
+}
+
+int streams_try(struct streams *s, struct uring *ring)
+{
+    int pair[2], failed = 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+    if (write(pair[1], "x", 1) != 1) failed = -EIO;
+    struct uring_sqe *sqe = uring_sqe(ring);
+    sqe->opcode = OP_RECV;
+    sqe->fd = pair[0];
+    sqe->flags = SQE_BUFFER_SELECT;
+    sqe->ioprio = RECV_MULTISHOT;
+    shutdown(pair[1], SHUT_WR);
+    bool received = false, ended = false;
+    for (int turn = 0; !failed && !ended && turn < 8; turn++) {
+        failed = uring_submit_and_wait(ring, 1000);
+        if (failed > 0) failed = 0;
+        u32 head = *ring->cq_head,
+            tail = atomic_load_explicit((_Atomic u32 *)(void *)ring->cq_tail, memory_order_acquire);
+        for (; head != tail; head++) {
+            const struct uring_cqe *cqe = &ring->cqes[head & ring->cq_mask];
+            if (cqe->res < 0) failed = cqe->res;
+            if (cqe->res == 1 && (cqe->flags & CQE_F_BUFFER)) {
+                received = true;
+                uring_buffers_give(&s->buffers, (u16)(cqe->flags >> CQE_BUFFER_SHIFT));
+            }
+            ended |= !(cqe->flags & CQE_F_MORE);
+        }
+        atomic_store_explicit((_Atomic u32 *)(void *)ring->cq_head, head, memory_order_release);
+    }
+    close(pair[0]);
+    close(pair[1]);
+    return failed ? failed : received && ended ? 0 : -EIO;
 }
 
 /* Takes the oldest shared buffer out of the stream. */

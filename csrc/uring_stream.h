@@ -37,6 +37,8 @@ struct streams {
 
 int streams_open(struct streams *s, struct uring *ring, u32 slots);
 void streams_close(struct streams *s);
+/* A ring is only as good as what it does: receive one byte through the very path that connections will use. */
+int streams_try(struct streams *s, struct uring *ring);
 
 /* The run's stream of this socket; NULL when it has none. */
 struct stream *streams_of(struct streams *s, const struct tux_run *run, int fd);
