@@ -7,11 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "guard.h"
-#include "room.h"
-#include "serve.h"
-#include "transport.h"
-
 /* Whatever accept4(2) would refuse for ever is refused here, so that nobody waits for it. */
 static int check_listener(int listener)
 {
@@ -32,7 +27,8 @@ static void begin_drain(struct tux_engine *e, u32 number, bool shut, u32 idle_ms
     port->changed = true;
     e->accept_turns = true;
     for (u32 slot = 0; slot < e->options.slots; slot++)
-        if (e->runs[slot].port == number + 1) tux_serve_leaves(e, &e->runs[slot], port->leave_ms);
+        if (e->protocol && e->runs[slot].port == number + 1)
+            e->protocol->leaves(e, &e->runs[slot], port->leave_ms);
 }
 
 /* The port of a run's listener, made when its first run comes. It is given up with the last one, before this has
@@ -83,18 +79,6 @@ static void use_port(struct tux_engine *e, struct tux_run *run, u32 number)
     run->port = (u8)(number + 1);
 }
 
-void tux_accept_join(struct tux_engine *e, struct tux_run *run)
-{
-    const struct tux_chain *chain = run->frame.chain;
-    for (unsigned i = 0; i < chain->atoms; i++) {
-        const struct tux_atom *atom = &chain->atom[i];
-        if (atom->call != TUX_CALL_accept4 || !(chain->cell[atom->args[0]].mode & TUX_CELL_PARAM)) continue;
-        i64 number = port_of(e, run, (int)tux_arg(run, atom, 0));
-        if (number >= 0) use_port(e, run, (u32)number); /* else accept4 will say why */
-        return;
-    }
-}
-
 void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
 {
     if (run->port == 0) return;
@@ -105,36 +89,10 @@ void tux_accept_leave(struct tux_engine *e, struct tux_run *run)
 }
 
 /* The connection, or -ECONNABORTED when it was closed at once. */
-static i64 begin_connection(struct tux_engine *e, struct tux_run *run, const struct tux_atom *atom, i64 fd)
+static i64 connected(struct tux_engine *e, struct tux_run *run, const struct tux_atom *atom, i64 fd)
 {
-    struct tux_conn *conn = tux_conn_of(run);
-    bool crowded = conn->crowded;
-    conn->crowded = false;
-    i64 *owner = &run->frame.cells[atom->ret];
-    /* The chain may accept again without having closed: the former connection ends here. */
-    if (tux_conn_is(conn, (int)*owner)) conn->transport->close(conn, &e->stage, run);
-    else if (*owner >= 0) e->backend->ops->hang_up(e->backend, run, (int)*owner);
-    *owner = -1;
-    tux_serve_closed(e, run);
-    conn->line = run->cookie;
-    conn->fd = (int)fd;
-    conn->transport = &tux_transport_plain;
-    conn->may_linger = run->frame.chain->sockets >> atom->ret & 1;
-    conn->refused_by = crowded ? TUX_LIMIT_BUSY + 1 : 0;
-    tux_guard_meet(e, conn);
-    (void)tux_guard_classify(e, conn);
-    const struct tux_port *port = e->ports[run->port - 1];
-    conn->leaving = port->drain_turns > 0;
-    conn->leave_ms = port->leave_ms;
     tux_metric_add(&e->metrics.accepted, 1);
-    tux_metric_add(&e->metrics.connections, 1);
-    bool stays = tux_guard_admit(e, conn);
-    u32 patience_ms = conn->refused_by ? e->options.linger_ms : e->rules.head_ms;
-    conn->limit_ms = e->stage.now_ms + patience_ms;
-    if (stays) return fd;
-    conn->transport->close(conn, &e->stage, run);
-    tux_serve_closed(e, run);
-    return -ECONNABORTED;
+    return e->protocol ? e->protocol->connected(e, run, atom, (int)fd) : fd;
 }
 
 i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
@@ -142,7 +100,7 @@ i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_a
     struct tux_engine *e = tux_engine_of(stage);
     i64 landed;
     if (tux_take_landed(run, &landed)) {
-        if (landed >= 0) landed = begin_connection(e, run, atom, landed);
+        if (landed >= 0) landed = connected(e, run, atom, landed);
         if (landed != -ECONNABORTED) return landed;
     }
     if (tux_arg(run, atom, 1) & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) return -EINVAL; /* both are set in any case */
@@ -153,8 +111,8 @@ i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_a
     use_port(e, run, (u32)number);
     struct tux_port *port = e->ports[number];
     while (port->early_count > 0) {
-        tux_conn_of(run)->crowded = tux_guard_crowded(e, port);
-        i64 fd = begin_connection(e, run, atom, port->early[--port->early_count]);
+        if (e->protocol) e->protocol->meets(e, run, (u32)number);
+        i64 fd = connected(e, run, atom, port->early[--port->early_count]);
         if (fd >= 0) return fd;
     }
     if (port->drain_turns > 0) return -ECANCELED;
@@ -165,7 +123,7 @@ i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_a
     while (atom->flags & SYSLET_SYNC) {
         int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) return -errno;
-        i64 begun = begin_connection(e, run, atom, fd);
+        i64 begun = connected(e, run, atom, fd);
         if (begun >= 0) return begun;
     }
     run->wait = TUX_WAIT_ACCEPT;
@@ -181,8 +139,9 @@ static void wake_parked(struct tux_engine *e, struct tux_port *port, i64 result)
     TUX_ASSERT(run != NULL);
     port->parked_count--;
     port->changed = true;
-    if (result >= 0 && !port->full) tux_room_make(e, run->port - 1u);
-    tux_conn_of(run)->crowded = result >= 0 && tux_guard_crowded(e, port);
+    u32 number = run->port - 1u;
+    if (e->protocol && result >= 0 && !port->full) e->protocol->make_room(e, number);
+    if (e->protocol && result >= 0) e->protocol->meets(e, run, number);
     tux_land(run, result);
     tux_wake(e, run);
 }
@@ -255,15 +214,7 @@ static void shed_at(struct tux_engine *e, u32 number, u32 count, u32 idle_ms)
     if (port->drain_turns > 0) return;
     port->shed += count;
     for (; port->shed > 0 && port->parked_count > 0; port->shed--) wake_parked(e, port, -ECANCELED);
-    u32 leaving = 0;
-    for (u32 slot = 0; slot < e->options.slots; slot++)
-        leaving += e->runs[slot].port == number + 1 && e->conns[slot].leaving;
-    for (u32 slot = 0; slot < e->options.slots && leaving < port->shed; slot++) {
-        struct tux_conn *conn = &e->conns[slot];
-        if (e->runs[slot].port != number + 1 || conn->fd < 0 || conn->leaving) continue;
-        tux_serve_leaves(e, &e->runs[slot], e->stage.now_ms + idle_ms);
-        leaving++;
-    }
+    if (e->protocol) e->protocol->sheds(e, number, idle_ms);
 }
 
 void tux_accept_shed(struct tux_engine *e, u64 line, u32 count, u32 idle_ms)
@@ -303,7 +254,7 @@ void tux_accept_update(struct tux_engine *e)
         if (!port->changed) continue;
         port->changed = false;
         if (port->listener < 0) continue;
-        tux_room_make(e, i);
+        if (e->protocol) e->protocol->make_room(e, i);
         bool closed = e->retry_ms != 0 || port->drain_turns > 0;
         e->backend->ops->want(e->backend, i, closed ? 0 : port->parked_count);
     }

@@ -7,8 +7,6 @@
 i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
 /* A connection came in on the port (or accept failed: -errno). */
 void tux_accept_landed(struct tux_engine *e, u32 port, i64 result);
-/* A run begins that will accept at one of its params: from now on it is one of that listener's. */
-void tux_accept_join(struct tux_engine *e, struct tux_run *run);
 /* Draining of a listener, as api.h has it: it begins, ... */
 void tux_accept_drain(struct tux_engine *e, u64 line, bool shut, u32 idle_ms);
 /* ... and a turn of it: what the backlog still holds goes to the runs that are parked, the others end. Whether there

@@ -5,8 +5,8 @@
 #include "control.h"
 #include "clock.h"
 #include "exec.h"
+#include "http.h"
 #include "open.h"
-#include "rules.h"
 
 #ifndef TUX_VERSION
 #define TUX_VERSION "unknown"
@@ -91,6 +91,8 @@ int tux_engine_submit(struct tux_engine *e, struct tux_chain *chain, const struc
         if (params[i].cell >= chain->cells || !(chain->cell[params[i].cell].mode & TUX_CELL_PARAM) ||
             (chain->cell[params[i].cell].kind == TUX_FD && copies > 1)) /* one descriptor has one owner */
             return -EINVAL;
+    for (unsigned i = 0; i < chain->atoms; i++)
+        if (!e->calls[chain->atom[i].call]) return -EINVAL; /* it is not of this engine's protocol */
     struct tux_command *command = tux_control_new(e, TUX_COMMAND_SUBMIT);
     if (!command) return -ENOMEM;
     command->copies = copies;
@@ -122,12 +124,6 @@ int tux_engine_cancel(struct tux_engine *e, uint64_t cookie)
     command->cookie = cookie;
     tux_control_post(e, command);
     return 0;
-}
-
-static void owe(struct tux_engine *e, enum tux_owed what)
-{
-    atomic_fetch_or(&e->owed, what);
-    tux_control_knock(e);
 }
 
 /* A command of numbers alone. */
@@ -167,40 +163,6 @@ void tux_engines_release(struct tux_engine **engines, uint32_t count)
 
 void tux_engine_drop(struct tux_engine *e) { tux_control_drop(e); }
 
-int tux_engine_rules(struct tux_engine *e, const struct tux_rules *rules)
-{
-    struct tux_command *command = tux_control_new(e, TUX_COMMAND_RULES);
-    if (!command) return -ENOMEM;
-    int failed = tux_rules_make(rules, &command->rules);
-    if (failed) {
-        tux_control_free(e, command);
-        return failed;
-    }
-    tux_control_post(e, command);
-    return 0;
-}
-
-int tux_engine_ready(struct tux_engine *e, uint32_t limit, uint32_t form, struct tux_response *response)
-{
-    bool there_is = limit < TUX_LIMITS && form < TUX_READY_FORMS;
-    struct tux_command *command = there_is ? tux_control_new(e, TUX_COMMAND_READY) : NULL;
-    if (!command) {
-        tux_response_free(response);
-        return there_is ? -ENOMEM : -EINVAL;
-    }
-    command->ready = response;
-    command->limit = limit;
-    command->form = form;
-    tux_control_post(e, command);
-    return 0;
-}
-
-uint32_t tux_engine_rules_settled(struct tux_engine *e) { return atomic_load(&e->rules_settled); }
-
-void tux_engine_forget(struct tux_engine *e) { owe(e, TUX_OWES_FORGET); }
-
-void tux_engine_forget_made(struct tux_engine *e) { owe(e, TUX_OWES_FORGET_MADE); }
-
 int tux_engine_completions(struct tux_engine *e, struct tux_completion *out, uint32_t max)
 {
     return (int)tux_completions_take(&e->completions, out, max);
@@ -230,45 +192,7 @@ int tux_record_take(struct tux_record *record)
 
 void tux_record_close(struct tux_record *record) { tux_record_free(record); }
 
-int tux_engine_misses(struct tux_engine *e, struct tux_miss *out, uint32_t max)
-{
-    return (int)tux_ring_take(&e->misses, out, max);
-}
-
-int tux_response_open(const struct tux_response_options *options, struct tux_response **out, char *error)
-{
-    return tux_response_make(options, out, error);
-}
-
-void tux_response_close(struct tux_response *response) { tux_response_free(response); }
-
-int tux_engine_answer(struct tux_engine *e, uint32_t slot, uint32_t generation, struct tux_response *response)
-{
-    if (slot >= e->options.slots) return -EINVAL;
-    struct tux_answer answer = {slot, generation, response};
-    tux_ring_put(&e->answers, &answer);
-    return 0;
-}
-
 void tux_engine_knock(struct tux_engine *e) { tux_control_knock(e); }
-
-int tux_engine_preload(struct tux_engine *e, uint64_t line, uint32_t class_number, uint32_t rules, const uint8_t *heads,
-                       size_t heads_bytes, struct tux_response *response)
-{
-    if (heads_bytes > TUX_HEAD_BYTES_MAX) return -EINVAL; /* so each of them fits, too */
-    struct tux_preload *preload = calloc(1, sizeof *preload + heads_bytes);
-    struct tux_command *command = preload ? tux_control_new(e, TUX_COMMAND_PRELOAD) : NULL;
-    if (!command) {
-        free(preload);
-        return -ENOMEM;
-    }
-    *preload = (struct tux_preload){.response = response, .line = line, .class_number = class_number,
-                                    .rules = rules, .heads_bytes = heads_bytes};
-    memcpy(preload->heads, heads, heads_bytes);
-    command->preload = preload;
-    tux_control_post(e, command);
-    return 0;
-}
 
 int64_t tux_engine_shared_get(struct tux_engine *e, uint32_t index)
 {
@@ -298,11 +222,6 @@ uint32_t tux_engine_trace_take(struct tux_engine *e, struct tux_trace_entry *out
     while (e->stage.trace && from < head && count < max) out[count++] = e->stage.trace[from++ % TUX_TRACE_MAX];
     e->trace_taken = from;
     return count;
-}
-
-uint32_t tux_engine_samples(struct tux_engine *e, struct tux_sample *out, uint32_t max)
-{
-    return tux_ring_take(&e->samples, out, max);
 }
 
 struct metric_rule {
@@ -373,7 +292,8 @@ void tux_engine_metrics(struct tux_engine *e, uint64_t *out)
     atomic_store_explicit(&e->metrics.visits, atomic_load(&e->visits), memory_order_relaxed);
     atomic_store_explicit(&e->metrics.bursts, atomic_load(&e->bursts), memory_order_relaxed);
     atomic_store_explicit(&e->metrics.visit_steps, atomic_load(&e->visit_steps), memory_order_relaxed);
-    atomic_store_explicit(&e->metrics.judge_queue, tux_ring_waiting(&e->misses), memory_order_relaxed);
+    u32 misses = e->http ? tux_ring_waiting(&e->http->misses) : 0;
+    atomic_store_explicit(&e->metrics.judge_queue, misses, memory_order_relaxed);
     for (unsigned i = 0; i < TUX_COUNT(metrics); i++) {
         const _Atomic u64 *metric = (const _Atomic u64 *)(const void *)((const char *)&e->metrics + metrics[i].offset);
         for (u32 n = 0; n < values_of(&metrics[i]); n++)

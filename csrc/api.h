@@ -45,19 +45,24 @@ struct tux_rules {
     uint32_t look_ms;           /* a cached answer whose files were checked longer ago is checked again; 0: always */
 };
 
-struct tux_options {
-    uint32_t slots;             /* runs alive at once, at most; also the length of the completion ring */
-    uint32_t workers;           /* cachemiss worker threads */
+/* What an engine that serves HTTP may take, beside what every engine has. */
+struct tux_http_options {
     uint32_t cache_entries_max;
     uint64_t cache_bytes_max;
     uint32_t cache_files_max;   /* descriptors that the decision cache holds open, at most */
     uint32_t linger_ms;
-    int notify_fd;              /* an eventfd of the caller: readable when misses or completions wait */
-    const char *backend;        /* "auto", "uring" or "epoll" */
     uint8_t secret[16];         /* of the keyed hash */
     struct tux_log *log;        /* NULL: no access log */
     struct tux_clients *clients; /* NULL: nothing is counted by address */
     struct tux_rules rules;     /* the first ones */
+};
+
+struct tux_options {
+    uint32_t slots;             /* runs alive at once, at most; also the length of the completion ring */
+    uint32_t workers;           /* cachemiss worker threads */
+    int notify_fd;              /* an eventfd of the caller: readable when misses or completions wait */
+    const char *backend;        /* "auto", "uring" or "epoll" */
+    const struct tux_http_options *http; /* NULL: it runs chains of plain calls, and serves nothing */
 };
 
 struct tux_record;

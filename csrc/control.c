@@ -3,8 +3,6 @@
 
 #include <unistd.h>
 
-#include "rules.h"
-
 void tux_control_knock(struct tux_engine *e)
 {
     if (atomic_exchange(&e->knocked, true)) return; /* somebody has knocked and the engine has not looked yet */
@@ -95,10 +93,7 @@ void tux_control_free(struct tux_engine *e, struct tux_command *command)
         next = record->next;
         tux_record_free(record);
     }
-    tux_rules_drop(command->rules);
-    if (command->ready) tux_response_free(command->ready);
-    if (command->preload && command->preload->response) tux_response_free(command->preload->response);
-    free(command->preload);
+    if (command->load) command->drop(command->load);
     if (command < e->reserved || command >= e->reserved + TUX_RESERVED_COMMANDS) {
         free(command);
         return;

@@ -10,20 +10,7 @@ enum tux_command_kind {
     TUX_COMMAND_DRAIN,
     TUX_COMMAND_SHED,
     TUX_COMMAND_SHARE,
-    TUX_COMMAND_PRELOAD,
-    TUX_COMMAND_RULES,
-    TUX_COMMAND_READY
-};
-
-struct tux_rules_change;
-
-/* A response and the heads that it answers. */
-struct tux_preload {
-    struct tux_response *response;
-    u64 line;
-    u32 class_number, rules;
-    size_t heads_bytes;
-    u8 heads[];
+    TUX_COMMAND_PROTOCOL
 };
 
 struct tux_command {
@@ -33,10 +20,9 @@ struct tux_command {
     u64 cookie; /* SHED, DRAIN: the line; copies say how many runs, deadline_ms how long idle connections may stay */
     u32 copies, deadline_ms; /* SHARE: copies is the index, cookie the value */
     bool shut;
-    struct tux_rules_change *rules; /* the command's own, as are the next two */
-    struct tux_preload *preload;
-    struct tux_response *ready; /* READY */
-    u32 limit, form;
+    void (*perform)(struct tux_engine *, struct tux_command *); /* PROTOCOL: what is done, */
+    void *load;           /* ... with what, */
+    void (*drop)(void *); /* ... and how that is given back if it is still here behind it */
 };
 
 /* Any thread. A command without contents; the engine has a few in reserve for when there is no memory. NULL when they

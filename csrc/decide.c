@@ -4,7 +4,6 @@
  * a file holds for every other (range.h, ranged.h). */
 #include "decide.h"
 
-#include "control.h"
 #include "epoch.h"
 #include "freshness.h"
 #include "guard.h"
@@ -37,27 +36,29 @@ static struct asked asked_by(const struct tux_engine *e, const struct tux_reques
     return (struct asked){request->head, request->head_bytes, request->conn->line, request->class_number, last};
 }
 
-/* The key in e->key, 0 when the head has none: line, class of address and whether it is the last request, then what
- * tux_head_key makes. `range` becomes the place of the value of Range in it, as there. */
+/* The key in e->http->key, 0 when the head has none: line, class of address and whether it is the last request, then
+ * what tux_head_key makes. `range` becomes the place of the value of Range in it, as there. */
 static size_t key_of(struct tux_engine *e, const struct asked *asked, struct tux_spot *range)
 {
     const u32 manner = asked->class_number << 1 | asked->last;
-    memcpy(e->key, &asked->line, sizeof asked->line);
-    memcpy(e->key + sizeof asked->line, &manner, sizeof manner);
-    size_t bytes = tux_head_key(asked->head, asked->head_bytes, &e->significant, e->key + TUX_KEY_PREFIX, range);
+    struct tux_http *h = e->http;
+    memcpy(h->key, &asked->line, sizeof asked->line);
+    memcpy(h->key + sizeof asked->line, &manner, sizeof manner);
+    size_t bytes = tux_head_key(asked->head, asked->head_bytes, &h->significant, h->key + TUX_KEY_PREFIX, range);
     range->at += TUX_KEY_PREFIX;
     return bytes ? bytes + TUX_KEY_PREFIX : 0;
 }
 
-/* If the head whose key of `bytes` lies in e->key asks for a range in the strict form, and by the only method that has
- * ranges: what it asks for, and in e->key the key of any range. Its bytes, else 0 and nothing is changed. */
+/* If the head whose key of `bytes` lies in `key` of the engine's HTTP asks for a range in the strict form, and by the
+ * only method that has ranges: what it asks for, and there the key of any range. Its bytes, else 0 and nothing is
+ * changed. */
 static size_t key_of_any_range(struct tux_engine *e, size_t bytes, struct tux_spot place, struct tux_range *range)
 {
     static const char get[] = "GET ";
-    const u8 *line = e->key + TUX_KEY_PREFIX;
+    const u8 *line = e->http->key + TUX_KEY_PREFIX;
     if (place.bytes == 0 || memcmp(line, get, sizeof get - 1) != 0) return 0;
-    if (!tux_range_read(e->key + place.at, place.bytes, range)) return 0;
-    return tux_range_hide(e->key, bytes, place.at, place.bytes);
+    if (!tux_range_read(e->http->key + place.at, place.bytes, range)) return 0;
+    return tux_range_hide(e->http->key, bytes, place.at, place.bytes);
 }
 
 /* Up to the judge. Whoever asks what is being judged already waits for that answer, and then looks again; but only
@@ -67,7 +68,7 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, u64 hash)
 {
     struct tux_request *request = run->request;
     if (tux_request_pin_head(request) != 0) return -ENOMEM;
-    struct tux_pending *p = &e->pending[hash % TUX_PENDING];
+    struct tux_pending *p = &e->http->pending[hash % TUX_PENDING];
     bool may_join = hash != 0 && run->woken != TUX_WAIT_DECISION;
     run->wait = TUX_WAIT_DECISION;
     if (may_join && p->slot != TUX_NONE32 && p->hash == hash) {
@@ -80,14 +81,14 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, u64 hash)
     tux_metric_add(&e->metrics.judged, 1);
     request->asked = true;
     request->asked_leaving = tux_guard_is_last(e, request);
-    request->asked_rules = e->rules.number;
+    request->asked_rules = e->http->rules.number;
     request->asked_ms = e->stage.now_ms;
     u32 flags = request->miss_flags | (request->asked_leaving ? TUX_MISS_LEAVING : 0u);
     struct tux_miss miss = {.class_number = request->class_number, .rules = request->asked_rules,
                             .slot = run->slot, .generation = run->generation, .line = request->conn->line,
                             .flags = flags, .head = request->head, .head_bytes = request->head_bytes,
                             .fd = request->conn->fd, .client = tux_guard_asker(e, request)};
-    tux_ring_put(&e->misses, &miss);
+    tux_ring_put(&e->http->misses, &miss);
     e->notify = true;
     return TUX_AGAIN;
 }
@@ -100,7 +101,7 @@ static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_re
     enum tux_fresh fresh = tux_freshness(e, run, r);
     if (fresh != TUX_FRESH_USE) return fresh == TUX_FRESH_WAIT ? TUX_AGAIN : 0;
     if (tux_freshness_settles(e, run, r)) return TUX_AGAIN;
-    struct tux_blob *blob = tux_ranged_blob(r, slice, e->date, &e->metrics);
+    struct tux_blob *blob = tux_ranged_blob(r, slice, e->http->date, &e->metrics);
     if (!blob) return -ENOMEM;
     if (!tux_freshness_current(e, r)) {
         tux_blob_drop(blob, &e->metrics);
@@ -114,9 +115,9 @@ static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_re
     return choose(e, request, r);
 }
 
-/* By the key in e->key. One range in the strict form is looked up as any range first; who asks while that is judged
- * waits for it, whichever his range. What no such decision speaks of (no part of the file, a file sent whole, or none)
- * has the key of its own range, as every other head. */
+/* By the key in e->http->key. One range in the strict form is looked up as any range first; who asks while that is
+ * judged waits for it, whichever his range. What no such decision speaks of (no part of the file, a file sent whole, or
+ * none) has the key of its own range, as every other head. */
 static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, size_t key_bytes, struct tux_spot place)
 {
     struct tux_request *request = run->request;
@@ -125,8 +126,8 @@ static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, size_t key_b
     u64 any_hash = 0;
     size_t any_bytes = key_of_any_range(e, key_bytes, place, &range);
     if (any_bytes > 0) {
-        any_hash = tux_decision_hash(&e->decisions, e->key, any_bytes);
-        struct tux_response *r = tux_decision_find(&e->decisions, any_hash, e->key, any_bytes);
+        any_hash = tux_decision_hash(&e->http->decisions, e->http->key, any_bytes);
+        struct tux_response *r = tux_decision_find(&e->http->decisions, any_hash, e->http->key, any_bytes);
         if (r && tux_range_cut(&range, r->file_size, &slice)) {
             i64 status = choose_slice(e, run, r, &slice);
             return status != 0 ? status : ask_judge(e, run, any_hash);
@@ -135,8 +136,8 @@ static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, size_t key_b
         const struct asked asked = asked_by(e, request);
         key_bytes = key_of(e, &asked, &place);
     }
-    u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
-    struct tux_response *r = tux_decision_find(&e->decisions, hash, e->key, key_bytes);
+    u64 hash = tux_decision_hash(&e->http->decisions, e->http->key, key_bytes);
+    struct tux_response *r = tux_decision_find(&e->http->decisions, hash, e->http->key, key_bytes);
     enum tux_fresh fresh = r ? tux_freshness(e, run, r) : TUX_FRESH_DEAD;
     if (fresh == TUX_FRESH_WAIT) return TUX_AGAIN;
     if (fresh == TUX_FRESH_DEAD) return ask_judge(e, run, any_hash ? any_hash : hash);
@@ -163,7 +164,7 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
     request->class_number = conn->class_number;
     if (request->miss_flags) return ask_judge(e, run, 0);
     struct tux_response *r = conn->repeat;
-    if (r && !r->dead && r->generation == e->decisions.generation && conn->repeat_bytes == request->head_bytes &&
+    if (r && !r->dead && r->generation == e->http->decisions.generation && conn->repeat_bytes == request->head_bytes &&
         memcmp(conn->repeat_head, request->head, request->head_bytes) == 0) {
         enum tux_fresh fresh = tux_freshness(e, run, r);
         if (fresh == TUX_FRESH_WAIT) return TUX_AGAIN;
@@ -187,7 +188,7 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
 void tux_decide_release_joined(struct tux_engine *e, u32 slot)
 {
     for (u32 i = 0; i < TUX_PENDING; i++) {
-        struct tux_pending *p = &e->pending[i];
+        struct tux_pending *p = &e->http->pending[i];
         if (p->slot == TUX_NONE32 || (slot != TUX_NONE32 && p->slot != slot)) continue;
         struct tux_run_list joined = p->joined;
         p->slot = TUX_NONE32;
@@ -205,8 +206,8 @@ static void keep_answer(struct tux_engine *e, const struct asked *asked, struct 
     size_t key_bytes = key_of(e, asked, &place);
     if (key_bytes > 0 && r->ranged.is) key_bytes = key_of_any_range(e, key_bytes, place, &range);
     if (key_bytes == 0) return;
-    u64 hash = tux_decision_hash(&e->decisions, e->key, key_bytes);
-    tux_decision_keep(&e->decisions, hash, e->key, key_bytes, r);
+    u64 hash = tux_decision_hash(&e->http->decisions, e->http->key, key_bytes);
+    tux_decision_keep(&e->http->decisions, hash, e->http->key, key_bytes, r);
 }
 
 static void take_answer(struct tux_engine *e, struct tux_answer *answer)
@@ -217,7 +218,8 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     TUX_ASSERT(request->asked && run->generation == answer->generation); /* a run with a question out stays until now */
     request->asked = false;
     tux_epoch_answered(e, request);
-    bool holds = request->asked_rules == e->rules.number && request->asked_leaving == tux_guard_is_last(e, request);
+    bool same_rules = request->asked_rules == e->http->rules.number;
+    bool holds = same_rules && request->asked_leaving == tux_guard_is_last(e, request);
     if (r) {
         tux_metric_add(&e->metrics.responses, 1);
         tux_metric_add(&e->metrics.blobs, 1);
@@ -242,7 +244,7 @@ void tux_decide_preload(struct tux_engine *e, struct tux_preload *p)
     if (r->far) r->pool = e->pool;
     tux_metric_add(&e->metrics.responses, 1);
     tux_metric_add(&e->metrics.blobs, 1);
-    bool keep = p->rules == e->rules.number && r->cacheable;
+    bool keep = p->rules == e->http->rules.number && r->cacheable;
     for (size_t at = 0; keep && at < p->heads_bytes; at += asked.head_bytes) {
         asked.head = p->heads + at;
         asked.head_bytes = tux_head_end(asked.head, p->heads_bytes - at, 0);
@@ -256,6 +258,6 @@ void tux_decide_preload(struct tux_engine *e, struct tux_preload *p)
 void tux_decide_answers(struct tux_engine *e)
 {
     struct tux_answer answers[32];
-    for (u32 n; (n = tux_ring_take(&e->answers, answers, TUX_COUNT(answers))) > 0;)
+    for (u32 n; (n = tux_ring_take(&e->http->answers, answers, TUX_COUNT(answers))) > 0;)
         for (u32 i = 0; i < n; i++) take_answer(e, &answers[i]);
 }

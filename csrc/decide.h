@@ -2,9 +2,16 @@
 #ifndef TUX_DECIDE_H
 #define TUX_DECIDE_H
 
-#include "engine.h"
+#include "http.h"
 
-struct tux_preload;
+/* A response and the heads that it answers. */
+struct tux_preload {
+    struct tux_response *response;
+    u64 line;
+    u32 class_number, rules;
+    size_t heads_bytes;
+    u8 heads[];
+};
 
 /* The status of what the head at hand gets; from then on it is the connection's `chosen`. */
 i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);

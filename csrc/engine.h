@@ -1,6 +1,8 @@
-/* floor 5 · engine.h: one thread, one ring, its runs and connections. Shared by engine.c (the loop) and serve.c (HTTP).
+/* floor 5 · engine.h: one thread, one ring, and its runs: what every engine has.
  *
- * Everything is taken when the engine opens. Fields are grouped by who may touch them. */
+ * It knows no HTTP. An engine that serves a protocol calls it by a table of functions (struct tux_protocol), and what
+ * that protocol needs to remember is a struct of its own (http.h); a library engine has neither. Everything is taken
+ * when the engine opens. Fields are grouped by who may touch them. */
 #ifndef TUX_ENGINE_H
 #define TUX_ENGINE_H
 
@@ -10,10 +12,7 @@
 #include "call.h"
 #include "completion.h"
 #include "deadline.h"
-#include "decision.h"
-#include "head.h"
 #include "record.h"
-#include "request.h"
 #include "step.h"
 #include "window.h"
 
@@ -36,108 +35,90 @@ struct tux_port {
     u32 early_count;
 };
 
-/* Who may be ended when a listener is crowded, see room.h. */
-struct tux_leaver {
-    u64 order;
-    u32 slot, generation;
-};
-
-struct tux_room {
-    u8 *stands; /* by slot */
-    struct tux_leaver oldest[TUX_ROOM_BATCH];
-    u32 count, next, hand;
-    u8 port;      /* of these, counted from 1 */
-    u64 until_ms; /* so long they are the oldest */
-};
-
-struct tux_answer {
-    u32 slot, generation;
-    struct tux_response *response;
-};
-
-/* Requests whose judgement is under way: whoever asks for the same joins the first. */
-#define TUX_PENDING 256
-struct tux_pending {
-    u64 hash;
-    u32 slot; /* of the run that asked; TUX_NONE32 = none */
-    struct tux_run_list joined;
-};
-
-/* What kind of file system a device is, as a worker has found. */
-struct tux_known_place {
-    u64 dev, until_ms;
-    u8 kind; /* enum tux_place_kind */
-};
-
 /* What the engine shall do without a command: for these there must always be memory. */
-enum tux_owed { TUX_OWES_STOP = 1, TUX_OWES_FORGET = 2, TUX_OWES_FORGET_MADE = 4 };
+enum tux_owed { TUX_OWES_STOP = 1, TUX_OWES_FORGET = 2, TUX_OWES_FORGET_MADE = 4 }; /* but for STOP: a protocol's */
 
 struct tux_command;
 struct tux_batch;
 struct tux_burst;
+struct tux_http;
+
+/* What an engine asks of the protocol that it serves, on its own thread. */
+struct tux_protocol {
+    /* A run begins; it ends, and what it leads for a client ends with it. */
+    void (*began)(struct tux_engine *, struct tux_run *);
+    void (*ended)(struct tux_engine *, struct tux_run *);
+    /* The run pauses, so what it has received is released. */
+    void (*paused)(struct tux_engine *, struct tux_run *);
+    /* It is parked: when it will have waited too long, in the engine's milliseconds; 0 = it may wait for ever. */
+    u64 (*parked)(struct tux_engine *, struct tux_run *);
+    /* ... and now it has. */
+    void (*expired)(struct tux_engine *, struct tux_run *);
+    /* Does the run lead a connection? Its events were lost: then its atom fails, else it is cancelled. */
+    bool (*leads)(const struct tux_run *);
+    /* A connection is there for a run that accepts by this atom: its descriptor, or -ECONNABORTED: it was closed. */
+    i64 (*connected)(struct tux_engine *, struct tux_run *, const struct tux_atom *, int fd);
+    /* The run is about to be given a connection that came by this port. */
+    void (*meets)(struct tux_engine *, struct tux_run *, u32 port);
+    /* Few runs may be parked at the port: end what may end to make room. */
+    void (*make_room)(struct tux_engine *, u32 port);
+    /* The port is being drained: the run has until then. The port has runs to shed that are not parked. */
+    void (*leaves)(struct tux_engine *, struct tux_run *, u64 leave_ms);
+    void (*sheds)(struct tux_engine *, u32 port, u32 idle_ms);
+    /* Another thread has knocked: take what it has sent, before its commands are done; and then what is owed to it. */
+    void (*knocked)(struct tux_engine *);
+    void (*owes)(struct tux_engine *, u8 owed);
+    /* A job of the protocol's own has come back from a worker; `over`: the engine ends. */
+    void (*worked)(struct tux_engine *, struct tux_job *, bool over);
+    /* The file system where a worker will find the run's files, 0 if that is not known; and what it performs there. */
+    u64 (*place_of)(const struct tux_run *);
+    tux_perform on_worker;
+    /* A turn begins, its time is known; it ends. */
+    void (*turn_begins)(struct tux_engine *);
+    void (*turn_ends)(struct tux_engine *);
+    /* Everything is given back. */
+    void (*close)(struct tux_engine *);
+};
 
 struct tux_engine {
     /* fixed after opening */
-    struct tux_options options; /* but for the rules: those in force stand below */
+    struct tux_options options; /* but for those of HTTP, which the caller takes back */
     int knock_fd;
     pthread_t thread;
     tux_perform calls[TUX_CALLS_MAX];
     struct tux_run *runs;
-    struct tux_request *requests; /* by slot, as are their connections */
-    struct tux_conn *conns;
     struct tux_job *cold; /* by slot: the job of a run that is with a worker */
     struct tux_cachemiss *pool;
-    struct tux_log_port *log; /* NULL: nothing is logged */
-    struct tux_clients *clients; /* NULL: nothing is counted by address */
+    const struct tux_protocol *protocol; /* NULL: it runs chains of plain calls, and no more */
+    struct tux_http *http;               /* NULL with it */
 
     /* the engine's thread alone */
     struct tux_stage stage;
     struct tux_backend *backend;
     struct tux_deadlines deadlines;
-    struct tux_room room;
-    struct tux_decisions decisions;
     struct tux_windows windows;
-    struct tux_watches watches;
-    struct tux_response *ready_answer[TUX_LIMITS][TUX_READY_FORMS]; /* NULL: none was given; not among the metrics */
     struct tux_run_list ready, unused;
-    struct tux_run_list unlogged; /* they are answered when the access log has room for that */
     struct tux_run_list bulk; /* in the middle of something large, or back from a worker: behind those that are ready */
     struct tux_port *ports[TUX_PORTS_MAX];
-    struct tux_pending pending[TUX_PENDING];
     u32 port_count;
     struct tux_batch *batch; /* of which the engine takes runs now, see exec.h */
     struct tux_burst *burst; /* opened with the first batch that is worth it */
     bool draining, draining_shut; /* every listener, also those that come later */
     bool accept_turns;   /* some listener has turns of draining before it */
-    struct tux_rules rules; /* in force; rules.c changes them, together with what they refer to */
-    struct tux_significant significant;
-    struct tux_class *tables; /* memory of rules.classes and rules.networks */
-    u32 rules_unsettled; /* questions and checks under older ones */
-    struct tux_known_place places[TUX_DEVICES_MAX];
-    u32 next_place;
-    u32 checks_begun;    /* with a worker, or back from it and not yet looked at */
     u64 retry_ms;    /* accept again then (EMFILE and its kin); 0 = no pause */
     u64 room_ms;     /* some port is full: look then who may go; 0 = none is */
-    i64 wall_s;
     bool notify; /* the caller has something to take: misses or completions */
     bool stop;
     bool hangs; /* a worker did not come back when all ended: what it works in is never given back */
     u64 swept_ms; /* when time limits were looked at last */
     u64 listened_ms; /* ... and whether somebody has knocked unheard */
     u64 turn_ns;   /* when this turn began */
-    u64 sample_ms; /* when the next hit is looked at */
-    u32 ended_now; /* responses that began and ended in this turn, and are not counted by their time yet */
-    char date[TUX_DATE_BYTES + 1];
-    u8 key[TUX_HEAD_BYTES_MAX + TUX_KEY_PREFIX];
-    u8 copy[TUX_COPY_BYTES];
     struct tux_event events[TUX_EVENTS_MAX];
 
     /* from thread to thread */
     struct tux_metrics metrics;
     _Atomic i64 shared[TUX_SHARED_MAX];
     struct tux_completions completions;
-    struct tux_ring misses, answers, samples;
-    _Atomic u32 rules_settled; /* nothing is older than the rules of this number */
     _Atomic bool knocked; /* somebody has written to knock_fd since the engine last looked */
     _Atomic u64 trace_head, trace_taken;
     struct tux_burst *visit_burst; /* of the submitter who has set visit_bursts */
@@ -186,8 +167,6 @@ static inline struct tux_engine *tux_engine_of(struct tux_stage *stage)
 {
     return (struct tux_engine *)(void *)((char *)stage - offsetof(struct tux_engine, stage));
 }
-
-static inline struct tux_conn *tux_conn_of(const struct tux_run *run) { return run->request->conn; }
 
 /* The run may go on: it is tried again when its turn comes. */
 static inline void tux_wake(struct tux_engine *e, struct tux_run *run)

@@ -3,22 +3,22 @@
 
 static void settle(struct tux_engine *e)
 {
-    if (e->rules_unsettled > 0 || atomic_load(&e->rules_settled) == e->rules.number) return;
-    atomic_store(&e->rules_settled, e->rules.number);
+    if (e->http->rules_unsettled > 0 || atomic_load(&e->http->rules_settled) == e->http->rules.number) return;
+    atomic_store(&e->http->rules_settled, e->http->rules.number);
     e->notify = true;
 }
 
 void tux_epoch_begins(struct tux_engine *e, u32 asked)
 {
-    e->rules_unsettled = e->checks_begun + asked;
+    e->http->rules_unsettled = e->http->checks_begun + asked;
     settle(e);
 }
 
 static void ended(struct tux_engine *e, u32 number)
 {
-    if (number == e->rules.number) return;
-    TUX_ASSERT(e->rules_unsettled > 0);
-    e->rules_unsettled--;
+    if (number == e->http->rules.number) return;
+    TUX_ASSERT(e->http->rules_unsettled > 0);
+    e->http->rules_unsettled--;
     settle(e);
 }
 
@@ -26,12 +26,12 @@ void tux_epoch_answered(struct tux_engine *e, const struct tux_request *request)
 
 void tux_epoch_check_begins(struct tux_engine *e, struct tux_response *r)
 {
-    r->check_rules = e->rules.number;
-    e->checks_begun++;
+    r->check_rules = e->http->rules.number;
+    e->http->checks_begun++;
 }
 
 void tux_epoch_check_ends(struct tux_engine *e, const struct tux_response *r)
 {
-    e->checks_begun--;
+    e->http->checks_begun--;
     ended(e, r->check_rules);
 }

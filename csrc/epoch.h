@@ -4,9 +4,9 @@
 #ifndef TUX_EPOCH_H
 #define TUX_EPOCH_H
 
-#include "engine.h"
+#include "http.h"
 
-/* e->rules are new. `asked`: questions that the judge has not answered yet. */
+/* e->http->rules are new. `asked`: questions that the judge has not answered yet. */
 void tux_epoch_begins(struct tux_engine *e, u32 asked);
 /* A question was answered. */
 void tux_epoch_answered(struct tux_engine *e, const struct tux_request *request);

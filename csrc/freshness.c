@@ -19,17 +19,18 @@ static enum tux_place_kind place_of(struct tux_engine *e, u64 dev)
 {
     if (major(dev) != 0) return TUX_PLACE_DISK; /* a block device: the common case, and never a network */
     for (unsigned i = 0; i < TUX_DEVICES_MAX; i++)
-        if (e->places[i].dev == dev && e->stage.now_ms < e->places[i].until_ms)
-            return (enum tux_place_kind)e->places[i].kind;
+        if (e->http->places[i].dev == dev && e->stage.now_ms < e->http->places[i].until_ms)
+            return (enum tux_place_kind)e->http->places[i].kind;
     return TUX_PLACE_UNKNOWN;
 }
 
 static void remember_place(struct tux_engine *e, u64 dev, u8 kind)
 {
     unsigned i = 0;
-    while (i < TUX_DEVICES_MAX && e->places[i].dev != dev) i++;
-    if (i == TUX_DEVICES_MAX) i = e->next_place++ % TUX_DEVICES_MAX;
-    e->places[i] = (struct tux_known_place){.dev = dev, .until_ms = e->stage.now_ms + TUX_DEVICE_MS, .kind = kind};
+    while (i < TUX_DEVICES_MAX && e->http->places[i].dev != dev) i++;
+    if (i == TUX_DEVICES_MAX) i = e->http->next_place++ % TUX_DEVICES_MAX;
+    u64 until_ms = e->stage.now_ms + TUX_DEVICE_MS;
+    e->http->places[i] = (struct tux_known_place){.dev = dev, .until_ms = until_ms, .kind = kind};
 }
 
 static enum tux_place_kind place_of_response(struct tux_engine *e, struct tux_response *r)
@@ -44,7 +45,7 @@ static enum tux_place_kind place_of_response(struct tux_engine *e, struct tux_re
 /* May a write(2) still be in the middle of the version that was promised? */
 static bool must_settle(const struct tux_engine *e, const struct tux_response *r)
 {
-    return r->file >= 0 && !r->far && !r->settled && tux_response_file_is_young(r, e->wall_s * 1000000000);
+    return r->file >= 0 && !r->far && !r->settled && tux_response_file_is_young(r, e->http->wall_s * 1000000000);
 }
 
 static void begin_check(struct tux_engine *e, struct tux_response *r)
@@ -146,6 +147,6 @@ bool tux_freshness_settles(struct tux_engine *e, struct tux_run *run, struct tux
 enum tux_fresh tux_freshness(struct tux_engine *e, struct tux_run *run, struct tux_response *r)
 {
     u64 age_ms = e->stage.now_ms - r->checked_ms;
-    if (__builtin_expect(age_ms >= e->rules.look_ms && r->witness_count > 0, 0)) return look(e, run, r, age_ms);
+    if (__builtin_expect(age_ms >= e->http->rules.look_ms && r->witness_count > 0, 0)) return look(e, run, r, age_ms);
     return tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;
 }

@@ -3,7 +3,7 @@
 #ifndef TUX_FRESHNESS_H
 #define TUX_FRESHNESS_H
 
-#include "engine.h"
+#include "http.h"
 
 /* USE: it holds. DEAD: it does not, and is taken out. WAIT: the run is parked until a worker has looked. */
 enum tux_fresh { TUX_FRESH_USE, TUX_FRESH_DEAD, TUX_FRESH_WAIT };

@@ -14,7 +14,7 @@ _Static_assert(TUX_LIMITS == TUX_LIMIT_KINDS, "metrics.h counts the limits that 
 
 static bool counts_addresses(const struct tux_engine *e)
 {
-    return e->clients && (e->rules.bounds.connections_max || e->rules.bounds.interval_ns);
+    return e->http->clients && (e->http->rules.bounds.connections_max || e->http->rules.bounds.interval_ns);
 }
 
 void tux_guard_look(struct tux_conn *conn)
@@ -40,18 +40,19 @@ void tux_guard_look(struct tux_conn *conn)
 
 void tux_guard_meet(struct tux_engine *e, struct tux_conn *conn)
 {
-    if (e->log || e->rules.class_count || e->rules.network_count || counts_addresses(e)) tux_guard_look(conn);
+    const struct tux_http *h = e->http;
+    if (h->log || h->rules.class_count || h->rules.network_count || counts_addresses(e)) tux_guard_look(conn);
 }
 
 static u32 networks_of(const struct tux_engine *e, const struct tux_conn *conn)
 {
-    return tux_class_of(e->rules.networks, e->rules.network_count, conn->address);
+    return tux_class_of(e->http->rules.networks, e->http->rules.network_count, conn->address);
 }
 
 /* Nobody is of class 0: a local socket, and one whose peer has gone before it was met. */
 static u32 class_of(const struct tux_engine *e, const u8 address[16])
 {
-    return tux_address_is_none(address) ? 0 : tux_class_of(e->rules.classes, e->rules.class_count, address);
+    return tux_address_is_none(address) ? 0 : tux_class_of(e->http->rules.classes, e->http->rules.class_count, address);
 }
 
 bool tux_guard_classify(struct tux_engine *e, struct tux_conn *conn)
@@ -59,7 +60,7 @@ bool tux_guard_classify(struct tux_engine *e, struct tux_conn *conn)
     bool trusted = (networks_of(e, conn) & TUX_NETWORK_TRUSTED) != 0 &&
                    (conn->local || !tux_address_is_none(conn->address));
     conn->class_number = class_of(e, conn->address);
-    conn->forwards = trusted && e->rules.class_count > 0 && e->rules.bounds.forwarded != TUX_FORWARDED_OFF;
+    conn->forwards = trusted && e->http->rules.class_count > 0 && e->http->rules.bounds.forwarded != TUX_FORWARDED_OFF;
     return trusted;
 }
 
@@ -68,7 +69,7 @@ void tux_guard_count_again(struct tux_engine *e, struct tux_conn *conn)
     if (conn->client) tux_client_leave(conn->client);
     conn->client = NULL;
     bool counted = counts_addresses(e) && !tux_address_is_none(conn->address) && networks_of(e, conn) == 0;
-    if (counted) conn->client = tux_clients_enter(e->clients, tux_client_key(conn->address), e->turn_ns);
+    if (counted) conn->client = tux_clients_enter(e->http->clients, tux_client_key(conn->address), e->turn_ns);
 }
 
 u64 tux_guard_party(const struct tux_engine *e, struct tux_conn *conn)
@@ -81,19 +82,20 @@ static void note_refusal(struct tux_engine *e, const struct tux_conn *conn, enum
 {
     tux_metric_add(&e->metrics.limited[limit], 1);
     if (conn->client)
-        atomic_store_explicit(&e->clients->refused[limit], conn->client->key, memory_order_relaxed);
+        atomic_store_explicit(&e->http->clients->refused[limit], conn->client->key, memory_order_relaxed);
 }
 
 /* A little beyond the limit somebody is told; a crowd is not, or refusing it would take all the runs. */
 bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn)
 {
-    u32 most = e->rules.bounds.connections_max;
+    u32 most = e->http->rules.bounds.connections_max;
     tux_guard_count_again(e, conn);
     if (!conn->client || most == 0) return true;
     u32 open = atomic_load_explicit(&conn->client->connections, memory_order_relaxed);
     if (open <= most) return true;
     if (open > most + most / 4 + 4) {
-        atomic_store_explicit(&e->clients->refused[TUX_LIMIT_CONNECTIONS], conn->client->key, memory_order_relaxed);
+        _Atomic u64 *told = &e->http->clients->refused[TUX_LIMIT_CONNECTIONS];
+        atomic_store_explicit(told, conn->client->key, memory_order_relaxed);
         tux_metric_add(&e->metrics.dropped, 1);
         return false;
     }
@@ -103,7 +105,7 @@ bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn)
 
 bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port)
 {
-    if (!e->rules.bounds.refuse || port->drain_turns > 0) return false;
+    if (!e->http->rules.bounds.refuse || port->drain_turns > 0) return false;
     return port->full && port->parked_count < port->users >> TUX_REFUSE_SHIFT;
 }
 
@@ -117,7 +119,7 @@ static i64 tell(struct tux_engine *e, struct tux_request *request, enum tux_limi
     bool has_method = request->head_bytes >= sizeof head - 1;
     if (has_method && memcmp(request->head, head, sizeof head - 1) == 0) form |= TUX_READY_HEAD;
     if (!ends && tux_head_is_plain(request->head, request->head_bytes)) form |= TUX_READY_KEEP;
-    struct tux_response *r = e->ready_answer[limit][form];
+    struct tux_response *r = e->http->ready_answer[limit][form];
     if (!r) return 0;
     request->source = TUX_SOURCE_LIMIT;
     request->chosen = r;
@@ -140,7 +142,7 @@ i64 tux_guard_unjudged(struct tux_engine *e, struct tux_request *request)
 i64 tux_guard_request(struct tux_engine *e, struct tux_request *request)
 {
     struct tux_conn *conn = request->conn;
-    const struct tux_bounds *b = &e->rules.bounds;
+    const struct tux_bounds *b = &e->http->rules.bounds;
     if (conn->refused_by) return refuse(e, request, (enum tux_limit)(conn->refused_by - 1));
     if (request->charged || b->interval_ns == 0) return -1;
     request->charged = true; /* also if it is parked now and looked at again */
@@ -152,8 +154,9 @@ void tux_guard_forwarded(struct tux_engine *e, struct tux_request *request)
 {
     u8 address[16];
     memcpy(address, request->conn->address, sizeof address);
-    bool known = tux_forwarded(request->head, request->head_bytes, e->rules.bounds.forwarded, e->rules.networks,
-                               e->rules.network_count, address);
+    const struct tux_rules *rules = &e->http->rules;
+    bool known = tux_forwarded(request->head, request->head_bytes, rules->bounds.forwarded, rules->networks,
+                               rules->network_count, address);
     request->class_number = known ? class_of(e, address) : 0;
 }
 
@@ -162,25 +165,24 @@ u64 tux_guard_asker(struct tux_engine *e, const struct tux_request *request)
     u8 address[16];
     tux_guard_look(request->conn);
     memcpy(address, request->conn->address, sizeof address);
-    (void)tux_forwarded(request->head, request->head_bytes, e->rules.bounds.forwarded, e->rules.networks,
-                        e->rules.network_count, address); /* a proxy that does not know answers for the client */
+    (void)tux_forwarded(request->head, request->head_bytes, e->http->rules.bounds.forwarded, e->http->rules.networks,
+                        e->http->rules.network_count, address); /* a proxy that does not know answers for the client */
     return tux_address_is_none(address) ? 0 : tux_client_key(address);
 }
 
 void tux_guard_answered(struct tux_engine *e, struct tux_conn *conn, bool keep)
 {
-    u32 most = e->rules.bounds.requests_max;
+    u32 most = e->http->rules.bounds.requests_max;
     if (__builtin_expect(most == 0, 1)) return;
     if (conn->requests + 1 >= most) tux_conn_forget_repeat(conn, &e->metrics); /* it would keep the connection */
     if (conn->requests >= most && !keep) tux_metric_add(&e->metrics.used_up, 1);
 }
 
 /* The one before may still be on its way, and goes like any other. */
-void tux_guard_ready(struct tux_engine *e, struct tux_command *command)
+void tux_guard_ready(struct tux_engine *e, u32 limit, u32 form, struct tux_response *answer)
 {
-    struct tux_response **place = &e->ready_answer[command->limit][command->form], *old = *place;
-    *place = command->ready;
-    command->ready = NULL;
+    struct tux_response **place = &e->http->ready_answer[limit][form], *old = *place;
+    *place = answer;
     if (!old) return;
     tux_metric_add(&e->metrics.responses, 1);
     tux_metric_add(&e->metrics.blobs, 1);

@@ -5,7 +5,7 @@
 #ifndef TUX_GUARD_H
 #define TUX_GUARD_H
 
-#include "control.h"
+#include "http.h"
 
 /* Learn who the connection is from; _meet: if anybody wants to know. */
 void tux_guard_look(struct tux_conn *conn);
@@ -28,8 +28,8 @@ u64 tux_guard_asker(struct tux_engine *e, const struct tux_request *request);
 /* An answer is over. If the next one is the last, it is another than before. */
 void tux_guard_answered(struct tux_engine *e, struct tux_conn *conn, bool keep);
 
-/* A ready answer has come down. */
-void tux_guard_ready(struct tux_engine *e, struct tux_command *command);
+/* A ready answer has come down; it is the engine's now. */
+void tux_guard_ready(struct tux_engine *e, u32 limit, u32 form, struct tux_response *answer);
 
 /* By what connections of one client are told: its address, 0 for one of which nothing is counted (a proxy's). */
 u64 tux_guard_party(const struct tux_engine *e, struct tux_conn *conn);
@@ -45,7 +45,7 @@ static inline bool tux_guard_is_last(const struct tux_engine *e, const struct tu
 {
     const struct tux_conn *conn = request->conn;
     bool leaves = conn->leaving && (!tux_request_head_is_kept(request) || tux_conn_kept(conn) == request->head_bytes);
-    u32 most = e->rules.bounds.requests_max;
+    u32 most = e->http->rules.bounds.requests_max;
     return leaves || (most > 0 && conn->requests + 1 >= most);
 }
 

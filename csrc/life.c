@@ -6,10 +6,7 @@
 #include "accept.h"
 #include "control.h"
 #include "exec.h"
-#include "measure.h"
 #include "quiet.h"
-#include "sending.h"
-#include "serve.h"
 #include "worker.h"
 
 struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record)
@@ -21,9 +18,7 @@ struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record)
     run->slot = slot;
     run->generation = generation;
     tux_record_enter(record, run);
-    run->request = &e->requests[slot];
-    run->request->conn = &e->conns[slot];
-    run->request->conn->fd = -1;
+    if (e->protocol) e->protocol->began(e, run);
     tux_metric_add(&e->metrics.runs, 1);
     return run;
 }
@@ -62,8 +57,8 @@ static void close_frame(struct tux_engine *e, struct tux_run *run, struct tux_fr
 void tux_life_end(struct tux_engine *e, struct tux_run *run, u16 reason, i64 result)
 {
     struct tux_frame *own = run->outer.chain ? &run->outer : &run->frame;
-    tux_serve_end(e, run);
-    tux_measure_stand(e, run, TUX_WAIT_NOT);
+    if (e->protocol) e->protocol->ended(e, run);
+    tux_life_stand(e, run, TUX_WAIT_NOT);
     u16 last = run->outer.chain ? run->outer.pc : run->last_atom; /* of the run's own chain, not of a response within */
     bool success = result >= 0 && (reason == TUX_REASON_END || reason == TUX_REASON_STOP);
     bool silent = success && (own->chain->atom[last].flags & SYSLET_NO_COMPLETE) && !run->record->told;
@@ -100,7 +95,8 @@ void tux_life_cold(struct tux_job *job, void *context)
         run->worked = ended ? TUX_WORKED_TO_END : TUX_WORKED_ON;
     } else {
         const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
-        job->result = tux_sending_on_worker(&stage, run, atom);
+        tux_perform perform = e->protocol ? e->protocol->on_worker : tux_plain_calls[atom->call];
+        job->result = perform(&stage, run, atom);
     }
 }
 
@@ -109,13 +105,12 @@ void tux_life_to_worker(struct tux_engine *e, struct tux_run *run)
     tux_metric_add(&e->metrics.cold, 1);
     run->wait = TUX_WAIT_COLD;
     run->worked = TUX_WORKED_ONE;
-    tux_measure_stand(e, run, run->wait);
+    tux_life_stand(e, run, run->wait);
     if (run->fetch) { /* others may wait for the same window */
         tux_list_add(e, &e->windows.fetch[run->fetch - 1].waiters, run);
         return;
     }
-    const struct tux_response *r = run->request->chosen;
-    e->cold[run->slot].place = r ? r->job.place : 0;
+    e->cold[run->slot].place = e->protocol ? e->protocol->place_of(run) : 0;
     e->cold[run->slot].perform = tux_life_cold;
     e->cold[run->slot].result = -ECANCELED; /* if it is never performed */
     tux_cachemiss_post(e->pool, &e->cold[run->slot]);

@@ -17,7 +17,7 @@ static i64 discard(struct tux_engine *e, struct tux_run *run, u64 most)
     if (tux_take_landed(run, &landed)) return 0; /* time is over */
     if (!conn->discarding) {
         conn->discarding = true;
-        conn->limit_ms = e->stage.now_ms + e->options.linger_ms;
+        conn->limit_ms = e->stage.now_ms + e->http->linger_ms;
     }
     while (run->progress < most) {
         const u8 *data;

@@ -2,7 +2,7 @@
 #ifndef TUX_LINGER_H
 #define TUX_LINGER_H
 
-#include "engine.h"
+#include "http.h"
 
 i64 tux_linger_close(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
 i64 tux_linger_discard(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);

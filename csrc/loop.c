@@ -10,18 +10,10 @@
 
 #include "accept.h"
 #include "burst.h"
+#include "clock.h"
 #include "control.h"
-#include "decide.h"
 #include "exec.h"
-#include "freshness.h"
-#include "guard.h"
 #include "life.h"
-#include "measure.h"
-#include "note.h"
-#include "room.h"
-#include "rules.h"
-#include "serve.h"
-#include "timeout.h"
 
 /* --- the life of a run ---------------------------------------------------------------------------------------- */
 
@@ -49,7 +41,7 @@ static void go(struct tux_engine *e, struct tux_run *run)
     bool late = run->deadline_ms && e->stage.now_ms >= run->deadline_ms; /* one that never parks is not swept */
     if (__builtin_expect(late && !run->ending, 0)) run->ending = TUX_REASON_DEADLINE;
     enum tux_outcome outcome = tux_step(&e->stage, run, &reason, &result);
-    if (outcome != TUX_ENDED) tux_serve_hold_head(e, run);
+    if (e->protocol && outcome != TUX_ENDED) e->protocol->paused(e, run);
     e->backend->ops->release(e->backend);
     if (outcome == TUX_ENDED) {
         if (run->ending) reason = run->ending; /* told while the kernel or a worker was at its last atom */
@@ -62,12 +54,12 @@ static void go(struct tux_engine *e, struct tux_run *run)
         tux_life_to_worker(e, run); /* who may have it by now */
         return;
     } else {
-        u64 limit = run->wait == TUX_WAIT_TIMER ? run->progress : tux_timeout_of(e, run);
+        u64 limit = e->protocol ? e->protocol->parked(e, run) : 0;
+        if (run->wait == TUX_WAIT_TIMER) limit = run->progress;
         if (run->deadline_ms && (limit == 0 || run->deadline_ms < limit)) limit = run->deadline_ms;
         tux_deadline_set(&e->deadlines, run->slot, limit);
-        tux_room_note(e, run);
     }
-    if (run->frame.chain) tux_measure_stand(e, run, run->wait);
+    if (run->frame.chain) tux_life_stand(e, run, run->wait);
 }
 
 /* Events were lost, and with them perhaps bytes: of those who wait for one, none can be told how far it is. Connections
@@ -78,7 +70,7 @@ static void end_the_lost(struct tux_engine *e)
         struct tux_run *run = &e->runs[i];
         bool waits = run->wait == TUX_WAIT_INPUT || run->wait == TUX_WAIT_WRITABLE || run->wait == TUX_WAIT_READY;
         if (!run->frame.chain || (!waits && run->wait != TUX_WAIT_SENT)) continue;
-        if (e->conns[i].fd < 0) {
+        if (!e->protocol || !e->protocol->leads(run)) {
             end_early(e, run, TUX_REASON_CANCELLED);
         } else if (waits) {
             if (run->wait != TUX_WAIT_INPUT) tux_land(run, -EIO);
@@ -138,7 +130,7 @@ static void take_jobs(struct tux_engine *e)
         struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
         if (fetch) fetched(e, fetch);
         else if (job->perform == tux_life_cold) worked(e, &e->runs[job - e->cold], job->result);
-        else if (!tux_response_is_shut(job)) tux_freshness_checked(e, (struct tux_response *)(void *)job);
+        else e->protocol->worked(e, job, false);
     }
 }
 
@@ -159,9 +151,7 @@ static void take_commands(struct tux_engine *e)
         case TUX_COMMAND_DRAIN: tux_accept_drain(e, command->cookie, command->shut, command->deadline_ms); break;
         case TUX_COMMAND_SHED: tux_accept_shed(e, command->cookie, command->copies, command->deadline_ms); break;
         case TUX_COMMAND_SHARE: atomic_store(&e->shared[command->copies], (i64)command->cookie); break;
-        case TUX_COMMAND_READY: tux_guard_ready(e, command); break;
-        case TUX_COMMAND_RULES: tux_rules_apply(e, command->rules); break;
-        case TUX_COMMAND_PRELOAD: tux_decide_preload(e, command->preload); break;
+        case TUX_COMMAND_PROTOCOL: command->perform(e, command); break;
         }
     }
 }
@@ -171,16 +161,11 @@ static void answer_the_door(struct tux_engine *e)
 {
     atomic_store(&e->knocked, false);
     take_jobs(e);
-    tux_decide_answers(e);
+    if (e->protocol) e->protocol->knocked(e);
     tux_life_arrivals(e);
     u8 owed = atomic_exchange(&e->owed, 0); /* of what was sent before, nothing shall stay undone, or unforgotten */
     take_commands(e);
-    tux_note_room(e);
-    if (owed & TUX_OWES_FORGET) {
-        tux_decide_answers(e); /* what was judged before is to be forgotten, too */
-        tux_decisions_forget(&e->decisions);
-    }
-    if (owed & TUX_OWES_FORGET_MADE) tux_decisions_forget_made(&e->decisions);
+    if (e->protocol) e->protocol->owes(e, owed);
     if (owed & TUX_OWES_STOP) e->stop = true;
 }
 
@@ -212,7 +197,7 @@ static void expire(struct tux_engine *e, struct tux_run *run)
         tux_land(run, 0);
         tux_wake(e, run);
     } else if (run->wait == TUX_WAIT_INPUT || run->wait == TUX_WAIT_SENT || run->wait == TUX_WAIT_WRITABLE) {
-        tux_timeout_expired(e, run);
+        if (e->protocol) e->protocol->expired(e, run);
     }
 }
 
@@ -241,10 +226,7 @@ static void look_at_the_clock(struct tux_engine *e)
 {
     e->turn_ns = tux_now_ns();
     e->stage.now_ms = e->turn_ns / 1000000u;
-    i64 wall_s = tux_wall_s();
-    if (wall_s == e->wall_s) return;
-    e->wall_s = wall_s;
-    tux_date(wall_s, e->date);
+    if (e->protocol) e->protocol->turn_begins(e);
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
@@ -288,7 +270,7 @@ static void turn(struct tux_engine *e, int timeout_ms)
         go(e, run);
     }
     if (__builtin_expect(knock || e->batch, 0)) share_batch(e);
-    tux_measure_turn(e);
+    if (e->protocol) e->protocol->turn_ends(e);
     tux_accept_update(e);
     if (!e->notify) return;
     e->notify = false;
@@ -317,7 +299,7 @@ static void end_all(struct tux_engine *e)
         struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
         if (fetch) tux_window_done(&e->windows, fetch, e->stage.now_ms);
         else if (job->perform == tux_life_cold) tux_life_unclaimed(&e->runs[job - e->cold], job->result);
-        else if (!tux_response_is_shut(job)) tux_response_drop((struct tux_response *)(void *)job, &e->metrics);
+        else e->protocol->worked(e, job, true);
     }
     tux_accept_stop(e);
     for (u32 i = 0; i < e->options.slots; i++) {
@@ -325,7 +307,7 @@ static void end_all(struct tux_engine *e)
         if (!run->frame.chain) continue;
         bool free = e->backend->ops->cancel(e->backend, run);
         if (free || run->wait != TUX_WAIT_SENT) run->wait = TUX_WAIT_NOT;
-        else tux_timeout_expired(e, run);
+        else if (e->protocol) e->protocol->expired(e, run);
     }
     bool sending = true;
     for (int tries = 0; sending && tries < 100; tries++) {
@@ -338,7 +320,6 @@ static void end_all(struct tux_engine *e)
         struct tux_run *run = &e->runs[i];
         /* Memory that the kernel still sends from is not freed; nor is a run that hangs at a worker, or its memory. */
         if (!run->frame.chain || run->wait == TUX_WAIT_SENT || e->cold[i].begun) continue;
-        run->request->asked = false; /* the judge is gone */
         tux_life_end(e, run, TUX_REASON_CANCELLED, -ECANCELED);
     }
     /* A ring does what is linked, here the closes behind their cancels, a few at a time (20 since Linux 6.13), and

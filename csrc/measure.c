@@ -12,9 +12,9 @@ static void count(struct tux_engine *e, u64 ns, u32 responses)
 
 void tux_measure_turn(struct tux_engine *e)
 {
-    if (e->ended_now == 0) return;
-    count(e, tux_now_ns() - e->turn_ns, e->ended_now);
-    e->ended_now = 0;
+    if (e->http->ended_now == 0) return;
+    count(e, tux_now_ns() - e->turn_ns, e->http->ended_now);
+    e->http->ended_now = 0;
 }
 
 void tux_measure_late(struct tux_engine *e, u64 began_ns)
@@ -25,12 +25,12 @@ void tux_measure_late(struct tux_engine *e, u64 began_ns)
 void tux_measure_sample(struct tux_engine *e, const struct tux_request *request)
 {
     struct tux_sample sample = {.bytes = 0};
-    if (tux_ring_full(&e->samples)) return; /* nobody is curious, or not often enough */
-    e->sample_ms = e->stage.now_ms + TUX_SAMPLE_MS;
+    if (tux_ring_full(&e->http->samples)) return; /* nobody is curious, or not often enough */
+    e->http->sample_ms = e->stage.now_ms + TUX_SAMPLE_MS;
     u64 most = tux_min_u64(sizeof sample.line, request->head_bytes);
     while (sample.bytes < most && request->head[sample.bytes] >= ' ') {
         sample.line[sample.bytes] = request->head[sample.bytes];
         sample.bytes++;
     }
-    tux_ring_put(&e->samples, &sample);
+    tux_ring_put(&e->http->samples, &sample);
 }

@@ -6,13 +6,11 @@
 #ifndef TUX_MEASURE_H
 #define TUX_MEASURE_H
 
-#include "engine.h"
+#include "http.h"
 
 #define TUX_SAMPLE_MS 10 /* a hundred hits a second are looked at, however many there are */
 #define TUX_SAMPLES 256
 #define TUX_CLOCK_SHARED 8
-
-_Static_assert(TUX_WAITS == TUX_WAIT_KINDS, "metrics.h counts the reasons for which a run is parked");
 
 /* The responses that have ended in the turn in which they began, since the clock was last read. */
 void tux_measure_turn(struct tux_engine *e);
@@ -30,7 +28,7 @@ static inline void tux_measure_begin(const struct tux_engine *e, struct tux_requ
 /* It is answered from the cache. */
 static inline void tux_measure_hit(struct tux_engine *e, const struct tux_request *request)
 {
-    if (__builtin_expect(e->stage.now_ms >= e->sample_ms, 0)) tux_measure_sample(e, request);
+    if (__builtin_expect(e->stage.now_ms >= e->http->sample_ms, 0)) tux_measure_sample(e, request);
 }
 
 /* Its response has ended. */
@@ -39,7 +37,7 @@ static inline void tux_measure_end(struct tux_engine *e, const struct tux_reques
     u32 class = request->chosen->status / 100u;
     tux_metric_add(&e->metrics.statuses[class < TUX_STATUS_CLASSES ? class : 0], 1);
     if (__builtin_expect(request->began_ns != e->turn_ns, 0)) tux_measure_late(e, request->began_ns);
-    else if (++e->ended_now == TUX_CLOCK_SHARED) tux_measure_turn(e);
+    else if (++e->http->ended_now == TUX_CLOCK_SHARED) tux_measure_turn(e);
 }
 
 /* An atom of a response was tried: `got` is its result, `before` how far it was. */
@@ -47,15 +45,6 @@ static inline void tux_measure_sent(struct tux_engine *e, const struct tux_run *
 {
     u64 after = got >= 0 ? (u64)got : run->progress;
     if (after > before) tux_metric_add(&e->metrics.sent_bytes, (i64)(after - before));
-}
-
-/* The run has paused, or ended: it is counted where it stands now. */
-static inline void tux_measure_stand(struct tux_engine *e, struct tux_run *run, u8 wait)
-{
-    if (run->stands == wait) return;
-    if (run->stands != TUX_WAIT_NOT) tux_metric_add(&e->metrics.parked[run->stands], -1);
-    if (wait != TUX_WAIT_NOT) tux_metric_add(&e->metrics.parked[wait], 1);
-    run->stands = wait;
 }
 
 #endif

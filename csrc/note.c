@@ -28,25 +28,25 @@ void tux_note(struct tux_engine *e, struct tux_run *run)
     };
     memcpy(facts.peer, conn->address, sizeof facts.peer);
     memcpy(facts.client, conn->address, sizeof facts.client);
-    if (e->rules.network_count > 0 && head.length > 0 && tux_log_plan_of(e->log)->client)
-        (void)tux_forwarded(head.bytes, head.length, e->rules.bounds.forwarded, e->rules.networks,
-                            e->rules.network_count, facts.client);
-    tux_log_note(e->log, head, &facts, e->turn_ns);
+    if (e->http->rules.network_count > 0 && head.length > 0 && tux_log_plan_of(e->http->log)->client)
+        (void)tux_forwarded(head.bytes, head.length, e->http->rules.bounds.forwarded, e->http->rules.networks,
+                            e->http->rules.network_count, facts.client);
+    tux_log_note(e->http->log, head, &facts, e->turn_ns);
 }
 
 i64 tux_note_wait(struct tux_engine *e, struct tux_run *run)
 {
     run->wait = TUX_WAIT_LOG;
-    tux_list_add(e, &e->unlogged, run);
+    tux_list_add(e, &e->http->unlogged, run);
     return TUX_AGAIN;
 }
 
 void tux_note_room(struct tux_engine *e)
 {
-    if (!e->log) return;
-    tux_log_room(e->log);
-    if (e->log->full) return;
-    struct tux_run_list waiters = e->unlogged;
-    e->unlogged = tux_no_runs();
+    if (!e->http->log) return;
+    tux_log_room(e->http->log);
+    if (e->http->log->full) return;
+    struct tux_run_list waiters = e->http->unlogged;
+    e->http->unlogged = tux_no_runs();
     for (struct tux_run *run; (run = tux_list_take(e, &waiters)) != NULL;) tux_wake(e, run);
 }

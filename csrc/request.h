@@ -13,6 +13,7 @@ struct tux_request {
     u32 head_bytes;
     u32 miss_flags;
     u32 class_number; /* of the client's address: the connection's, or the one that a trusted proxy names */
+    u32 asked_rules;  /* in force when the judge was asked, see `asked` */
     u64 began_ms;     /* when the head was whole */
     u64 began_ns;     /* the same for measure.h; 0 = not yet */
     u64 sent;         /* bytes of its answer, head and all */
@@ -21,9 +22,8 @@ struct tux_request {
     bool charged;     /* its token has been taken */
     bool asked;       /* a miss is with the judge: the head must stay where it is */
     bool asked_leaving; /* whether the answer was to be the last when it was asked; kept only if that still holds */
-    u32 asked_rules;
-    u64 asked_ms;     /* the time of the miss: the judge looks at files later */
     bool ranged;      /* the answer is for `slice`, and `blob` is made for it (ranged.h) */
+    u64 asked_ms;     /* the time of the miss: the judge looks at files later */
     struct tux_slice slice;
     struct tux_response *chosen; /* holds a reference */
     struct tux_blob *blob;       /* holds a reference: these bytes are being sent */

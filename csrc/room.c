@@ -13,9 +13,10 @@ static u64 crowd_of(struct tux_engine *e, u8 port)
 {
     u64 party[TUX_ROOM_SAMPLE], crowd = 0;
     u32 slots = e->options.slots, stride = slots / TUX_ROOM_SAMPLE + 1, sampled = 0, most = 0;
-    u32 first = e->room.hand++ % stride;
+    u32 first = e->http->room.hand++ % stride;
     for (u32 slot = first; slot < slots && sampled < TUX_ROOM_SAMPLE; slot += stride)
-        if (e->room.stands[slot] >> TUX_STANDS_BITS == port) party[sampled++] = tux_guard_party(e, &e->conns[slot]);
+        if (e->http->room.stands[slot] >> TUX_STANDS_BITS == port)
+            party[sampled++] = tux_guard_party(e, &e->http->conns[slot]);
     for (u32 i = 0; i < sampled; i++) {
         u32 count = 0;
         for (u32 j = 0; j < sampled; j++) count += party[j] == party[i];
@@ -31,13 +32,13 @@ static u64 crowd_of(struct tux_engine *e, u8 port)
 /* Smaller goes first: the kind in the upper byte, below it since when it waits. */
 static u64 order_of(const struct tux_engine *e, u32 slot)
 {
-    u64 patience_ms = e->rules.head_ms, rank = 0;
-    switch (e->room.stands[slot] & ((1u << TUX_STANDS_BITS) - 1)) {
-    case TUX_STANDS_IDLE: patience_ms = e->rules.idle_ms; break;
+    u64 patience_ms = e->http->rules.head_ms, rank = 0;
+    switch (e->http->room.stands[slot] & ((1u << TUX_STANDS_BITS) - 1)) {
+    case TUX_STANDS_IDLE: patience_ms = e->http->rules.idle_ms; break;
     case TUX_STANDS_HEAD: rank = 1; break;
     case TUX_STANDS_LINGERS:
         rank = 2;
-        patience_ms = e->options.linger_ms;
+        patience_ms = e->http->linger_ms;
         break;
     default: break;
     }
@@ -55,7 +56,7 @@ static void put_in_order(struct tux_room *room, u64 order, u32 slot, u32 generat
 /* The oldest of the port that may be ended, are of the crowd if there is one, and not before `least` in order. */
 static void find(struct tux_engine *e, u8 port, u64 crowd, u64 least)
 {
-    struct tux_room *room = &e->room;
+    struct tux_room *room = &e->http->room;
     room->count = room->next = 0;
     room->port = port;
     room->until_ms = e->stage.now_ms + TUX_SWEEP_MS;
@@ -65,7 +66,7 @@ static void find(struct tux_engine *e, u8 port, u64 crowd, u64 least)
         if (order < least) continue;
         if (room->count == TUX_ROOM_BATCH && order >= room->oldest[TUX_ROOM_BATCH - 1].order) continue;
         if (e->runs[slot].wait != TUX_WAIT_INPUT) continue;
-        if (crowd != 0 && tux_guard_party(e, &e->conns[slot]) != crowd) continue;
+        if (crowd != 0 && tux_guard_party(e, &e->http->conns[slot]) != crowd) continue;
         put_in_order(room, order, slot, e->runs[slot].generation);
     }
 }
@@ -76,9 +77,9 @@ static void find(struct tux_engine *e, u8 port, u64 crowd, u64 least)
 static bool end(struct tux_engine *e, const struct tux_leaver *one)
 {
     struct tux_run *run = &e->runs[one->slot];
-    struct tux_conn *conn = &e->conns[one->slot];
+    struct tux_conn *conn = &e->http->conns[one->slot];
     bool same = run->generation == one->generation && run->wait == TUX_WAIT_INPUT && conn->fd >= 0 &&
-                e->room.stands[one->slot] >> TUX_STANDS_BITS == run->port && order_of(e, one->slot) == one->order;
+                e->http->room.stands[one->slot] >> TUX_STANDS_BITS == run->port && order_of(e, one->slot) == one->order;
     if (!same || (one->order >> 56 == 0 && conn->transport->has_input(conn))) return false;
     conn->goes = run->port;
     e->ports[run->port - 1]->going++;
@@ -89,7 +90,7 @@ static bool end(struct tux_engine *e, const struct tux_leaver *one)
 
 static u32 end_some(struct tux_engine *e, u32 wanted)
 {
-    struct tux_room *room = &e->room;
+    struct tux_room *room = &e->http->room;
     u32 ended = 0;
     while (ended < wanted && room->next < room->count) ended += end(e, &room->oldest[room->next++]);
     return ended;
@@ -116,7 +117,7 @@ void tux_room_make(struct tux_engine *e, u32 number)
     if (__builtin_expect(free >= reserve, 1) || port->drain_turns > 0) return;
     u8 place = (u8)(number + 1);
     u32 wanted = reserve - free;
-    if (e->room.port == place && e->stage.now_ms < e->room.until_ms) ended = end_some(e, wanted);
+    if (e->http->room.port == place && e->stage.now_ms < e->http->room.until_ms) ended = end_some(e, wanted);
     if (ended < wanted) {
         u64 crowd = crowd_of(e, place);
         ended += search(e, place, crowd, wanted - ended);

@@ -15,7 +15,7 @@
 #ifndef TUX_ROOM_H
 #define TUX_ROOM_H
 
-#include "engine.h"
+#include "http.h"
 
 /* What a connection waits for that may be ended, 0 for nothing; with the number of its port in the bits above. */
 enum { TUX_STANDS_SILENT = 1, TUX_STANDS_IDLE, TUX_STANDS_HEAD, TUX_STANDS_LINGERS };
@@ -24,7 +24,7 @@ enum { TUX_STANDS_SILENT = 1, TUX_STANDS_IDLE, TUX_STANDS_HEAD, TUX_STANDS_LINGE
 /* The run has parked. */
 static inline void tux_room_note(struct tux_engine *e, const struct tux_run *run)
 {
-    const struct tux_conn *conn = &e->conns[run->slot];
+    const struct tux_conn *conn = &e->http->conns[run->slot];
     u8 stands = 0;
     if (run->wait == TUX_WAIT_INPUT && conn->fd >= 0 && !conn->goes) {
         if (conn->discarding || conn->refused_by) stands = TUX_STANDS_LINGERS;
@@ -32,7 +32,7 @@ static inline void tux_room_note(struct tux_engine *e, const struct tux_run *run
         else stands = conn->requests > 0 ? TUX_STANDS_IDLE : TUX_STANDS_SILENT;
         stands |= (u8)(run->port << TUX_STANDS_BITS);
     }
-    e->room.stands[run->slot] = stands;
+    e->http->room.stands[run->slot] = stands;
 }
 
 /* So many runs of a port are kept for newcomers. */

@@ -61,22 +61,22 @@ int tux_rules_make(const struct tux_rules *rules, struct tux_rules_change **out)
 void tux_rules_apply(struct tux_engine *e, struct tux_rules_change *change)
 {
     tux_decide_answers(e); /* what was judged before belongs to the older set */
-    struct tux_class *before = e->tables;
-    e->rules = change->rules;
-    e->significant = change->significant;
-    e->tables = change->tables;
+    struct tux_class *before = e->http->tables;
+    e->http->rules = change->rules;
+    e->http->significant = change->significant;
+    e->http->tables = change->tables;
     change->tables = before;
     u32 asked = 0;
-    tux_decisions_forget(&e->decisions);
+    tux_decisions_forget(&e->http->decisions);
     tux_decide_release_joined(e, TUX_NONE32);
     for (u32 slot = 0; slot < e->options.slots; slot++) {
-        struct tux_conn *conn = &e->conns[slot];
+        struct tux_conn *conn = &e->http->conns[slot];
         if (!e->runs[slot].frame.chain || conn->fd < 0) continue;
         tux_guard_meet(e, conn);
         (void)tux_guard_classify(e, conn);
         tux_guard_count_again(e, conn);
         tux_conn_forget_repeat(conn, &e->metrics);
-        asked += e->requests[slot].asked;
+        asked += e->http->requests[slot].asked;
     }
     tux_epoch_begins(e, asked);
 }

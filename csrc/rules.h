@@ -6,7 +6,7 @@
 #ifndef TUX_RULES_H
 #define TUX_RULES_H
 
-#include "engine.h"
+#include "http.h"
 
 struct tux_rules_change {
     struct tux_rules rules; /* its tables lie in `tables`; the names of significant fields are in `significant` alone */

@@ -39,7 +39,7 @@ i64 tux_sending_send(struct tux_stage *stage, struct tux_run *run, const struct 
     return counted(run, result);
 }
 
-static i64 wall_ns(const struct tux_engine *e) { return e->wall_s * 1000000000; }
+static i64 wall_ns(const struct tux_engine *e) { return e->http->wall_s * 1000000000; }
 
 bool tux_sending_stands(struct tux_stage *stage, struct tux_run *run, bool last)
 {
@@ -65,13 +65,13 @@ i64 tux_sending_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     u64 before = run->progress;
     bool sends = run->outer.chain && tux_arg(run, atom, 3) != 0; /* of a slice that was copied nothing is left */
     if (sends && !tux_sending_stands(stage, run, false)) return break_off(conn);
-    if (sends && before == 0) tux_response_file_watch(request->chosen, &e->watches);
+    if (sends && before == 0) tux_response_file_watch(request->chosen, &e->http->watches);
     bool small = tux_arg(run, atom, 3) <= TUX_COPY_BYTES;
     run->copies = sends && (small || tux_response_file_is_young(request->chosen, wall_ns(e)));
     i64 result = performer(run, atom)(stage, run, atom);
     if (!run->outer.chain) return result;
     tux_measure_sent(e, run, before, result);
-    if (sends && result == TUX_AGAIN) tux_response_file_watch(request->chosen, &e->watches);
+    if (sends && result == TUX_AGAIN) tux_response_file_watch(request->chosen, &e->http->watches);
     bool broken = result == -ESTALE;
     if (sends && result > 0 && !run->copies)
         broken = !tux_sending_stands(stage, run, true) && !conn->transport->delivered(conn);

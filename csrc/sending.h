@@ -2,7 +2,7 @@
 #ifndef TUX_SENDING_H
 #define TUX_SENDING_H
 
-#include "engine.h"
+#include "http.h"
 
 i64 tux_sending_send(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
 i64 tux_sending_sendfile(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);

@@ -74,7 +74,7 @@ static i64 kept_head(struct tux_engine *e, struct tux_request *request)
     const u8 *bytes = conn->input + conn->input_at;
     size_t end = tux_head_end(bytes, kept, conn->searched);
     conn->searched = kept;
-    size_t most = e->rules.head_bytes_max;
+    size_t most = e->http->rules.head_bytes_max;
     if (end > most || (end == 0 && kept >= most))
         return have_head(request, bytes, kept < most ? kept : most, TUX_MISS_HEAD_TOO_LONG);
     return end > 0 ? have_head(request, bytes, end, 0) : 0;
@@ -98,8 +98,8 @@ static i64 no_more_input(struct tux_engine *e, struct tux_request *request, bool
 static void set_patience(struct tux_engine *e, struct tux_conn *conn)
 {
     bool begins = tux_conn_kept(conn) > 0 && !conn->heading && !conn->refused_by;
-    if (begins) conn->limit_ms = e->stage.now_ms + e->rules.head_ms;
-    else if (conn->limit_ms == 0) conn->limit_ms = e->stage.now_ms + e->rules.idle_ms;
+    if (begins) conn->limit_ms = e->stage.now_ms + e->http->rules.head_ms;
+    else if (conn->limit_ms == 0) conn->limit_ms = e->stage.now_ms + e->http->rules.idle_ms;
     conn->heading |= begins;
 }
 
@@ -148,7 +148,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
         }
         if (tux_conn_kept(conn) == 0) {
             size_t end = tux_head_end(data, (size_t)n, 0);
-            bool plain = end == (size_t)n && end <= e->rules.head_bytes_max && data[0] != '\r' && data[0] != '\n';
+            bool plain = end == (size_t)n && end <= e->http->rules.head_bytes_max && data[0] != '\r' && data[0] != '\n';
             if (plain) return have_head(request, data, end, 0);
         }
         if (tux_conn_keep_input(conn, data, (size_t)n) != 0) return -ENOMEM;
@@ -164,7 +164,7 @@ static i64 take_proxied(struct tux_engine *e, struct tux_conn *conn)
     i64 bytes = tux_proxy_read(conn->input + conn->input_at, tux_conn_kept(conn), &proxied);
     if (bytes <= 0) return bytes;
     tux_conn_consume(conn, (u32)bytes);
-    conn->limit_ms = e->stage.now_ms + e->rules.head_ms;
+    conn->limit_ms = e->stage.now_ms + e->http->rules.head_ms;
     if (!proxied.known) return bytes;
     memcpy(conn->address, proxied.address, sizeof conn->address);
     conn->port = proxied.port;
@@ -208,7 +208,7 @@ void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run)
 {
     struct tux_request *request = run->request;
     const struct tux_conn *conn = request->conn;
-    if (!request->head || (request->chosen && !e->log) || tux_request_head_is_kept(request)) return;
+    if (!request->head || (request->chosen && !e->http->log) || tux_request_head_is_kept(request)) return;
     if (request->chosen && request->chosen == conn->repeat && conn->repeat_bytes == request->head_bytes) {
         request->head = conn->repeat_head; /* the log wants it at the end, and here it is kept anyway */
         return;
@@ -244,8 +244,8 @@ static i64 serve_respond(struct tux_stage *stage, struct tux_run *run, const str
         run->woken = TUX_WAIT_NOT;
         return serve_respond(stage, run, atom);
     }
-    if (e->log && r->reads_on) tux_serve_hold_head(e, run); /* else it may be gone when it is logged */
-    if (!request->ranged) request->blob = tux_response_blob(r, e->wall_s, e->date, &e->metrics);
+    if (e->http->log && r->reads_on) tux_serve_hold_head(e, run); /* else it may be gone when it is logged */
+    if (!request->ranged) request->blob = tux_response_blob(r, e->http->wall_s, e->http->date, &e->metrics);
     if (!request->blob) return -ENOMEM;
     tux_metric_add(&e->metrics.requests, 1);
     i64 fd = tux_arg(run, atom, 0);
@@ -264,7 +264,7 @@ i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bo
     struct tux_conn *conn = request->conn;
     bool keep = request->chosen->keep;
     if (stopped) tux_metric_add(&e->metrics.failed_responses, 1);
-    if (e->log) tux_note(e, run);
+    if (e->http->log) tux_note(e, run);
     tux_measure_end(e, request);
     tux_request_end(request, &e->metrics);
     conn->requests++;
@@ -302,8 +302,6 @@ void tux_serve_closed(struct tux_engine *e, struct tux_run *run)
 
 void tux_serve_calls(tux_perform table[TUX_CALLS_MAX])
 {
-    memcpy(table, tux_plain_calls, sizeof tux_plain_calls);
-    table[TUX_CALL_accept4] = tux_accept4;
     table[TUX_CALL_recv_proxy] = serve_recv_proxy;
     table[TUX_CALL_recv_head] = serve_recv_head;
     table[TUX_CALL_decide] = tux_decide;

@@ -2,9 +2,9 @@
 #ifndef TUX_SERVE_H
 #define TUX_SERVE_H
 
-#include "engine.h"
+#include "http.h"
 
-/* The call table of an engine: the plain calls, and over them the calls of a connection. */
+/* The calls of a connection, over the plain ones of the engine's table. */
 void tux_serve_calls(tux_perform table[TUX_CALLS_MAX]);
 /* A response chain has ended: 1 keep the connection, 0 close it, -errno it broke. */
 i64 tux_serve_leave(struct tux_stage *stage, struct tux_run *run, i64 result, bool stopped);

@@ -2,7 +2,7 @@
 #ifndef TUX_TIMEOUT_H
 #define TUX_TIMEOUT_H
 
-#include "engine.h"
+#include "http.h"
 
 /* When the parked run has waited too long, in the engine's milliseconds; 0 = it may wait for ever. */
 u64 tux_timeout_of(struct tux_engine *e, struct tux_run *run);

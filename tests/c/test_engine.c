@@ -52,11 +52,13 @@ static int stand_open(struct stand *s, const char *backend)
     CHECK(s->root >= 0 && bind(s->listener, (struct sockaddr *)&address, length) == 0 && listen(s->listener, 64) == 0);
     CHECK(getsockname(s->listener, (struct sockaddr *)&address, &length) == 0);
     s->port = ntohs(address.sin_port);
-    struct tux_options options = {
-        .slots = SLOTS, .workers = 2, .cache_entries_max = 64, .cache_bytes_max = 1 << 20,
-        .linger_ms = 500, .notify_fd = s->notify, .backend = backend,
+    const struct tux_http_options http = {
+        .cache_entries_max = 64, .cache_bytes_max = 1 << 20, .linger_ms = 500,
         .rules = {.significant = SIGNIFICANT, .significant_count = 2, .head_bytes_max = 4096, .head_ms = 5000,
                   .idle_ms = 5000, .send_ms = 5000},
+    };
+    const struct tux_options options = {
+        .slots = SLOTS, .workers = 2, .notify_fd = s->notify, .backend = backend, .http = &http,
     };
     int failed = tux_engine_open(&options, &s->engine, why);
     if (failed) {

@@ -37,14 +37,9 @@ static struct draft sleeping(void)
 
 static int stand_open(struct stand *s, const char *backend)
 {
-    static const char *const none[1] = {NULL};
     char why[TUX_ERROR_BYTES];
     *s = (struct stand){.notify = check_eventfd()};
-    struct tux_options options = {
-        .slots = SLOTS, .workers = 2, .cache_entries_max = 1, .cache_bytes_max = 1,
-        .linger_ms = 500, .notify_fd = s->notify, .backend = backend,
-        .rules = {.significant = none, .head_bytes_max = 256, .head_ms = 5000, .idle_ms = 5000, .send_ms = 5000},
-    };
+    const struct tux_options options = {.slots = SLOTS, .workers = 2, .notify_fd = s->notify, .backend = backend};
     int failed = tux_engine_open(&options, &s->engine, why);
     if (failed) close(s->notify);
     return failed;

@@ -14,6 +14,7 @@ static int root, knock_fd;
 
 struct server {
     struct tux_engine *e;
+    struct tux_http http;
     struct tux_run runs[RUNS];
     struct tux_request requests[RUNS];
     struct tux_conn conns[RUNS];
@@ -70,7 +71,8 @@ static void begin(struct server *s, enum tux_place_kind place, bool with_file)
     e->runs = s->runs;
     e->ready = e->bulk = tux_no_runs();
     e->stage.now_ms = BEGUN_MS;
-    e->rules.look_ms = LOOK_MS;
+    e->http = &s->http;
+    s->http.rules.look_ms = LOOK_MS;
     CHECK_EQ(tux_cachemiss_open(&e->pool, 1, knock_fd, e), 0);
     for (u32 i = 0; i < RUNS; i++) {
         s->conns[i].fd = -1;
@@ -82,7 +84,7 @@ static void begin(struct server *s, enum tux_place_kind place, bool with_file)
     s->r = response_of(with_file);
     s->r->checked_ms = BEGUN_MS;
     s->r->dev = 1; /* no block device, so that the place is what is known of it */
-    e->places[0] = (struct tux_known_place){.dev = 1, .until_ms = place ? UINT64_MAX : 0, .kind = (u8)place};
+    s->http.places[0] = (struct tux_known_place){.dev = 1, .until_ms = place ? UINT64_MAX : 0, .kind = (u8)place};
     tux_metric_add(&e->metrics.responses, 1);
     tux_metric_add(&e->metrics.blobs, 1);
 }
@@ -238,7 +240,7 @@ static void a_file_that_was_written_just_now_is_waited_for_once(void)
 {
     struct server s;
     begin(&s, TUX_PLACE_MEMORY, true);
-    s.e->wall_s = date_s() + 1;
+    s.http.wall_s = date_s() + 1;
     CHECK(tux_freshness_settles(s.e, &s.runs[0], s.r));
     CHECK_EQ(s.runs[0].wait, TUX_WAIT_FRESH);
     be_told(&s);
@@ -253,11 +255,11 @@ static void an_old_file_or_none_is_not_waited_for(void)
 {
     struct server s;
     begin(&s, TUX_PLACE_MEMORY, true);
-    s.e->wall_s = date_s() + TUX_YOUNG_NS / 1000000000 + 1;
+    s.http.wall_s = date_s() + TUX_YOUNG_NS / 1000000000 + 1;
     CHECK(!tux_freshness_settles(s.e, &s.runs[0], s.r));
     end(&s);
     begin(&s, TUX_PLACE_MEMORY, false);
-    s.e->wall_s = date_s();
+    s.http.wall_s = date_s();
     CHECK(!tux_freshness_settles(s.e, &s.runs[0], s.r));
     end(&s);
 }

@@ -94,13 +94,7 @@ static bool is_refusal(int result) { return result == -ENOMEM || result == -EAGA
 
 static struct tux_options options_of(const char *backend, int notify)
 {
-    static const char *const significant[] = {"host"};
-    return (struct tux_options){
-        .slots = SLOTS, .workers = 2, .cache_entries_max = 16, .cache_bytes_max = 1 << 20,
-        .linger_ms = 500, .notify_fd = notify, .backend = backend,
-        .rules = {.significant = significant, .significant_count = 1, .head_bytes_max = 4096, .head_ms = 60000,
-                  .idle_ms = 60000, .send_ms = 60000},
-    };
+    return (struct tux_options){.slots = SLOTS, .workers = 2, .notify_fd = notify, .backend = backend};
 }
 
 /* NULL where memory was refused. */
@@ -304,6 +298,12 @@ static void serve(struct server *s)
 
 static void server(const char *backend)
 {
+    static const char *const significant[] = {"host"};
+    static const struct tux_http_options http = {
+        .cache_entries_max = 16, .cache_bytes_max = 1 << 20, .linger_ms = 500,
+        .rules = {.significant = significant, .significant_count = 1, .head_bytes_max = 4096, .head_ms = 60000,
+                  .idle_ms = 60000, .send_ms = 60000},
+    };
     char why[TUX_ERROR_BYTES] = "";
     socklen_t length = sizeof(struct sockaddr_in);
     struct server s = {.address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
@@ -314,6 +314,7 @@ static void server(const char *backend)
     struct draft d = life();
     struct tux_chain *chain = chain_of(&d);
     struct tux_options options = options_of(backend, s.notify);
+    options.http = &http;
     int failed = tux_engine_open(&options, &s.engine, why);
     if (!failed) {
         struct tux_param param = {.cell = 0, .value = s.listener};

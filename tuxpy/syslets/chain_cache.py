@@ -8,7 +8,6 @@ from struct import Struct
 from typing import Any, Final
 
 from ..atoms import Frozen, Kind, Reason
-from ..engine.limits import Rules
 from ..engine.native import ffi, lib, load
 from .completion import Completion, Shape
 from .params import Layout, Packed
@@ -17,11 +16,6 @@ SEQUENCE_BITS: Final = 40  # of a cookie; above them the number of its chain
 NO_CELL: Final = 0xFFFF
 _CHAINS_MAX: Final = 512
 _BATCH: Final = 256
-# Limits of an engine that are the HTTP server's business: far away, or as small as they may be.
-NO_HTTP: Final = {"cache_entries_max": 1, "cache_bytes_max": 1, "cache_files_max": 1, "linger_ms": 1 << 31}
-NO_RULES: Final = Rules(significant=(), head_bytes_max=256, head_ms=1 << 31, idle_ms=1 << 31, send_ms=1 << 31)
-
-
 _RECORD: Final = Struct("=QqQQHHHH")  # struct tux_completion
 
 

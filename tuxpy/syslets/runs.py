@@ -16,9 +16,9 @@ from typing import Final, TypeVar
 
 from ..atoms import Frozen
 from ..base.forked import watch
-from ..engine.http_engine import HttpEngine, Limits
+from ..engine.core_engine import CoreEngine
 from ..engine.native import ffi, lib, must
-from .chain_cache import NO_HTTP, NO_RULES, SEQUENCE_BITS, Chains, told
+from .chain_cache import SEQUENCE_BITS, Chains, told
 from .completion import Completion
 from .loops import Loops
 from .params import Given, single
@@ -40,9 +40,8 @@ class Runs:
     def __init__(self, slots: int, workers: int, backend: str) -> None:
         self._chains = Chains()
         self.waiting = Waiting(self._chains.take)
-        limits = Limits(slots=slots, workers=workers, **NO_HTTP)
         try:
-            self.lower = HttpEngine(limits, self.waiting.notify, backend, NO_RULES)
+            self.lower = CoreEngine(slots, workers, self.waiting.notify, backend)
         except BaseException:
             self.waiting.shut()
             self.waiting.close(self._chains.orphan)
@@ -64,7 +63,7 @@ class Runs:
         self._chains.forked()
         self.waiting.forked()
 
-    def ask(self, question: Callable[[HttpEngine], T]) -> T:
+    def ask(self, question: Callable[[CoreEngine], T]) -> T:
         """An answer of the engine below, which is not closed before it is there."""
         with self.waiting.inside():
             return question(self.lower)
