@@ -103,9 +103,9 @@ class Server:
 
     def reload(self, number: int) -> None:
         self.file.write_text(configuration(number))
-        count = self.said.count("is reloaded")
+        count = self.said.count("is in force")
         os.kill(self.pid, signal.SIGHUP)
-        self.wait(lambda: self.said.count("is reloaded") > count)
+        self.wait(lambda: self.said.count("is in force") > count)
 
     def upgrade(self, number: int) -> None:
         self.file.write_text(configuration(number))

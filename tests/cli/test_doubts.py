@@ -192,7 +192,7 @@ def test_a_server_tells_its_doubts_first(start: Start, file: Path, www: Path) ->
     assert server.text.count("_redirects:1: '/alone' has no target") == 1, "what its log tells is told once"
     seen = len(server.text)
     server.process.send_signal(signal.SIGHUP)
-    server.wait_for("is reloaded")
+    server.wait_for("is in force")
     assert f"warning {file}:3: site.spa: there is no file 'app.html' beneath the root" in server.text[seen:]
     assert server.stop() == 0
 

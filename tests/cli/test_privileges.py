@@ -114,7 +114,7 @@ def test_reload_and_upgrade_as_somebody_else(start: Start, open_to_all: Path, tm
     server = start("-c", str(tmp_path / "c.toml"))
     server.wait_for(" serves ")
     server.process.send_signal(signal.SIGHUP)
-    server.wait_for("is reloaded")
+    server.wait_for("is in force")
     server.process.send_signal(signal.SIGUSR2)
     new = int(re.findall(r"process (\d+) serves now", server.wait_for("serves now"))[0])
     try:
@@ -136,7 +136,7 @@ def test_nothing_is_seen_beyond_the_chroot(start: Start, open_to_all: Path, tmp_
     assert server.get("/out/hostname")[0] == 404
     assert server.get("/docs/")[0] == 200
     assert os.readlink(f"/proc/{server.process.pid}/root") == str(tmp_path)  # noqa: PTH115
-    for number, words in ((signal.SIGHUP, "in a chroot: restart it"), (signal.SIGUSR2, "no upgrade")):
+    for number, words in ((signal.SIGHUP, "in a chroot: restart it"), (signal.SIGUSR2, "the upgrade failed")):
         server.process.send_signal(number)
         server.wait_for(words)
     assert server.stop() == 0
@@ -234,7 +234,7 @@ def test_what_is_no_socket_is_left_alone(run: Run, www: Path, tmp_path: Path) ->
     path = tmp_path / "s"
     path.write_text("precious")
     done = run("serve", str(www), "-b", f"unix:{path}")
-    assert done.status == 2 and "is there and no socket" in done.err and done.err.count("\n") == 1
+    assert done.status == 2 and "exists and is not a socket" in done.err and done.err.count("\n") == 1
     assert path.read_text() == "precious"
 
 

@@ -30,7 +30,7 @@ class Operated:
         self.running: Running = start("-c", str(self.file), *args)
         self.port = self.running.ports[0]
 
-    def reload(self, text: str | None = None, says: str = "is reloaded") -> str:
+    def reload(self, text: str | None = None, says: str = "is in force") -> str:
         """Signal, wait for the line of the log that tells the outcome; all that was written meanwhile."""
         if text is not None:
             self.file.write_text(text)
@@ -88,8 +88,8 @@ BAD = {
     "two": ("[server]\nworkers = 0\n[site]\nroot = 1\n", "site.root: expected a path"),
     "root": (f'[server]\n{LISTEN}[site]\nroot = "nowhere"\n', "there is no directory"),
     "users": (f'{SITE}[[site.access]]\npath = "*"\npassword_file = "nowhere"\n', "nowhere"),
-    "host": (f'[server]\nlisten = ["192.0.2.1:80"]\n{SITE}', "no address of this machine"),
-    "fd": (f'[server]\nlisten = ["fd:web"]\n{SITE}', "not started with the socket fd:web"),
+    "host": (f'[server]\nlisten = ["192.0.2.1:80"]\n{SITE}', "not an address of this machine"),
+    "fd": (f'[server]\nlisten = ["fd:web"]\n{SITE}', "inherited no socket fd:web"),
     "many": (f"[server]\nlisten = {[f'unix:@t{n}' for n in range(9)]}\n{SITE}".replace("'", '"'), "too many"),
 }
 
@@ -102,7 +102,7 @@ def test_a_bad_one_leaves_everything_as_it_was(start: Start, www: Path, tmp_path
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as kept:
         before = ask(kept)
         said = server.reload(text, "stays in force")
-        assert said.count("\n") == 1 and words in said and " error   the configuration is not reloaded" in said
+        assert said.count("\n") == 1 and words in said and " error   the new configuration is refused" in said
         assert ask(kept)[-100:] == before[-100:]
         assert server.get() == (200, OLD)
     assert settles(server.running, held)
@@ -271,7 +271,7 @@ def test_the_verb(start: Start, run: Run, www: Path, tmp_path: Path) -> None:
     for number, words in enumerate(([str(pid_file)], ["--pid", pid], ["-c", str(server.file)]), 1):
         done = run("reload", *words)
         assert (done.status, done.out, done.err) == (0, "", "")
-        while server.running.text.count("is reloaded") < number:
+        while server.running.text.count("is in force") < number:
             server.running.wait_for_more()
     assert server.running.stop() == 0
     assert not pid_file.exists()
@@ -282,8 +282,8 @@ def test_the_verb(start: Start, run: Run, www: Path, tmp_path: Path) -> None:
     [
         ([], "no server is named: give its pid file"),
         (["nowhere"], "cannot read the pid file 'nowhere'"),
-        (["empty"], "holds no number of a process"),
-        (["--pid", "4194305"], "no process has the number 4194305"),
+        (["empty"], "has no process number"),
+        (["--pid", "4194305"], "there is no process 4194305"),
     ],
 )
 def test_the_verb_says_what_is_wrong(

@@ -81,7 +81,7 @@ def test_an_outcome_that_is_late(server: Running, run: Run) -> None:
     finally:
         server.process.send_signal(signal.SIGCONT)
     assert (done.status, done.out) == (1, "") and done.err.count("\n") == 1
-    assert f"the process {server.process.pid} has not said in time" in done.err
+    assert f"the process {server.process.pid} gave no outcome of the reload in time" in done.err
     assert run("reload", "--pid", str(server.process.pid)).status == 0, "one who has gone harms no other"
     assert server.stop() == 0
 
@@ -98,7 +98,7 @@ def test_a_server_that_ends_meanwhile(
     server.process.send_signal(signal.SIGCONT)
     _, err = asking[0].communicate(timeout=DEADLINE_S)
     assert asking[0].returncode == 1 and err.count("\n") == 1
-    assert "has ended before it said" in err or "ends and reloads nothing" in err
+    assert "has ended without an outcome" in err or "ends and reloads nothing" in err
     server.process.wait(DEADLINE_S)
 
 
@@ -143,7 +143,7 @@ def test_a_process_that_tells_nothing_is_no_server() -> None:
     """It gets no signal either: SIGHUP would end it."""
     with subprocess.Popen(["sleep", "60"]) as other:
         try:
-            with pytest.raises(ConfigError, match="no tuxpy server"):
+            with pytest.raises(ConfigError, match="not a tuxpy server"):
                 reload_and_wait(other.pid, 5)
             assert other.poll() is None
         finally:

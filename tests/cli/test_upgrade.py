@@ -124,7 +124,7 @@ def test_a_new_one_that_cannot_start_changes_nothing(
     server = start("-c", str(file))
     server.wait_for(" serves ")
     file.write_text("[server]\nlisen = 1\n")
-    said = upgrade(server, server.process.pid, successors, "no upgrade")
+    said = upgrade(server, server.process.pid, successors, "the upgrade failed")
     assert re.search(r"error +the upgrade failed and this server stays: process \d+ ended with 2\n", said)
     assert "unknown key server.lisen" in said
     assert server.get() == (200, b"<!doctype html>hello\n")
@@ -142,6 +142,6 @@ def test_a_stop_ends_an_upgrade_that_is_under_way(start: Start, www: Path, succe
 def test_two_at_once(start: Start, www: Path, successors: list[int]) -> None:
     server = start(str(www), "-p", "0", "-w", "1")
     upgrade(server, server.process.pid, successors, "is starting")
-    upgrade(server, server.process.pid, successors, "an upgrade is under way already")
+    upgrade(server, server.process.pid, successors, "is already starting for an upgrade")
     server.wait_for("serves now")
     assert server.process.wait(10) == 0

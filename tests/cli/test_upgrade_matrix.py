@@ -117,7 +117,7 @@ FAULTS: dict[str, Callable[[str], str]] = {
 def test_a_new_one_that_fails_harms_nothing(upgraded: Upgraded, fault: str) -> None:
     good = upgraded.file.read_text()
     upgraded.file.write_text(FAULTS[fault](good))
-    upgrade(upgraded.running, upgraded.pid, upgraded.successors, "no upgrade")
+    upgrade(upgraded.running, upgraded.pid, upgraded.successors, "the upgrade failed")
     assert gone(upgraded.successors[-1])
     upgraded.check()
     upgraded.file.write_text(good)
@@ -129,7 +129,7 @@ def test_a_new_one_that_fails_harms_nothing(upgraded: Upgraded, fault: str) -> N
 def test_a_new_one_that_is_killed_harms_nothing(upgraded: Upgraded) -> None:
     upgrade(upgraded.running, upgraded.pid, upgraded.successors, "is starting")
     os.kill(upgraded.successors[-1], signal.SIGKILL)
-    upgraded.running.wait_for("no upgrade")
+    upgraded.running.wait_for("the upgrade failed")
     upgraded.check()
     upgraded.end()
 
@@ -140,7 +140,7 @@ def test_a_reload_meanwhile_is_done_by_the_one_that_comes(upgraded: Upgraded, ru
     upgraded.file.write_text(upgraded.file.read_text() + '[[site.headers]]\npath = "*"\nset = { X-A = "b" }\n')
     done = run("reload", "--pid", str(upgraded.pid))
     assert (done.status, done.err) == (0, "")
-    upgraded.running.wait_for("is reloaded")
+    upgraded.running.wait_for("is in force")
     assert b"X-A: b" in asked(at_port(upgraded.port), "/")
     upgraded.pid = upgraded.successors[-1]
     assert ended(upgraded.running, upgraded.running.process.pid)
@@ -154,7 +154,7 @@ def test_a_reload_meanwhile_is_not_lost_when_the_upgrade_is(upgraded: Upgraded, 
     upgraded.file.write_text(upgraded.file.read_text() + '[[site.headers]]\npath = "*"\nset = { X-A = "b" }\n')
     os.kill(upgraded.pid, signal.SIGHUP)
     os.kill(upgraded.successors[-1], signal.SIGKILL)
-    upgraded.running.wait_for("is reloaded")
+    upgraded.running.wait_for("is in force")
     assert b"X-A: b" in asked(at_port(upgraded.port), "/")
     upgraded.check()
     upgraded.end()
@@ -170,7 +170,7 @@ def test_the_end_meanwhile_is_the_end_of_both(upgraded: Upgraded) -> None:
 
 def test_a_second_signal_meanwhile_starts_no_second_one(upgraded: Upgraded) -> None:
     upgrade(upgraded.running, upgraded.pid, upgraded.successors, "is starting")
-    upgrade(upgraded.running, upgraded.pid, upgraded.successors, "an upgrade is under way already")
+    upgrade(upgraded.running, upgraded.pid, upgraded.successors, "is already starting for an upgrade")
     upgraded.running.wait_for("serves now")
     assert len(set(upgraded.successors)) == 1
     upgraded.pid = upgraded.successors[-1]
@@ -186,7 +186,7 @@ def test_sites_are_served_while_a_new_one_that_hangs_is_made_to_end(upgraded: Up
     for number in range(20):
         assert upgraded.running.get(f"/?{number}", port=upgraded.port)[0] == 200
     os.kill(upgraded.successors[-1], signal.SIGKILL)
-    upgraded.running.wait_for("no upgrade")
+    upgraded.running.wait_for("the upgrade failed")
     upgraded.check()
     upgraded.end()
 
@@ -207,7 +207,7 @@ def test_sockets_of_systemd_that_are_not_used_yet_are_handed_over_too(
         manager.wait_for(f"MAINPID={successors[-1]}")
         file.write_text(text.format(', "fd:4"'))
         os.kill(successors[-1], signal.SIGHUP)
-        server.wait_for("is reloaded")
+        server.wait_for("is in force")
         for number in (port, other):
             assert server.get(port=number) == (200, b"<!doctype html>hello\n")
     os.kill(successors[-1], signal.SIGTERM)
