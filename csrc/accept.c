@@ -1,13 +1,13 @@
 /* accept.c: connections come in by ports; runs wait there for them.
  *
- * The number of runs parked at a port is what the back-end may accept: when none is parked nobody accepts, and the
- * kernel's backlog holds whoever else comes. */
+ * The back-end may accept as many connections as runs are parked at a port. When none is parked, new connections wait
+ * in the kernel's backlog. */
 #include "accept.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Whatever accept4(2) would refuse for ever is refused here, so that nobody waits for it. */
+/* Refuse a descriptor at which accept4(2) can never succeed, so that no run waits for it. */
 static int check_listener(int listener)
 {
     int accepts = 0;
@@ -31,9 +31,9 @@ static void begin_drain(struct tux_engine *e, u32 number, bool shut, u32 idle_ms
             e->protocol->leaves(e, &e->runs[slot], port->leave_ms);
 }
 
-/* The port of a run's listener, made when its first run comes. It is given up with the last one, before this has
- * completed, and until then the descriptor is lent: so its number means one listener as long as there is a port. -errno
- * when a run cannot accept there. */
+/* The number of the port for this socket, made for its first run. It is given up when its last run ends, before that
+ * run completes; until then the descriptor is lent, so its number cannot be reused. -errno when a run cannot accept
+ * there. */
 static i64 port_of(struct tux_engine *e, const struct tux_run *run, int listener)
 {
     u32 number = e->port_count;
@@ -127,7 +127,7 @@ i64 tux_accept4(struct tux_stage *stage, struct tux_run *run, const struct tux_a
         if (begun >= 0) return begun;
     }
     run->wait = TUX_WAIT_ACCEPT;
-    tux_list_push(e, &port->parked, run); /* last in, first out: a few warm slots serve a small load */
+    tux_list_push(e, &port->parked, run); /* last in, first out: under little load a few warm slots do all the work */
     port->parked_count++;
     port->changed = true;
     return TUX_AGAIN;
@@ -149,7 +149,7 @@ static void wake_parked(struct tux_engine *e, struct tux_port *port, i64 result)
 void tux_accept_landed(struct tux_engine *e, u32 number, i64 result)
 {
     struct tux_port *port = e->ports[number];
-    if (result < 0) { /* out of descriptors or memory: the backlog keeps the clients while we pause */
+    if (result < 0) { /* out of descriptors or memory: clients wait in the backlog during the pause */
         tux_metric_add(&e->metrics.accept_errors, 1);
         e->retry_ms = e->stage.now_ms + TUX_RETRY_MS;
         port->changed = true;
@@ -174,9 +174,9 @@ void tux_accept_drain(struct tux_engine *e, u64 line, bool shut, u32 idle_ms)
         if (e->ports[i]->listener >= 0 && (all || e->ports[i]->line == line)) begin_drain(e, i, shut, idle_ms);
 }
 
-/* Accepting has been stopped, and whatever was under way has arrived: let the parked runs go. They take along what the
- * backlog holds, also where others go on accepting: of these nobody may have been told of it (backend.h). What came
- * early is for the runs that are still busy. */
+/* Accepting has stopped, and no connection is under way any more: let the parked runs go. They accept what is still in
+ * the backlog, even if other engines share the socket: the kernel may have woken only us (backend.h). Connections that
+ * came early are for the runs that are still busy. */
 static void end_drain(struct tux_engine *e, u32 number)
 {
     struct tux_port *port = e->ports[number];
@@ -184,7 +184,7 @@ static void end_drain(struct tux_engine *e, u32 number)
         int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         wake_parked(e, port, fd < 0 ? -ECANCELED : fd);
     }
-    /* Whoever comes now is refused at once instead of waiting in vain. */
+    /* New clients are refused at once instead of waiting in vain. */
     if (port->shut) (void)shutdown(port->listener, SHUT_RD);
 }
 
@@ -206,8 +206,8 @@ bool tux_accept_turn(struct tux_engine *e)
     return more;
 }
 
-/* Those that lead a connection end behind it. It is told so in its next answer, or ends when it has been idle for
- * idle_ms: a listener that has just come would wait for ever for the runs of one whose clients stay. */
+/* Runs with a connection end after it. Its next answer says so, or it ends when it has been idle for idle_ms: otherwise
+ * a new listener would wait for ever for the runs of a listener whose clients stay. */
 static void shed_at(struct tux_engine *e, u32 number, u32 count, u32 idle_ms)
 {
     struct tux_port *port = e->ports[number];

@@ -5,25 +5,25 @@ enum tux_reason {
     TUX_REASON_END, TUX_REASON_STOP, TUX_REASON_ERROR, TUX_REASON_CANCELLED, TUX_REASON_DEADLINE, TUX_REASON_BUDGET
 };
 
-/* LEAVING: the listener is being drained, so this answer shall be the connection's last, and say so. */
+/* LEAVING: the listener is being drained, so this answer is the connection's last, and must say so. */
 enum tux_miss_flags { TUX_MISS_HEAD_TOO_LONG = 1, TUX_MISS_HEAD_TIMEOUT = 2, TUX_MISS_LEAVING = 4 };
 
-/* Addresses that are told apart: 16-byte IPv6 addresses (IPv4 ones are mapped, RFC 4291) from `first` to the next. */
+/* An interval of addresses, from `first` to the next one's: 16-byte IPv6 addresses, IPv4 ones mapped (RFC 4291). */
 struct tux_log;
 struct tux_clients;
 struct tux_class { uint8_t first[16]; uint16_t number; };
 
-/* Of networks: bits of such numbers. */
+/* Numbers of networks are made of these bits. */
 enum tux_network { TUX_NETWORK_TRUSTED = 1, TUX_NETWORK_EXEMPT = 2 };
-/* The field in which trusted proxies say who asked. */
+/* The field in which trusted proxies name the client. */
 enum tux_forwarded { TUX_FORWARDED_OFF, TUX_FORWARDED_FOR, TUX_FORWARDED_RFC7239 };
-/* What a client can run into. BUSY: hardly a run is free. CONNECTIONS, RATE: of its address. */
+/* The limits that refuse clients. BUSY: almost no run is free. CONNECTIONS, RATE: of the client's address. */
 enum tux_limit { TUX_LIMIT_BUSY, TUX_LIMIT_CONNECTIONS, TUX_LIMIT_RATE, TUX_LIMITS };
 
-/* What clients may take; 0 is no limit. Addresses in a network of any class are not counted. */
+/* Limits for clients; 0 is no limit. Addresses in a network are not counted. */
 struct tux_bounds {
-    uint32_t requests_max;      /* of a connection; the last one is told */
-    uint32_t connections_max;   /* of an address; who goes far beyond is not even answered */
+    uint32_t requests_max;      /* of a connection; the last answer says so */
+    uint32_t connections_max;   /* of an address; far beyond it connections close without an answer */
     uint64_t interval_ns;       /* between two requests of an address in the long run, up to an hour */
     uint32_t burst;             /* requests at once, before that counts; up to a million */
     uint32_t forwarded;         /* enum tux_forwarded */
@@ -71,23 +71,23 @@ struct tux_completion {
     uint64_t cookie;
     int64_t result;
     uint64_t steps;
-    struct tux_record *record;  /* the run's cells and buffers, if they were asked for: whoever takes it closes it */
+    struct tux_record *record;  /* the run's cells and buffers, if the submitter asked for them; the taker closes it */
     uint16_t last_atom, reason, stop_flags, reserved;
 };
 
 enum tux_exec_flags {
-    TUX_EXEC_KEEP = 1,          /* the completion shall have its record */
-    TUX_EXEC_TRACE = 2,         /* ... and that a trace */
+    TUX_EXEC_KEEP = 1,          /* the completion has the run's record */
+    TUX_EXEC_TRACE = 2,         /* ... and the record has a trace */
     TUX_EXEC_AWAY = 4,          /* not on the calling thread: the engine begins it */
-    TUX_EXEC_SHARE = 8,         /* the engine takes runs of the batch while the caller is at others */
-    TUX_EXEC_TELL = 16          /* NO_COMPLETE or not, there shall be a completion: somebody waits for it */
+    TUX_EXEC_SHARE = 8,         /* the engine takes runs of the batch while the caller runs others */
+    TUX_EXEC_TELL = 16          /* there is a completion even with NO_COMPLETE: a caller waits for it */
 };
 
 struct tux_submission {
     struct tux_chain *chain;    /* lent until all its runs have completed; plain calls only */
     const uint16_t *param_cells; /* param_count of them */
     const int64_t *params;      /* param_count for each run */
-    const uint16_t *fill_cells; /* fill_count DATA cells whose bytes shall be others than the chain's */
+    const uint16_t *fill_cells; /* fill_count DATA cells that get other bytes than the chain's */
     const uint32_t *fill_ends;  /* fill_count for each run: where in `fills` the bytes for the cell end; they begin */
     const uint8_t *fills;       /* where those before end. At most as many as the cell has; a path needs one less */
     uint64_t cookie;            /* of the first run; the others count on from there */
@@ -106,12 +106,12 @@ struct tux_miss {
     uint64_t line;              /* of the listener that accepted the connection */
     uint32_t slot, generation;
     uint32_t class_number;      /* of the client's address */
-    uint32_t rules;             /* the number of the rules that this class is of */
+    uint32_t rules;             /* the number of the rules that define this class */
     uint32_t flags;             /* enum tux_miss_flags */
-    const uint8_t *head;        /* stays where it is until the answer */
+    const uint8_t *head;        /* valid until the answer */
     uint32_t head_bytes;
-    int fd;                     /* the connection: open until the answer, and nothing is sent by it */
-    uint64_t client;            /* the address that asks, as tux_clients_refused has it; 0: it has none */
+    int fd;                     /* the connection: open until the answer; send nothing on it */
+    uint64_t client;            /* the client's address, as in tux_clients_refused; 0: it has none */
 };
 
 /* Which symbolic links the judge follows. */
@@ -133,7 +133,7 @@ struct tux_response_options {
                                  * the response lives; its bytes count in each cache that keeps the response */
     uint16_t status;
     uint8_t keep, cacheable;
-    uint8_t far;                /* it is from a file system that may not answer */
+    uint8_t far;                /* it is from a file system that may hang */
     uint8_t ranged;             /* answers any single range of its file, once two texts of its head are replaced: */
     int32_t range_at, length_at; /* offsets of "first-last" in Content-Range and of the value of Content-Length */
     int32_t date_at;            /* offset of the Date value in the chain's data; -1 none */
@@ -158,7 +158,7 @@ const char *tux_call_kinds(unsigned number);
 /* A verified chain from its bytes; `http` also allows the calls of the HTTP engine. One sentence in error[160]. */
 int tux_chain_open(const uint8_t *bytes, size_t length, int http, struct tux_chain **out, char *error);
 void tux_chain_close(struct tux_chain *chain);
-/* In a child of fork(2), before anything else: what its completions hold is never given back. */
+/* In a child of fork(2), before anything else: the memory of its completions is never freed. */
 void tux_chain_forked(struct tux_chain *chain);
 
 /* Bytes of all buffers of a run; a BUFFER cell's value is the offset of its own. */
@@ -184,13 +184,13 @@ int tux_engine_submit(struct tux_engine *engine, struct tux_chain *chain, const 
 int tux_engine_cancel(struct tux_engine *engine, uint64_t cookie);
 int tux_engine_completions(struct tux_engine *engine, struct tux_completion *out, uint32_t max);
 
-/* Begin the runs here and now, on the calling thread, as long as nothing blocks: what does not miss is done when this
- * returns, and in `out` (room for all of them); the number of those. What would block goes to the engine from where it
- * stands, and completes there. -ENOBUFS when completions could not be promised: then nothing has begun. A descriptor
- * among the params of FD cells is given away unless this fails. Any thread. */
+/* Run on the calling thread as long as no call blocks. Runs that end there are in `out` (room for all of them) when
+ * this returns; the result is their number. A run that would block goes on at the engine, and completes there. -ENOBUFS
+ * when completions could not be promised: then no run has begun. Descriptors among the params of FD cells belong to the
+ * runs unless this fails. Any thread. */
 int tux_engine_exec(struct tux_engine *engine, const struct tux_submission *submission, struct tux_completion *out);
 
-/* What a run has left behind: a value for each cell (offsets for BUFFER cells), its buffers, its trace. */
+/* The results of a run: a value for each cell (offsets for BUFFER cells), its buffers, its trace. */
 const int64_t *tux_record_cells(const struct tux_record *record);
 const uint8_t *tux_record_buffers(const struct tux_record *record);
 uint32_t tux_record_trace(const struct tux_record *record, const struct tux_traced **out);
@@ -202,66 +202,64 @@ int tux_engine_misses(struct tux_engine *engine, struct tux_miss *out, uint32_t 
 /* Makes a response of its parts; takes `file` in any case. */
 int tux_response_open(const struct tux_response_options *options, struct tux_response **out, char *error);
 void tux_response_close(struct tux_response *response);
-/* Hands the response to the run that asked; the engine owns it from then on. NULL: there is none; the client gets the
- * ready answer of TUX_LIMIT_BUSY, or where none was given its connection closes. The engine takes it when it is knocked
- * at, so several can be handed over at once. */
+/* Hand the response to the run that asked; the engine owns it from then on. NULL: there is none; the client gets the
+ * ready answer of TUX_LIMIT_BUSY, or its connection closes if there is none. The engine takes responses when it is
+ * knocked at, so several can be handed over with one knock. */
 int tux_engine_answer(struct tux_engine *engine, uint32_t slot, uint32_t generation, struct tux_response *response);
-/* The answer to whoever runs into a limit, in each of four forms: +1 the content is left out (for HEAD), +2 the
- * connection stays open. Takes the response in any case. Without one the connection closes in silence. */
+/* The answer to clients that a limit refuses, in each of four forms: +1 without content (for HEAD), +2 the connection
+ * stays open. Takes the response in any case. Without one the connection closes without an answer. */
 enum tux_ready_form { TUX_READY_HEAD = 1, TUX_READY_KEEP = 2, TUX_READY_FORMS = 4 };
 int tux_engine_ready(struct tux_engine *engine, uint32_t limit, uint32_t form, struct tux_response *response);
 void tux_engine_knock(struct tux_engine *engine);
-/* Keep a response for these heads (one or more, whole, in a row) before anybody has sent them: as if a client of that
- * class of addresses had, at the listener of that line. Takes the response unless it fails; nothing is kept where it
- * finds no room, or when these are not the rules in force any more. */
+/* Cache a response for these heads (one or more, complete, one after the other) before a client has sent them, as for a
+ * client of that class of addresses at the listener of that line. Takes the response unless it fails. It is dropped if
+ * the cache has no room, or if other rules are in force by now. */
 int tux_engine_preload(struct tux_engine *engine, uint64_t line, uint32_t class_number, uint32_t rules,
                        const uint8_t *heads, size_t heads_bytes, struct tux_response *response);
-/* Forget every decision: the rules or the roots have changed. */
+/* Forget all cached decisions: the rules or the roots have changed. */
 void tux_engine_forget(struct tux_engine *engine);
-/* Forget those alone whose files lie in memory (`users`): somebody else needs it. */
+/* Forget only those whose files are in memory (`users`), since that memory is needed. */
 void tux_engine_forget_made(struct tux_engine *engine);
-/* Change the rules at one point in time: every decision is forgotten, open connections get their class of the new
- * table. Questions that are under way are answered as usual; what is answered by older rules is not kept. */
+/* Change all rules at one moment: every cached decision is forgotten, and open connections get their class of the new
+ * table. Pending misses are answered as usual; answers by older rules are not kept. */
 int tux_engine_rules(struct tux_engine *engine, const struct tux_rules *rules);
-/* The number of rules than which nothing in the engine is older: no question, no check of a witness. */
+/* The oldest rules number still used by a pending miss or witness check. */
 uint32_t tux_engine_rules_settled(struct tux_engine *engine);
 
 int64_t tux_engine_shared_get(struct tux_engine *engine, uint32_t index);
 void tux_engine_shared_set(struct tux_engine *engine, uint32_t index, int64_t value);
-/* A listener is known by its line: the cookie with which the runs that accept there were submitted, chosen by the
- * caller. The number of a descriptor would not do, since it comes back. The listener of a line (UINT64_MAX: every one)
- * accepts no more: runs parked there end. Take the counter down first. Connections have
- * `idle_ms` for one more request, whose miss is marked LEAVING; then idle ones close. What the
- * backlog holds is still served as far as runs are parked. `shut`: then the socket is shut down, for all who hold it.
- * Otherwise it is left as it is for whoever else accepts there. */
+/* A listener is known by its line: the cookie of the runs that accept there, chosen by the caller. The number of its
+ * descriptor may be reused. Drain the listener of a line (UINT64_MAX: all listeners): it accepts no more, and runs
+ * parked there end. Set its counter to 0 first. Connections have `idle_ms` for one more request, whose miss is marked
+ * LEAVING; then idle ones close. Connections in the backlog are still served as long as runs are parked. `shut`: then
+ * the socket is shut down, for all processes that share it; otherwise others go on accepting there. */
 int tux_engine_drain(struct tux_engine *engine, uint64_t line, int shut, uint32_t idle_ms);
-/* So many runs end instead of accepting at the listener of this line again: those parked now, then those that come
- * next. As many connections as are missing have `idle_ms` for one more request, as in a drain. */
+/* `count` runs end instead of accepting at the listener of this line again: first those parked now, then those that
+ * come next. For the missing ones, as many connections have `idle_ms` for one more request, as in a drain. */
 int tux_engine_shed(struct tux_engine *engine, uint64_t line, uint32_t count, uint32_t idle_ms);
-/* Give shared number `index` another value, in the order of the other commands. */
+/* Set shared number `index`, in the order of the other commands. */
 int tux_engine_share(struct tux_engine *engine, uint32_t index, int64_t value);
 
-/* What is asked of an engine from now on (submissions, rules, ready answers, draining) is kept back by it. Then all
- * that several engines keep back takes effect, which cannot fail; or nothing of it. */
+/* Hold the commands that follow (submissions, rules, ready answers, drains). Then release those of several engines at
+ * once, which cannot fail, or drop them. */
 void tux_engine_hold(struct tux_engine *engine);
 void tux_engines_release(struct tux_engine **engines, uint32_t count);
 void tux_engine_drop(struct tux_engine *engine);
 
-/* prctl(2): this thread, and all that begin later, gain no rights by what they execute. */
+/* prctl(2): this thread, and all threads that it starts, gain no rights by executing programs. */
 int tux_no_new_privileges(void);
 
-/* Record every atom executed (for tests and tools; set before the first submit), and the records since the last call.
- */
+/* Trace every atom (for tests and tools; call it before the first submit), and take the entries since the last call. */
 int tux_engine_trace(struct tux_engine *engine);
 uint32_t tux_engine_trace_take(struct tux_engine *engine, struct tux_trace_entry *out, uint32_t max);
 
-/* The first lines of some heads that were answered from the cache: the first one of every hundredth of a second. Those
- * for which there is no room are left out, so take them now and then. */
+/* The first lines of some heads that were answered from the cache: the first one of every hundredth of a second. Take
+ * them now and then, as those without room are dropped. */
 struct tux_sample { uint16_t bytes; uint8_t line[254]; };
 uint32_t tux_engine_samples(struct tux_engine *engine, struct tux_sample *out, uint32_t max);
 
-/* Counters: how many values, their names and kinds ('c' or 'g'), and a snapshot. Some names have several values, which
- * `place` counts; it is -1 where there is one. */
+/* Metrics: the number of values, their names and help, and a snapshot. A name may have several values, numbered by
+ * `place`; it is -1 where there is one. */
 uint32_t tux_metric_count(void);
 const char *tux_metric_name(uint32_t index);
 int tux_metric_place(uint32_t index);
@@ -269,18 +267,19 @@ const char *tux_metric_help(uint32_t index);
 int tux_metric_is_gauge(uint32_t index);
 void tux_engine_metrics(struct tux_engine *engine, uint64_t *out);
 
-/* What is counted by address, for all engines together; to be closed behind them. `most`: addresses at once, more than
- * there are connections. `secret` has 16 bytes. */
+/* The counters of client addresses, for all engines; close them after the engines. `most`: addresses at once, more than
+ * connections. `secret` has 16 bytes. */
 int tux_clients_open(uint32_t most, const uint8_t *secret, struct tux_clients **out);
 void tux_clients_close(struct tux_clients *clients);
-/* Who ran into this limit last: the first 64 bits of an IPv6 address, or 0x0000ffff and an IPv4 address; 0 nobody. */
+/* The last client that this limit refused: the first 64 bits of an IPv6 address, or 0x0000ffff and an IPv4 address; 0
+ * none. */
 uint64_t tux_clients_refused(struct tux_clients *clients, uint32_t limit);
-/* For tests: who asked, by the fields of a head; -1 when a proxy does not know. `address` in and out. */
+/* For tests: the client, by the fields of a head; -1 when a proxy does not know it. `address` in and out. */
 int tux_test_forwarded(const uint8_t *head, size_t length, uint32_t field, const struct tux_class *networks,
                        uint32_t count, uint8_t *address);
 
-/* The access log: one thread that writes what all engines have answered. Nobody ever waits for that thread: it alone
- * opens, looks at and writes the file. */
+/* The access log: one thread writes the lines of all engines. It alone opens, checks and writes the file, and no other
+ * thread waits for it. */
 struct tux_log_options {
     const uint8_t *program;     /* the format: logplan.h */
     size_t program_bytes;
@@ -292,30 +291,30 @@ struct tux_log_options {
 };
 struct tux_log_state {
     uint64_t lines;             /* written */
-    uint64_t lost;              /* never written: there was no room, or a write has failed */
+    uint64_t lost;              /* not written: there was no room, or a write failed */
     uint64_t failed_writes;
     int error;                  /* errno of the last write, 0 when it was fine */
     int reopen_error;           /* errno of the last attempt to open the file again, 0 when it was fine */
 };
-/* What is logged of a request beside what it says itself. Addresses as in address.h. */
+/* The values of a log record that are not in the request's head. Addresses as in address.h. */
 struct tux_log_facts {
     int64_t wall_ms;            /* when it ended */
-    uint64_t body_bytes;        /* what was sent of the body, as far as the kernel took it */
+    uint64_t body_bytes;        /* bytes of the body that the kernel took */
     uint32_t duration_ms;       /* from the head to the end */
     uint16_t status, port;      /* port of the peer */
-    uint8_t peer[16], client[16]; /* the connection's other end, and the client that trusted proxies tell of */
+    uint8_t peer[16], client[16]; /* the peer of the connection, and the client that trusted proxies name */
     uint8_t source;             /* enum tux_log_source */
     uint8_t spare[7];
 };
 
 int tux_log_open(const struct tux_log_options *options, struct tux_log **out);
-/* Open the file again, soon: what has its name then is written to. Returns at once. */
+/* Open the file of this name again, soon. Returns at once. */
 void tux_log_reopen(struct tux_log *log);
 void tux_log_state(struct tux_log *log, struct tux_log_state *out);
-/* When no engine has it any more. What is left is written, unless the reader takes nothing: this takes four seconds at
- * most. `out` becomes the last state. */
+/* Call it when no engine uses the log. Writes the lines that are left, unless the reader takes nothing; that takes four
+ * seconds at most. `out` becomes the last state. */
 void tux_log_close(struct tux_log *log, struct tux_log_state *out);
-/* For tests: the line that a format makes of a head, of which each value is cut behind `most` bytes. -EINVAL: no
- * format; -ENOMEM. */
+/* For tests: the line that a format makes of a head, each value cut after `most` bytes. -EINVAL: the format is not
+ * valid; -ENOMEM. */
 int64_t tux_test_log_line(const uint8_t *program, size_t program_bytes, const uint8_t *head, size_t head_bytes,
                           const struct tux_log_facts *facts, uint32_t most, uint8_t *out, size_t room);

@@ -5,7 +5,7 @@
 
 void tux_control_knock(struct tux_engine *e)
 {
-    if (atomic_exchange(&e->knocked, true)) return; /* somebody has knocked and the engine has not looked yet */
+    if (atomic_exchange(&e->knocked, true)) return; /* the engine has not seen the last knock yet */
     u64 one = 1;
     if (write(e->knock_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN || errno == EINTR);
 }

@@ -1,4 +1,4 @@
-/* floor 5 · control.h: what other threads ask of an engine; done by its own thread, in order. */
+/* floor 5 · control.h: commands of other threads to an engine; its own thread performs them, in order. */
 #ifndef TUX_CONTROL_H
 #define TUX_CONTROL_H
 
@@ -20,17 +20,17 @@ struct tux_command {
     u64 cookie; /* SHED, DRAIN: the line; copies say how many runs, deadline_ms how long idle connections may stay */
     u32 copies, deadline_ms; /* SHARE: copies is the index, cookie the value */
     bool shut;
-    void (*perform)(struct tux_engine *, struct tux_command *); /* PROTOCOL: what is done, */
-    void *load;           /* ... with what, */
-    void (*drop)(void *); /* ... and how that is given back if it is still here behind it */
+    void (*perform)(struct tux_engine *, struct tux_command *); /* PROTOCOL: performs the command, */
+    void *load;           /* ... with this load, */
+    void (*drop)(void *); /* ... and frees the load if it is still here afterwards */
 };
 
-/* Any thread. A command without contents; the engine has a few in reserve for when there is no memory. NULL when they
- * are all under way. */
+/* Any thread. An empty command; the engine has a few in reserve for when there is no memory. NULL when all of those are
+ * in use. */
 struct tux_command *tux_control_new(struct tux_engine *e, enum tux_command_kind kind);
 void tux_control_post(struct tux_engine *e, struct tux_command *command);
 void tux_control_knock(struct tux_engine *e);
-/* What is posted from now on is kept back, until all of it is posted at once (which cannot fail) or dropped. */
+/* Commands posted from now on are held, until all of them are posted at once (which cannot fail) or dropped. */
 void tux_control_hold(struct tux_engine *e);
 void tux_control_release(struct tux_engine *e);
 void tux_control_drop(struct tux_engine *e);

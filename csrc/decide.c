@@ -1,7 +1,7 @@
-/* decide.c: which response a head gets: the previous one's again, one of the cache, or the judge's.
+/* decide.c: chooses the response to a head: that of the same head before, one of the cache, or the judge's.
  *
- * C compares. The one value that it reads is that of Range, in its strict form: what has been decided for one range of
- * a file holds for every other (range.h, ranged.h). */
+ * C compares. Range, in its strict form, is the only value that it interprets: a decision for one range of a file holds
+ * for every other (range.h, ranged.h). */
 #include "decide.h"
 
 #include "epoch.h"
@@ -21,7 +21,7 @@ static i64 choose(struct tux_engine *e, struct tux_request *request, struct tux_
     return r->status;
 }
 
-/* A head, and all else on which an answer to it may depend. */
+/* A head, and everything else on which an answer to it may depend. */
 struct asked {
     const u8 *head;
     size_t head_bytes;
@@ -61,9 +61,8 @@ static size_t key_of_any_range(struct tux_engine *e, size_t bytes, struct tux_sp
     return tux_range_hide(e->http->key, bytes, place.at, place.bytes);
 }
 
-/* Up to the judge. Whoever asks what is being judged already waits for that answer, and then looks again; but only
- * once, since an answer that may not be kept will not be found. `hash` of the key, 0 when there is no key to join by.
- */
+/* Ask the judge. If the same request is already being judged, wait for that answer and look it up. Do this once: an
+ * uncacheable answer is never found. `hash` of the key, 0 without a key. */
 static i64 ask_judge(struct tux_engine *e, struct tux_run *run, u64 hash)
 {
     struct tux_request *request = run->request;
@@ -93,8 +92,8 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, u64 hash)
     return TUX_AGAIN;
 }
 
-/* The answer for a slice, by the decision for any: its bytes are made here, copies of the file among them, so that the
- * file is held against its facts behind that. 0 when it is another file by now. */
+/* The answer for a slice, by the decision for any range. Its bytes are made here, perhaps with a copy of the file's, so
+ * the file's facts are compared after that. 0 when the file has changed. */
 static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_response *r,
                         const struct tux_slice *slice)
 {
@@ -115,9 +114,9 @@ static i64 choose_slice(struct tux_engine *e, struct tux_run *run, struct tux_re
     return choose(e, request, r);
 }
 
-/* By the key in e->http->key. One range in the strict form is looked up as any range first; who asks while that is
- * judged waits for it, whichever his range. What no such decision speaks of (no part of the file, a file sent whole, or
- * none) has the key of its own range, as every other head. */
+/* By the key in e->http->key. A range in the strict form is first looked up as any range; while that is judged, runs
+ * wait for it, whichever range they need. If the any-range decision does not apply (no such part, a file sent whole, or
+ * no file), use the ordinary key, with the range. */
 static i64 decide_by_key(struct tux_engine *e, struct tux_run *run, size_t key_bytes, struct tux_spot place)
 {
     struct tux_request *request = run->request;
@@ -184,7 +183,8 @@ i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_at
     return ask_judge(e, run, 0);
 }
 
-/* The runs that wait for the same judgement; they look for themselves: what was kept they find, else each asks. */
+/* Wake the runs that wait for the same judgement. Each looks up the cache, and asks the judge if the answer was not
+ * kept. */
 void tux_decide_release_joined(struct tux_engine *e, u32 slot)
 {
     for (u32 i = 0; i < TUX_PENDING; i++) {
@@ -197,8 +197,8 @@ void tux_decide_release_joined(struct tux_engine *e, u32 slot)
     }
 }
 
-/* Under its key; a response for any range under the key of any. What was asked otherwise, as only Python understands
- * it, such a response answers once. */
+/* Keep the response under its key; one for any range under the any-range key. If the range was requested in a form that
+ * only Python understands, it is not kept. */
 static void keep_answer(struct tux_engine *e, const struct asked *asked, struct tux_response *r)
 {
     struct tux_spot place;
@@ -215,7 +215,7 @@ static void take_answer(struct tux_engine *e, struct tux_answer *answer)
     struct tux_run *run = &e->runs[answer->slot];
     struct tux_request *request = run->request;
     struct tux_response *r = answer->response;
-    TUX_ASSERT(request->asked && run->generation == answer->generation); /* a run with a question out stays until now */
+    TUX_ASSERT(request->asked && run->generation == answer->generation); /* a run that has asked does not end */
     request->asked = false;
     tux_epoch_answered(e, request);
     bool same_rules = request->asked_rules == e->http->rules.number;

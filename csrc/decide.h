@@ -13,13 +13,13 @@ struct tux_preload {
     u8 heads[];
 };
 
-/* The status of what the head at hand gets; from then on it is the connection's `chosen`. */
+/* Choose the response to the current head: request->chosen. Its status. */
 i64 tux_decide(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
 /* Take the judge's answers. */
 void tux_decide_answers(struct tux_engine *e);
 /* Runs that wait for the answer that the run in this slot asked for (TUX_NONE32: for any) look up the cache again. */
 void tux_decide_release_joined(struct tux_engine *e, u32 slot);
-/* Keep a response under the keys of its heads; it is taken out of there. */
+/* Keep a response under the keys of its heads; takes it out of `preload`. */
 void tux_decide_preload(struct tux_engine *e, struct tux_preload *preload);
 
 #endif

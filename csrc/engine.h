@@ -17,25 +17,25 @@
 #include "window.h"
 
 /* A listener, and the runs that are parked at accept for it. It is known by its line, the cookie of its runs: the
- * number of its descriptor may be another's tomorrow. */
+ * number of its descriptor may be reused for another. */
 struct tux_port {
     u64 line;
     int listener; /* -1: the place is free */
     struct tux_run_list parked;
     u32 parked_count;
-    u32 users;       /* runs that accept here, now or later; with the last of them the listener is given back */
-    u32 shed;        /* so many of them shall end instead of accepting again */
-    u32 going;       /* connections that have been told to end, to make room */
-    bool full;       /* ... and of which there were not enough */
+    u32 users;       /* runs that accept here, now or later; when the last one ends, the listener is given up */
+    u32 shed;        /* how many of them shall end instead of accepting again */
+    u32 going;       /* connections that were told to end, to make room */
+    bool full;       /* ... but too few could be ended */
     u32 drain_turns; /* turns since draining began; 0 = it has not */
     u64 leave_ms;    /* draining: idle connections stay until then */
-    bool shut;       /* draining: the listener is shut down, else left to others */
+    bool shut;       /* draining: the listener is shut down; else other processes go on accepting */
     bool changed;    /* the back-end must be told the new count */
     int early[TUX_BACKLOG]; /* connections that a multishot accept took while no run was parked */
     u32 early_count;
 };
 
-/* What the engine shall do without a command: for these there must always be memory. */
+/* Requests to the engine that need no command, so that they never lack memory. */
 enum tux_owed { TUX_OWES_STOP = 1, TUX_OWES_FORGET = 2, TUX_OWES_FORGET_MADE = 4 }; /* but for STOP: a protocol's */
 
 struct tux_command;
@@ -43,7 +43,7 @@ struct tux_batch;
 struct tux_burst;
 struct tux_http;
 
-/* What an engine asks of the protocol that it serves, on its own thread. */
+/* The functions of a protocol that the engine calls, on its own thread. */
 struct tux_protocol {
     /* A run begins; it ends, and what it leads for a client ends with it. */
     void (*began)(struct tux_engine *, struct tux_run *);
@@ -82,7 +82,7 @@ struct tux_protocol {
 
 struct tux_engine {
     /* fixed after opening */
-    struct tux_options options; /* but for those of HTTP, which the caller takes back */
+    struct tux_options options; /* without those of HTTP, which belong to the caller */
     int knock_fd;
     pthread_t thread;
     tux_perform calls[TUX_CALLS_MAX];
@@ -98,20 +98,20 @@ struct tux_engine {
     struct tux_deadlines deadlines;
     struct tux_windows windows;
     struct tux_run_list ready, unused;
-    struct tux_run_list bulk; /* in the middle of something large, or back from a worker: behind those that are ready */
+    struct tux_run_list bulk; /* large transfers, and runs back from a worker: served after `ready` */
     struct tux_port *ports[TUX_PORTS_MAX];
     u32 port_count;
-    struct tux_batch *batch; /* of which the engine takes runs now, see exec.h */
-    struct tux_burst *burst; /* opened with the first batch that is worth it */
+    struct tux_batch *batch; /* the batch from which the engine takes runs now, see exec.h */
+    struct tux_burst *burst; /* opened for the first batch that is large enough */
     bool draining, draining_shut; /* every listener, also those that come later */
-    bool accept_turns;   /* some listener has turns of draining before it */
+    bool accept_turns;   /* draining of a listener still takes turns */
     u64 retry_ms;    /* accept again then (EMFILE and its kin); 0 = no pause */
     u64 room_ms;     /* some port is full: look then who may go; 0 = none is */
     bool notify; /* the caller has something to take: misses or completions */
     bool stop;
-    bool hangs; /* a worker did not come back when all ended: what it works in is never given back */
-    u64 swept_ms; /* when time limits were looked at last */
-    u64 listened_ms; /* ... and whether somebody has knocked unheard */
+    bool hangs; /* a worker hung when the engine ended: its memory is never freed */
+    u64 swept_ms; /* time of the last sweep for expired limits */
+    u64 listened_ms; /* ... and of the last look for a lost knock */
     u64 turn_ns;   /* when this turn began */
     struct tux_event events[TUX_EVENTS_MAX];
 
@@ -119,11 +119,11 @@ struct tux_engine {
     struct tux_metrics metrics;
     _Atomic i64 shared[TUX_SHARED_MAX];
     struct tux_completions completions;
-    _Atomic bool knocked; /* somebody has written to knock_fd since the engine last looked */
+    _Atomic bool knocked; /* another thread has written to knock_fd since the engine last looked */
     _Atomic u64 trace_head, trace_taken;
-    struct tux_burst *visit_burst; /* of the submitter who has set visit_bursts */
+    struct tux_burst *visit_burst; /* belongs to the submitter that has set visit_bursts */
     _Atomic bool visit_bursts, no_bursts;
-    _Atomic u64 bursts; /* runs whose first atoms went to the kernel many at a time */
+    _Atomic u64 bursts; /* runs whose first atoms were submitted in a burst */
     _Atomic u64 visits, visit_steps; /* runs that have ended where they were submitted, and their atoms */
     pthread_mutex_t lock; /* guards the commands, the arrivals, the batches, and the start */
     pthread_cond_t opened;
@@ -132,7 +132,7 @@ struct tux_engine {
     bool holding;
     struct tux_command *reserved, *reserve; /* all of them, and those that are free */
     _Atomic u8 owed;      /* enum tux_owed */
-    struct tux_record *arrivals, **arrivals_tail; /* runs for this engine that others have made or begun */
+    struct tux_record *arrivals, **arrivals_tail; /* runs that other threads have submitted or begun */
     struct tux_batch *batches, **batches_tail;
     int open_result; /* 1 while opening */
     char why[TUX_ERROR_BYTES];

@@ -1,12 +1,12 @@
-/* freshness.c: a response is believed for as long as the configuration says (look_ms), counted from when its names were
- * looked at, and then looked up again before it is used.
+/* freshness.c: a response is used without a check for as long as the configuration says (look_ms) after its last check;
+ * then its witnesses are checked before it is used.
  *
- * openat2(2) with RESOLVE_CACHED never waits for a disk, and what it has found is in memory; what is not costs a worker
- * and the request waits. On a busy machine one look at a name took 3.6 µs (statx by path 1.4), so a hot file pays for
- * fifty of them a second at 20 ms: 0.2 ms.
+ * openat2(2) with RESOLVE_CACHED never waits for a disk, and a name that it finds is in memory. For other names the
+ * request waits for a worker. On a busy machine one check of a name took 3.6 µs (statx by path 1.4), so a hot file pays
+ * for fifty of them a second at 20 ms: 0.2 ms.
  *
- * Where a look may have to ask a network (witness.h) it is as before: a worker looks behind the scenes, and a second at
- * most passes until a change is seen. */
+ * Where a check may have to ask a network (witness.h), a worker checks in the background, and a change is seen within a
+ * second. */
 #include "freshness.h"
 
 #include <sys/sysmacros.h>
@@ -40,9 +40,9 @@ static enum tux_place_kind place_of_response(struct tux_engine *e, struct tux_re
     return (enum tux_place_kind)r->place;
 }
 
-/* --- a worker's look ---------------------------------------------------------------------------------------------- */
+/* --- a worker's check --------------------------------------------------------------------------------------------- */
 
-/* May a write(2) still be in the middle of the version that was promised? */
+/* May a write(2) of the announced version still be under way? */
 static bool must_settle(const struct tux_engine *e, const struct tux_response *r)
 {
     return r->file >= 0 && !r->far && !r->settled && tux_response_file_is_young(r, e->http->wall_s * 1000000000);
@@ -61,7 +61,7 @@ static void begin_check(struct tux_engine *e, struct tux_response *r)
         tux_cachemiss_post_light(e->pool, &r->job);
         return;
     }
-    r->job.place = r->dev ^ (u64)(uintptr_t)r; /* a long write holds up this one and no other work */
+    r->job.place = r->dev ^ (u64)(uintptr_t)r; /* a place of its own: a long write delays no other job */
     if (r->job.place == 0) r->job.place = 1;
     tux_cachemiss_post(e->pool, &r->job);
 }
@@ -78,7 +78,7 @@ static bool wait_for_check(struct tux_engine *e, struct tux_run *run, struct tux
 void tux_freshness_checked(struct tux_engine *e, struct tux_response *r)
 {
     r->checking = false;
-    if (r->settles) { /* whatever is written from now on shows in the date */
+    if (r->settles) { /* later writes change the date */
         r->settled = true;
         r->settles = false;
         r->job.place = 0;
@@ -88,7 +88,7 @@ void tux_freshness_checked(struct tux_engine *e, struct tux_response *r)
     r->place = r->found_place;
     if (r->one_device) remember_place(e, r->dev, r->place);
     if (!r->unchanged && !r->dead) {
-        r->dead = true; /* whoever finds it next takes it out */
+        r->dead = true; /* the next look-up takes it out */
         tux_metric_add(&e->metrics.stale, 1);
     }
     for (struct tux_run *run; (run = tux_list_take(e, &r->waiters)) != NULL;) tux_wake(e, run);
@@ -111,7 +111,7 @@ bool tux_freshness_current(struct tux_engine *e, struct tux_response *r)
     return false;
 }
 
-/* Behind the scenes from half a second of age on; from nearly a second on nobody is answered before it is done. */
+/* From half a second of age on it is checked in the background; from nearly a second on requests wait for the check. */
 static enum tux_fresh ask_network(struct tux_engine *e, struct tux_run *run, struct tux_response *r, u64 age_ms)
 {
     if (age_ms >= TUX_FRESH_MS) begin_check(e, r);
@@ -122,7 +122,7 @@ static enum tux_fresh ask_network(struct tux_engine *e, struct tux_run *run, str
 static enum tux_fresh look(struct tux_engine *e, struct tux_run *run, struct tux_response *r, u64 age_ms)
 {
     enum tux_place_kind place = place_of_response(e, r);
-    /* Was it looked at for this very request? */
+    /* Was it checked for this very request? */
     bool waited = run->woken == TUX_WAIT_FRESH && r->checked_ms >= run->request->began_ms;
     if (place == TUX_PLACE_FAR) return ask_network(e, run, r, age_ms);
     if (waited) return tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;

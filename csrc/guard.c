@@ -49,7 +49,7 @@ static u32 networks_of(const struct tux_engine *e, const struct tux_conn *conn)
     return tux_class_of(e->http->rules.networks, e->http->rules.network_count, conn->address);
 }
 
-/* Nobody is of class 0: a local socket, and one whose peer has gone before it was met. */
+/* Connections without an address have class 0: those of unix sockets, and those whose peer was gone at once. */
 static u32 class_of(const struct tux_engine *e, const u8 address[16])
 {
     return tux_address_is_none(address) ? 0 : tux_class_of(e->http->rules.classes, e->http->rules.class_count, address);
@@ -85,7 +85,7 @@ static void note_refusal(struct tux_engine *e, const struct tux_conn *conn, enum
         atomic_store_explicit(&e->http->clients->refused[limit], conn->client->key, memory_order_relaxed);
 }
 
-/* A little beyond the limit somebody is told; a crowd is not, or refusing it would take all the runs. */
+/* A few connections beyond the limit are answered with a refusal; more are not, or refusing would take all runs. */
 bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn)
 {
     u32 most = e->http->rules.bounds.connections_max;
@@ -111,7 +111,7 @@ bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port)
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */
 
-/* The answer that lies ready for this limit; 0 when none was given, so the connection ends in silence. */
+/* Choose the ready answer for this limit; 0 when there is none, so the connection ends without an answer. */
 static i64 tell(struct tux_engine *e, struct tux_request *request, enum tux_limit limit, bool ends)
 {
     static const char head[] = "HEAD ";
@@ -145,7 +145,7 @@ i64 tux_guard_request(struct tux_engine *e, struct tux_request *request)
     const struct tux_bounds *b = &e->http->rules.bounds;
     if (conn->refused_by) return refuse(e, request, (enum tux_limit)(conn->refused_by - 1));
     if (request->charged || b->interval_ns == 0) return -1;
-    request->charged = true; /* also if it is parked now and looked at again */
+    request->charged = true; /* so that it is not charged again after it was parked */
     if (tux_client_take(conn->client, e->turn_ns, b->interval_ns, b->burst)) return -1;
     return refuse(e, request, TUX_LIMIT_RATE);
 }
@@ -166,7 +166,7 @@ u64 tux_guard_asker(struct tux_engine *e, const struct tux_request *request)
     tux_guard_look(request->conn);
     memcpy(address, request->conn->address, sizeof address);
     (void)tux_forwarded(request->head, request->head_bytes, e->http->rules.bounds.forwarded, e->http->rules.networks,
-                        e->http->rules.network_count, address); /* a proxy that does not know answers for the client */
+                        e->http->rules.network_count, address); /* else the proxy is charged */
     return tux_address_is_none(address) ? 0 : tux_client_key(address);
 }
 

@@ -83,7 +83,7 @@ static void http_meets(struct tux_engine *e, struct tux_run *run, u32 port)
     tux_conn_of(run)->crowded = tux_guard_crowded(e, e->ports[port]);
 }
 
-/* As many connections of the port leave as it has runs to shed: those that do so already count. */
+/* Let as many connections of the port leave as it has runs to shed, including those that leave already. */
 static void http_sheds(struct tux_engine *e, u32 number, u32 idle_ms)
 {
     const struct tux_port *port = e->ports[number];
@@ -104,7 +104,7 @@ static void http_owes(struct tux_engine *e, u8 owed)
 {
     tux_note_room(e);
     if (owed & TUX_OWES_FORGET) {
-        tux_decide_answers(e); /* what was judged before is to be forgotten, too */
+        tux_decide_answers(e); /* earlier answers must be forgotten, too */
         tux_decisions_forget(&e->http->decisions);
     }
     if (owed & TUX_OWES_FORGET_MADE) tux_decisions_forget_made(&e->http->decisions);

@@ -1,4 +1,4 @@
-/* floor 5 · http.h: what an engine that serves HTTP remembers beside its runs: connections, requests, kept decisions,
+/* floor 5 · http.h: the state of an engine that serves HTTP, beside its runs: connections, requests, cached decisions,
  * the rules in force, and the rings to and from the judge. */
 #ifndef TUX_HTTP_H
 #define TUX_HTTP_H
@@ -9,7 +9,7 @@
 #include "request.h"
 #include "transport.h"
 
-/* Who may be ended when a listener is crowded, see room.h. */
+/* A connection that may be ended when its listener is crowded, see room.h. */
 struct tux_leaver {
     u64 order;
     u32 slot, generation;
@@ -20,7 +20,7 @@ struct tux_room {
     struct tux_leaver oldest[TUX_ROOM_BATCH];
     u32 count, next, hand;
     u8 port;      /* of these, counted from 1 */
-    u64 until_ms; /* so long they are the oldest */
+    u64 until_ms; /* until then they count as the oldest */
 };
 
 struct tux_answer {
@@ -28,7 +28,7 @@ struct tux_answer {
     struct tux_response *response;
 };
 
-/* Requests whose judgement is under way: whoever asks for the same joins the first. */
+/* A request that the judge works on: runs that ask for the same wait for its answer. */
 #define TUX_PENDING 256
 struct tux_pending {
     u64 hash;
@@ -36,7 +36,7 @@ struct tux_pending {
     struct tux_run_list joined;
 };
 
-/* What kind of file system a device is, as a worker has found. */
+/* The kind of a device's file system, as a worker has found. */
 struct tux_known_place {
     u64 dev, until_ms;
     u8 kind; /* enum tux_place_kind */
@@ -55,15 +55,15 @@ struct tux_http {
     struct tux_decisions decisions;
     struct tux_watches watches;
     struct tux_response *ready_answer[TUX_LIMITS][TUX_READY_FORMS]; /* NULL: none was given; not among the metrics */
-    struct tux_run_list unlogged; /* they are answered when the access log has room for that */
+    struct tux_run_list unlogged; /* runs that wait for room in the access log */
     struct tux_pending pending[TUX_PENDING];
-    struct tux_rules rules; /* in force; rules.c changes them, together with what they refer to */
+    struct tux_rules rules; /* in force; rules.c changes them and the next two */
     struct tux_significant significant;
     struct tux_class *tables; /* memory of rules.classes and rules.networks */
     u32 rules_unsettled; /* questions and checks under older ones */
     struct tux_known_place places[TUX_DEVICES_MAX];
     u32 next_place;
-    u32 checks_begun;    /* with a worker, or back from it and not yet looked at */
+    u32 checks_begun;    /* with a worker, or back and not handled yet */
     i64 wall_s;
     u64 sample_ms; /* when the next hit is looked at */
     u32 ended_now; /* responses that began and ended in this turn, and are not counted by their time yet */

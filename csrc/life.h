@@ -8,22 +8,22 @@ struct tux_command;
 
 _Static_assert(TUX_WAITS == TUX_WAIT_KINDS, "metrics.h counts the reasons for which a run is parked");
 
-/* A run in this record, from where it stands. Whoever asks for it sees to it that it goes on. */
+/* A run in this record, from its position. The caller lets it go on. */
 struct tux_run *tux_life_begin(struct tux_engine *e, struct tux_record *record);
-/* The next of the runs that were submitted; NULL when they are all there. */
+/* The next run of the command; NULL when all have begun. */
 struct tux_run *tux_life_start(struct tux_engine *e, struct tux_command *command);
-/* Those that others have begun, or have left to us, see exec.h. */
+/* Take the runs that other threads have begun or submitted, see exec.h. */
 void tux_life_arrivals(struct tux_engine *e);
-/* Its record goes up with the completion, or is freed. */
+/* End the run. Its record is handed over with the completion, or freed. */
 void tux_life_end(struct tux_engine *e, struct tux_run *run, u16 reason, i64 result);
 
 /* Only a worker may go on. It comes back as a job that performs tux_life_cold. */
 void tux_life_to_worker(struct tux_engine *e, struct tux_run *run);
 void tux_life_cold(struct tux_job *job, void *engine);
-/* A worker has made a descriptor, and its run will not come to take it. */
+/* A worker has opened a descriptor for a run that will not take it: close it. */
 void tux_life_unclaimed(const struct tux_run *run, i64 result);
 
-/* The run has paused, or ended: it is counted where it stands now. */
+/* The run has parked or ended: count it under its new wait reason. */
 static inline void tux_life_stand(struct tux_engine *e, struct tux_run *run, u8 wait)
 {
     if (run->stands == wait) return;

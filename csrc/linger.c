@@ -1,8 +1,8 @@
 /* linger.c: closing in stages (RFC 9112 section 9.6).
  *
- * close(2) over unread input makes TCP reset the connection, and a reset destroys the answer that is still on its way.
- * So whoever may have unread input first says that nothing more will come, then reads and throws away what the client
- * still sends, until its end, a number of bytes or a time; and only then closes. */
+ * close(2) with unread input makes TCP reset the connection, and a reset destroys an answer that is still under way. So
+ * the engine first shuts down its sending side, then discards what the client still sends, until its end, a number of
+ * bytes or a time, and only then closes. */
 #include "linger.h"
 
 #include <sys/socket.h>
@@ -38,7 +38,7 @@ i64 tux_linger_discard(struct tux_stage *stage, struct tux_run *run, const struc
     return -EAGAIN;
 }
 
-/* A chain that lingers by itself has discarded already; others are looked at when it is we who end the connection. */
+/* A chain with a discard of its own has lingered already; for others this is done when we end the connection. */
 i64 tux_linger_close(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom)
 {
     struct tux_engine *e = tux_engine_of(stage);

@@ -1,8 +1,8 @@
 /* loop.c: the engine's thread. One turn: hand everything queued to the kernel and wait · turn its events into woken
  * runs · take what other threads have sent · run every woken run until it parks · look at time limits.
  *
- * Events are reaped first and handled later, so nothing is run in the middle of reaping, and a run that was ended by
- * one event is met by the next as a stranger of another generation. */
+ * Events are reaped first and handled later, so no run runs in the middle of reaping. An event for a run that ended
+ * meanwhile has an old generation, and is dropped. */
 #include "loop.h"
 
 #include <poll.h>
@@ -17,7 +17,7 @@
 
 /* --- the life of a run ---------------------------------------------------------------------------------------- */
 
-/* The run shall end: now if nothing holds it, else when what it waits for comes. */
+/* The run shall end: now if the kernel and workers do not use its memory, else when its event comes. */
 static void end_early(struct tux_engine *e, struct tux_run *run, u8 reason)
 {
     run->ending = reason;
@@ -29,22 +29,22 @@ static void end_early(struct tux_engine *e, struct tux_run *run, u8 reason)
         if (!e->backend->ops->cancel(e->backend, run)) return;
         run->wait = TUX_WAIT_NOT;
     }
-    run->last_atom = run->frame.pc; /* where it was stopped, not what it did before */
+    run->last_atom = run->frame.pc; /* the atom at which it was stopped, not the one before */
     tux_life_end(e, run, reason, -ECANCELED);
 }
 
-/* Run until the run parks, ends or has had its slice, and see to whatever it now waits for. */
+/* Run until the run parks, ends or has used its slice; then start its wait. */
 static void go(struct tux_engine *e, struct tux_run *run)
 {
     u16 reason = TUX_REASON_END;
     i64 result = 0;
-    bool late = run->deadline_ms && e->stage.now_ms >= run->deadline_ms; /* one that never parks is not swept */
+    bool late = run->deadline_ms && e->stage.now_ms >= run->deadline_ms; /* a run that never parks is not swept */
     if (__builtin_expect(late && !run->ending, 0)) run->ending = TUX_REASON_DEADLINE;
     enum tux_outcome outcome = tux_step(&e->stage, run, &reason, &result);
     if (e->protocol && outcome != TUX_ENDED) e->protocol->paused(e, run);
     e->backend->ops->release(e->backend);
     if (outcome == TUX_ENDED) {
-        if (run->ending) reason = run->ending; /* told while the kernel or a worker was at its last atom */
+        if (run->ending) reason = run->ending; /* it was cancelled during its last atom */
         tux_life_end(e, run, reason, result);
     } else if (__builtin_expect(run->ending && run->wait != TUX_WAIT_NOT && run->wait != TUX_WAIT_COLD, 0)) {
         end_early(e, run, run->ending);
@@ -62,8 +62,8 @@ static void go(struct tux_engine *e, struct tux_run *run)
     if (run->frame.chain) tux_life_stand(e, run, run->wait);
 }
 
-/* Events were lost, and with them perhaps bytes: of those who wait for one, none can be told how far it is. Connections
- * end, and what is being sent from memory has its time limit. */
+/* Events were lost, and perhaps bytes with them, so no waiting run knows how far it is. Connections end; a send from
+ * memory ends by its time limit. */
 static void end_the_lost(struct tux_engine *e)
 {
     for (u32 i = 0; i < e->options.slots; i++) {
@@ -137,7 +137,7 @@ static void take_jobs(struct tux_engine *e)
 static void take_commands(struct tux_engine *e)
 {
     for (struct tux_command *command; (command = tux_control_take(e)) != NULL; tux_control_free(e, command)) {
-        tux_life_arrivals(e); /* what was submitted before this command, for it may be to cancel that */
+        tux_life_arrivals(e); /* runs submitted before this command, which may be to cancel them */
         switch (command->kind) {
         case TUX_COMMAND_SUBMIT:
             tux_metric_add(&e->metrics.submitted, command->copies);
@@ -156,20 +156,20 @@ static void take_commands(struct tux_engine *e)
     }
 }
 
-/* What others have sent. The flag goes down before we look, so whoever comes later knocks again. */
+/* Take what other threads have sent. The flag is cleared first, so a later sender knocks again. */
 static void answer_the_door(struct tux_engine *e)
 {
     atomic_store(&e->knocked, false);
     take_jobs(e);
     if (e->protocol) e->protocol->knocked(e);
     tux_life_arrivals(e);
-    u8 owed = atomic_exchange(&e->owed, 0); /* of what was sent before, nothing shall stay undone, or unforgotten */
+    u8 owed = atomic_exchange(&e->owed, 0); /* after the commands, which may add what is to be forgotten */
     take_commands(e);
     if (e->protocol) e->protocol->owes(e, owed);
     if (owed & TUX_OWES_STOP) e->stop = true;
 }
 
-/* Runs of a batch that somebody else is at, too. They are new here, so they go on at once. */
+/* Take runs of a batch on which its submitter works, too. They are new, so they run at once. */
 static void share_batch(struct tux_engine *e)
 {
     struct tux_record *records[TUX_BURST_RUNS];
@@ -231,7 +231,7 @@ static void look_at_the_clock(struct tux_engine *e)
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
 
-/* The kernel has not waited. What it has no memory for now may be there in a moment; what it has lost is lost. */
+/* The kernel has not waited. It may have memory again in a moment; lost events stay lost. */
 static int weather(struct tux_engine *e, int failed)
 {
     bool passes = failed == -ENOMEM || failed == -EINTR || failed == -EAGAIN || failed == -EBUSY || failed == -ENOBUFS;
@@ -252,18 +252,18 @@ static void turn(struct tux_engine *e, int timeout_ms)
         knock |= e->events[i].kind == TUX_EVENT_KNOCK;
         handle(e, &e->events[i]);
     }
-    if (e->stage.now_ms >= e->listened_ms + TUX_LISTEN_MS) { /* a knock that was lost would be the last */
+    if (e->stage.now_ms >= e->listened_ms + TUX_LISTEN_MS) { /* after a lost knock no thread would knock again */
         e->listened_ms = e->stage.now_ms;
         knock |= atomic_load(&e->knocked);
     }
     if (knock) answer_the_door(e);
     sweep(e);
     if (e->accept_turns) e->accept_turns = tux_accept_turn(e);
-    struct tux_run_list woken = e->ready; /* those that become ready meanwhile have their turn in the next one */
+    struct tux_run_list woken = e->ready; /* runs that become ready meanwhile run in the next turn */
     e->ready = tux_no_runs();
     for (struct tux_run *run; (run = tux_list_take(e, &woken)) != NULL;) go(e, run);
-    /* What is large goes on by so many bytes, however many wait for that: beside eight cold downloads, whose windows
-     * come at the same time, a small request takes at most as long as one of them. */
+    /* Large transfers go on by a number of bytes in all, however many there are: beside eight cold downloads, whose
+     * windows arrive at the same time, a small request waits no longer than beside one. */
     for (u64 until = e->stage.bulk_bytes + TUX_BULK_BYTES; e->stage.bulk_bytes < until;) {
         struct tux_run *run = tux_list_take(e, &e->bulk);
         if (!run) break;
@@ -278,7 +278,7 @@ static void turn(struct tux_engine *e, int timeout_ms)
     if (write(e->options.notify_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN || errno == EINTR);
 }
 
-/* The last events: whatever is being sent is done with, and who was accepted meanwhile has come too late. */
+/* The last events: sends end, and connections that were accepted meanwhile are closed. */
 static int last_events(struct tux_engine *e, int timeout_ms)
 {
     int count = e->backend->ops->wait(e->backend, e->events, TUX_EVENTS_MAX, timeout_ms);
@@ -290,7 +290,7 @@ static int last_events(struct tux_engine *e, int timeout_ms)
     return count;
 }
 
-/* End what lives. Bytes that the kernel still sends from must stay until it says so; the wait for that is bounded. */
+/* End all runs. Memory from which the kernel still sends must stay until its event; the wait for that is bounded. */
 static void end_all(struct tux_engine *e)
 {
     e->hangs = !tux_cachemiss_stop(e->pool); /* jobs still queued will not be performed, but they come back */

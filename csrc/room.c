@@ -1,4 +1,4 @@
-/* room.c: who goes when a listener is crowded. */
+/* room.c: which connections end when a listener is crowded. */
 #include "room.h"
 
 #include "guard.h"
@@ -6,9 +6,9 @@
 
 _Static_assert((TUX_PORTS_MAX << TUX_STANDS_BITS) <= UINT8_MAX, "a port and what is waited for fit in a byte");
 
-/* --- whose connections crowd the listener ----------------------------------------------------------------------- */
+/* --- the address that crowds the listener ------------------------------------------------------------------------ */
 
-/* The address of which most of those that wait are, by a sample; 0 when there is no such crowd. */
+/* The address of most of the waiting connections, by a sample; 0 when no address has so many. */
 static u64 crowd_of(struct tux_engine *e, u8 port)
 {
     u64 party[TUX_ROOM_SAMPLE], crowd = 0;
@@ -29,7 +29,7 @@ static u64 crowd_of(struct tux_engine *e, u8 port)
 
 /* --- the oldest ------------------------------------------------------------------------------------------------- */
 
-/* Smaller goes first: the kind in the upper byte, below it since when it waits. */
+/* The smallest is ended first: the state in the upper byte, and below it the time since when it waits. */
 static u64 order_of(const struct tux_engine *e, u32 slot)
 {
     u64 patience_ms = e->http->rules.head_ms, rank = 0;
@@ -53,7 +53,8 @@ static void put_in_order(struct tux_room *room, u64 order, u32 slot, u32 generat
     room->oldest[place] = (struct tux_leaver){.order = order, .slot = slot, .generation = generation};
 }
 
-/* The oldest of the port that may be ended, are of the crowd if there is one, and not before `least` in order. */
+/* Find the oldest connections of the port that may be ended, not before `least` in order; only those of the crowd if
+ * there is one. */
 static void find(struct tux_engine *e, u8 port, u64 crowd, u64 least)
 {
     struct tux_room *room = &e->http->room;
@@ -73,7 +74,7 @@ static void find(struct tux_engine *e, u8 port, u64 crowd, u64 least)
 
 /* --- ending them ------------------------------------------------------------------------------------------------ */
 
-/* False: it is not there any more, or has come to do something else. A request that has come already is answered. */
+/* False: it is gone, or is in another state by now. A request that has arrived already is answered. */
 static bool end(struct tux_engine *e, const struct tux_leaver *one)
 {
     struct tux_run *run = &e->runs[one->slot];
@@ -96,8 +97,7 @@ static u32 end_some(struct tux_engine *e, u32 wanted)
     return ended;
 }
 
-/* How many could be ended. A batch of which none could, since something has come for each of them, is no reason to go
- * without the next kind. */
+/* How many were ended. If none of a batch could be ended, since each has got input, look for the next ones. */
 static u32 search(struct tux_engine *e, u8 port, u64 crowd, u32 wanted)
 {
     u32 ended = 0;

@@ -1,23 +1,23 @@
-/* floor 5 · room.h: a crowded listener makes room: connections that wait for their clients end before newcomers must be
+/* floor 5 · room.h: a crowded listener makes room: connections that wait for their clients end before new ones must be
  * refused.
  *
- * First those that idle or have said nothing yet, the longest idle one first; then heads that are not complete, the
- * oldest first; then those that are closed anyway and only linger. A connection that waits for the judge or for a disk,
- * or that is being sent to, is never ended.
+ * First end idle or silent connections, the longest idle one first; then those with an incomplete head, the oldest
+ * first; then those that are closed and only linger. A connection that waits for the judge or a disk, or to which an
+ * answer is being sent, is never ended.
  *
- * Among them, those of one address go before all others when a quarter of those that wait are of it: a good client's
- * idle connection stays while another client holds thousands. Behind a proxy all are of one address, and that changes
- * nothing.
+ * If a quarter of the waiting connections have one address, those of that address are ended before all others: so a
+ * good client's idle connection stays while another client holds thousands. Behind a proxy all connections have one
+ * address, so that makes no difference.
  *
- * What a run waits for stands in a dense array by slot, beside the time limits: noting it is one store whenever a run
- * parks. The oldest are looked for a batch at a time, so that ending one costs a part of one pass over that array, and
- * nothing when there is room. */
+ * The state of each connection is in a dense array by slot, beside the time limits: noting it is one store whenever a
+ * run parks. The oldest connections are found in batches, so that ending one costs a part of a pass over that array,
+ * and nothing while there is room. */
 #ifndef TUX_ROOM_H
 #define TUX_ROOM_H
 
 #include "http.h"
 
-/* What a connection waits for that may be ended, 0 for nothing; with the number of its port in the bits above. */
+/* The state of a connection that may be ended, 0 for any other; with the number of its port in the bits above. */
 enum { TUX_STANDS_SILENT = 1, TUX_STANDS_IDLE, TUX_STANDS_HEAD, TUX_STANDS_LINGERS };
 #define TUX_STANDS_BITS 3u
 
@@ -35,7 +35,7 @@ static inline void tux_room_note(struct tux_engine *e, const struct tux_run *run
     e->http->room.stands[run->slot] = stands;
 }
 
-/* So many runs of a port are kept for newcomers. */
+/* How many runs of a port are kept for new connections. */
 static inline u32 tux_room_reserve(u32 users)
 {
     u32 reserve = users >> TUX_REFUSE_SHIFT;
@@ -44,7 +44,7 @@ static inline u32 tux_room_reserve(u32 users)
 
 /* End as many connections of the port as its reserve lacks. */
 void tux_room_make(struct tux_engine *e, u32 port);
-/* A connection that was to end has ended; or something has come for it at the last moment, and it stays. */
+/* A connection that was told to end has ended, or it has got input at the last moment and stays. */
 void tux_room_settled(struct tux_engine *e, struct tux_conn *conn, bool ended);
 
 #endif

@@ -1,4 +1,4 @@
-/* rules.c: what a reload changes. All of it is the engine's thread's own, so nothing is seen half changed. */
+/* rules.c: what a reload changes. Only the engine's thread uses it, so no request sees half a change. */
 #include "rules.h"
 
 #include "decide.h"

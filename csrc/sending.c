@@ -1,12 +1,12 @@
-/* sending.c: a response on its way: what is sent goes by the connection's transport and is counted; of a file goes only
- * what the head has promised. */
+/* sending.c: sends a response by the connection's transport, counts its bytes, and sends only bytes of the file's
+ * version that the head announces. */
 #include "sending.h"
 
 #include "call.h"
 #include "measure.h"
 #include "transport.h"
 
-/* What of an answer went out: all of an atom's bytes, or as far as it came. */
+/* Count the bytes of an answer that were sent: all of an atom, or a part. */
 static i64 counted(const struct tux_run *run, i64 result)
 {
     struct tux_request *request = run->request;
@@ -15,7 +15,7 @@ static i64 counted(const struct tux_run *run, i64 result)
     return result;
 }
 
-/* What sends to the client goes by its connection's transport. */
+/* Calls that send to the client use its connection's transport. */
 static tux_perform performer(const struct tux_run *run, const struct tux_atom *atom)
 {
     const struct tux_conn *conn = tux_conn_of(run);
@@ -47,11 +47,11 @@ bool tux_sending_stands(struct tux_stage *stage, struct tux_run *run, bool last)
     return tux_response_file_stands(run->request->chosen, wall_ns(e), last);
 }
 
-/* What was sent is not what was promised. */
+/* The answer cannot be completed as announced. */
 static i64 break_off(struct tux_conn *conn)
 {
     conn->transport->reset_when_closed(conn);
-    conn->discarding = true; /* nothing more is read, so close does not say goodbye first */
+    conn->discarding = true; /* so that close does not linger */
     return -ESTALE;
 }
 

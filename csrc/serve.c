@@ -1,11 +1,11 @@
 /* serve.c: a request's way through the engine, between accept.c and linger.c.
  *
- *   recv_head  delimits the next head; what is too long or too slow goes on too, marked, for the judge to refuse
- *   decide     the connection's previous head again, or a key in the cache, or up to the judge (decide.c)
+ *   recv_head  delimits the next head; one that is too long or too slow goes on too, marked, and the judge refuses it
+ *   decide     finds the response by the previous head, by a key in the cache, or asks the judge (decide.c)
  *   respond    enters the decision's own chain; tux_serve_leave takes the run back out of it
  *
- * C recognises and compares; it never reads a meaning into a head. Nothing here allocates, locks or asks the clock
- * while it answers a hit. */
+ * C recognises and compares; it never interprets a head. Answering a hit allocates nothing, takes no lock and asks no
+ * clock. */
 #include "serve.h"
 
 #include "accept.h"
@@ -24,7 +24,7 @@
 
 /* --- recv_head ----------------------------------------------------------------------------------------------- */
 
-/* Empty lines before a request line are skipped (RFC 9112 section 2.2), so many bytes of them. */
+/* The number of bytes of empty lines before a request line, which are skipped (RFC 9112 section 2.2). */
 static void skip_empty_lines(struct tux_conn *conn)
 {
     u32 skip = 0, kept = tux_conn_kept(conn);
@@ -47,7 +47,7 @@ static i64 have_head(struct tux_request *request, const u8 *head, size_t length,
     return (i64)length;
 }
 
-/* Of a connection that is refused: its beginning counts as a head, so far that one sees whether it is a HEAD. */
+/* For a connection that is refused: its first bytes count as a head, which shows whether it is a HEAD request. */
 static i64 beginning(struct tux_request *request)
 {
     struct tux_conn *conn = request->conn;
@@ -62,7 +62,7 @@ static i64 keep_beginning(struct tux_conn *conn, const u8 *data, size_t bytes)
     return tux_conn_keep_input(conn, data, bytes < TUX_REFUSE_BYTES ? bytes : TUX_REFUSE_BYTES);
 }
 
-/* A head among the bytes kept: its length, 0 when there is none yet. What is too long counts as one, marked. */
+/* The length of a head in the kept bytes; 0 when none is complete. A head that is too long counts, marked. */
 static i64 kept_head(struct tux_engine *e, struct tux_request *request)
 {
     struct tux_conn *conn = request->conn;
@@ -80,8 +80,7 @@ static i64 kept_head(struct tux_engine *e, struct tux_request *request)
     return end > 0 ? have_head(request, bytes, end, 0) : 0;
 }
 
-/* The limit of waiting has passed, or the connection must go: 0 ends it, a half head goes up to be answered with 408.
- */
+/* The time limit has passed, or the connection must leave: 0 ends it; an incomplete head is answered with 408. */
 static i64 no_more_input(struct tux_engine *e, struct tux_request *request, bool expired)
 {
     const struct tux_conn *conn = request->conn;
@@ -93,8 +92,8 @@ static i64 no_more_input(struct tux_engine *e, struct tux_request *request, bool
     return have_head(request, conn->input + conn->input_at, tux_conn_kept(conn), TUX_MISS_HEAD_TIMEOUT);
 }
 
-/* A head has its time from its first byte on, an idle connection from its last answer on. Neither is renewed by what is
- * skipped. */
+/* The time of a head runs from its first byte, that of an idle connection from its last answer. Skipped bytes renew
+ * neither. */
 static void set_patience(struct tux_engine *e, struct tux_conn *conn)
 {
     bool begins = tux_conn_kept(conn) > 0 && !conn->heading && !conn->refused_by;
@@ -103,7 +102,7 @@ static void set_patience(struct tux_engine *e, struct tux_conn *conn)
     conn->heading |= begins;
 }
 
-/* Nothing has come. The result, or TUX_AGAIN to wait. */
+/* No byte has come. The result, or TUX_AGAIN to wait. */
 static i64 no_input(struct tux_engine *e, struct tux_run *run, struct tux_conn *conn)
 {
     set_patience(e, conn);
@@ -128,7 +127,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
     if (tux_take_landed(run, &landed)) {
         if (landed != -ETIME && !conn->goes) return landed;
         if (!conn->goes && (!conn->leaving || tux_conn_kept(conn) > 0)) return no_more_input(e, request, true);
-    } /* who must leave and says something at the last moment is heard */
+    } /* a request that comes at the last moment is still answered */
     for (;;) {
         i64 length = kept_head(e, request);
         if (length > 0) return length;
@@ -139,7 +138,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
             return -EAGAIN;
         }
         if (n == TUX_AGAIN) return no_input(e, run, conn);
-        if (n <= 0) return n; /* also half a head and then the end: nobody is left to be answered */
+        if (n <= 0) return n; /* also after an incomplete head: the client is gone */
         if (__builtin_expect(conn->goes, 0)) tux_room_settled(e, conn, false);
         if (conn->blank > TUX_BLANK_BYTES_MAX) return 0;
         if (__builtin_expect(conn->refused_by, 0)) {
@@ -157,7 +156,7 @@ static i64 serve_recv_head(struct tux_stage *stage, struct tux_run *run, const s
 
 /* --- recv_proxy ------------------------------------------------------------------------------------------------ */
 
-/* Who the client is, from the proxy in front of it, before anything else is read. */
+/* Learn the client's address from the proxy, before reading anything else. */
 static i64 take_proxied(struct tux_engine *e, struct tux_conn *conn)
 {
     struct tux_proxied proxied;
@@ -199,7 +198,7 @@ static i64 serve_recv_proxy(struct tux_stage *stage, struct tux_run *run, const 
         if (n <= 0 && tux_conn_kept(conn) == 0) return -ENODATA; /* a probe, as load balancers send */
         n = n > 0 ? tux_conn_keep_input(conn, data, (size_t)n) : -EPROTO;
     }
-    /* In silence: whoever speaks here is a program, or should not be here. */
+    /* Without an answer: only programs may connect here. */
     if (n < 0 && n != -ECONNABORTED) tux_metric_add(&e->metrics.proxy_faults, 1);
     return n;
 }
@@ -210,7 +209,7 @@ void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run)
     const struct tux_conn *conn = request->conn;
     if (!request->head || (request->chosen && !e->http->log) || tux_request_head_is_kept(request)) return;
     if (request->chosen && request->chosen == conn->repeat && conn->repeat_bytes == request->head_bytes) {
-        request->head = conn->repeat_head; /* the log wants it at the end, and here it is kept anyway */
+        request->head = conn->repeat_head; /* the log needs it at the end, and it is kept here anyway */
         return;
     }
     if (tux_request_pin_head(request) == 0) return;
@@ -219,8 +218,8 @@ void tux_serve_hold_head(struct tux_engine *e, struct tux_run *run)
 
 /* --- respond --------------------------------------------------------------------------------------------------- */
 
-/* Written to again while the run waited for a write(2) to end: nothing has been sent, so there is a better answer. Not
- * for ever, if it is written to all the time. */
+/* The file was written to again while the run waited for a write(2) to end. No byte was sent, so decide again; but only
+ * a few times, as a file may be written to all the time. */
 static bool is_over_already(const struct tux_request *request)
 {
     bool may = request->head && !request->ranged && request->anew < TUX_ANEW_MAX;

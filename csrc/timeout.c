@@ -1,7 +1,7 @@
-/* timeout.c: a head must be complete in time, a connection may idle so long, and a client must take something.
+/* timeout.c: limits for completing a head, for idling, and for a client that takes no bytes.
  *
- * The last is measured by what the client's TCP has acknowledged: how a socket's buffer fills and drains says nothing
- * of a slow reader, who takes a little now and then and shall have his answer. The kernel is asked four times in the
+ * The last one goes by the bytes that the client has acknowledged: a slow reader, which takes a few bytes now and then,
+ * shall get its answer, and the fill level of the socket does not show that. The kernel is asked four times within the
  * limit. */
 #include "timeout.h"
 
@@ -34,7 +34,7 @@ static bool takes_something(struct tux_engine *e, struct tux_conn *conn)
     return e->stage.now_ms - conn->taken_ms < e->http->rules.send_ms;
 }
 
-/* There is room in the socket though nothing has told of it: a send that was refused falsely leaves no edge behind. */
+/* Is there room in the socket without an event? A send that was refused wrongly leaves no edge. */
 static bool has_room(const struct tux_run *run, const struct tux_conn *conn)
 {
     return run->wait == TUX_WAIT_WRITABLE && conn->transport->has_room(conn);

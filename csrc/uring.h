@@ -33,7 +33,8 @@ struct uring_sqe *uring_sqe(struct uring *ring);
 int uring_submit_and_wait(struct uring *ring, int timeout_ms);
 
 /* Submit the `count` requests that are queued, none of which waits, and hand their completions to `reap`. Those that
- * the kernel has no memory for during a tenth of a second are taken back: they have not happened and have no completion.
+ * the kernel has no memory for during a tenth of a second are taken back: they have not happened and have no
+ * completion.
  */
 typedef void (*uring_reap)(void *context, const struct uring_cqe *);
 void uring_complete(struct uring *ring, u32 count, uring_reap reap, void *context);
