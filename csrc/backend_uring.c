@@ -316,7 +316,7 @@ static i64 uring_send(struct tux_backend *b, struct tux_run *run, int fd, const 
 {
     struct tux_uring *u = self(b);
     i64 landed;
-    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_SENT || landed < 0)) return landed;
+    if (tux_take_landed(run, &landed) && (run->woken_for == TUX_WAIT_SENT || landed < 0)) return landed;
     /* MORE: sendfile(2), which has no opcode, follows on the same socket, so these bytes must be sent first. DONTWAIT:
      * a copy is sent while it is in the processor's cache, and its memory is needed for the next one. */
     if (flags & (MSG_MORE | MSG_DONTWAIT)) {

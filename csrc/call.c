@@ -166,7 +166,7 @@ static i64 send_copy(struct tux_stage *stage, struct tux_run *run, int out, int 
     ssize_t n = pread(in, stage->copy, tux_min_u64(most, TUX_COPY_BYTES), (off_t)at);
     if (n <= 0) return tux_result_of(n);
     more |= (u64)n < most;
-    if (!stage->stands(stage, run, !more)) return -ESTALE;
+    if (!stage->still_good(stage, run, !more)) return -ESTALE;
     return tux_result_of(send(out, stage->copy, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0)));
 }
 
@@ -183,7 +183,7 @@ static i64 await_room(struct tux_stage *stage, struct tux_run *run, const struct
 static i64 go_on_sending(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom, int out, i64 landed)
 {
     struct pollfd p = {.fd = out, .events = POLLOUT};
-    if (run->woken == TUX_WAIT_COLD && landed > 0) run->progress += (u64)landed;
+    if (run->woken_for == TUX_WAIT_COLD && landed > 0) run->progress += (u64)landed;
     if (landed != -EAGAIN) return landed < 0 ? landed : 0;
     return poll(&p, 1, 0) == 1 ? 0 : await_room(stage, run, atom, out);
 }
@@ -194,7 +194,7 @@ static i64 sendfile_to(struct tux_stage *stage, struct tux_run *run, const struc
     int out = (int)tux_arg(run, atom, 0), in = (int)tux_arg(run, atom, 1);
     u64 start = (u64)tux_arg(run, atom, 2), count = (u64)tux_arg(run, atom, 3), until = 0;
     u64 turn = run->progress < TUX_SENDFILE_BURST_BYTES ? TUX_SENDFILE_BURST_BYTES : TUX_SENDFILE_TURN_BYTES;
-    if (run->woken == TUX_WAIT_COLD) turn = TUX_SENDFILE_COLD_BYTES;
+    if (run->woken_for == TUX_WAIT_COLD) turn = TUX_SENDFILE_COLD_BYTES;
     i64 landed = 0;
     if ((i64)count < 0) return -EINVAL;
     if ((i64)start < 0 && count > 0) { /* our probes would misread it; let the kernel report the error */

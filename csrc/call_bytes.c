@@ -90,7 +90,7 @@ static i64 perform_read(struct tux_stage *stage, struct tux_run *run, const stru
 {
     i64 landed;
     struct pieces p;
-    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
+    if (tux_take_landed(run, &landed) && (run->woken_for == TUX_WAIT_COLD || landed < 0)) return landed;
     if (!pieces_of(run, atom, count, &p)) return tux_fault(run);
     if (offset < OWN_POSITION) return -EINVAL;
     return read_at(stage, run, atom, &p, offset);
@@ -117,7 +117,7 @@ static i64 perform_write(struct tux_stage *stage, struct tux_run *run, const str
 {
     i64 landed;
     struct pieces p;
-    if (tux_take_landed(run, &landed) && (run->woken == TUX_WAIT_COLD || landed < 0)) return landed;
+    if (tux_take_landed(run, &landed) && (run->woken_for == TUX_WAIT_COLD || landed < 0)) return landed;
     int fd = (int)tux_arg(run, atom, 0);
     if (!pieces_of(run, atom, count, &p)) return tux_fault(run);
     if (offset < OWN_POSITION) return -EINVAL;

@@ -151,8 +151,8 @@ i64 tux_call_splice(struct tux_stage *stage, struct tux_run *run, const struct t
     bool full = false; /* a worker has tried in vain */
     if (tux_take_landed(run, &landed)) {
         if (landed < 0 && landed != -EAGAIN) return landed;
-        if (run->woken == TUX_WAIT_COLD && landed != -EAGAIN) return landed;
-        full = run->woken == TUX_WAIT_COLD;
+        if (run->woken_for == TUX_WAIT_COLD && landed != -EAGAIN) return landed;
+        full = run->woken_for == TUX_WAIT_COLD;
     }
     for (;; full = false) {
         if (!full) {

@@ -68,7 +68,7 @@ static i64 ask_judge(struct tux_engine *e, struct tux_run *run, u64 hash)
     struct tux_request *request = run->request;
     if (tux_request_pin_head(request) != 0) return -ENOMEM;
     struct tux_pending *p = &e->http->pending[hash % TUX_PENDING];
-    bool may_join = hash != 0 && run->woken != TUX_WAIT_DECISION;
+    bool may_join = hash != 0 && run->woken_for != TUX_WAIT_DECISION;
     run->wait = TUX_WAIT_DECISION;
     if (may_join && p->slot != TUX_NONE32 && p->hash == hash) {
         tux_list_add(e, &p->joined, run);

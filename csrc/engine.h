@@ -173,7 +173,7 @@ static inline void tux_wake(struct tux_engine *e, struct tux_run *run)
 {
     TUX_ASSERT(run->wait != TUX_WAIT_NOT);
     bool large = run->wait == TUX_WAIT_COLD || run->wait == TUX_WAIT_WRITABLE;
-    run->woken = run->wait;
+    run->woken_for = run->wait;
     run->wait = TUX_WAIT_NOT;
     tux_list_add(e, large ? &e->bulk : &e->ready, run);
 }

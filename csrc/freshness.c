@@ -123,7 +123,7 @@ static enum tux_fresh look(struct tux_engine *e, struct tux_run *run, struct tux
 {
     enum tux_place_kind place = place_of_response(e, r);
     /* Was it checked for this very request? */
-    bool waited = run->woken == TUX_WAIT_FRESH && r->checked_ms >= run->request->began_ms;
+    bool waited = run->woken_for == TUX_WAIT_FRESH && r->checked_ms >= run->request->began_ms;
     if (place == TUX_PLACE_FAR) return ask_network(e, run, r, age_ms);
     if (waited) return tux_freshness_current(e, r) ? TUX_FRESH_USE : TUX_FRESH_DEAD;
     enum tux_sight sight = place == TUX_PLACE_UNKNOWN ? TUX_UNSEEN : tux_response_look(r, place == TUX_PLACE_MEMORY);

@@ -148,7 +148,7 @@ static void http_close(struct tux_engine *e)
     free(h->tables);
     free(h->requests);
     free(h->conns);
-    free(h->room.stands);
+    free(h->room.state);
     free(h);
     e->http = NULL;
     e->protocol = NULL;
@@ -190,14 +190,14 @@ int tux_http_open(struct tux_engine *e, const struct tux_http_options *o)
     for (u32 i = 0; i < TUX_PENDING; i++) h->pending[i].slot = TUX_NONE32;
     tux_serve_calls(e->calls);
     e->stage.leave = tux_serve_leave;
-    e->stage.stands = tux_sending_stands;
+    e->stage.still_good = tux_sending_still_good;
     e->stage.copy = h->copy;
     h->clients = o->clients;
     h->linger_ms = o->linger_ms;
     h->requests = calloc(slots, sizeof *h->requests);
     h->conns = calloc(slots, sizeof *h->conns);
-    h->room.stands = calloc(slots, 1);
-    if (!h->requests || !h->conns || !h->room.stands) return -ENOMEM;
+    h->room.state = calloc(slots, 1);
+    if (!h->requests || !h->conns || !h->room.state) return -ENOMEM;
     if (o->log) {
         h->log = tux_log_attach(o->log, e->knock_fd);
         if (!h->log) return -ENOMEM;

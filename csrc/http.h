@@ -16,7 +16,7 @@ struct tux_leaver {
 };
 
 struct tux_room {
-    u8 *stands; /* by slot */
+    u8 *state; /* by slot: see room.h */
     struct tux_leaver oldest[TUX_ROOM_BATCH];
     u32 count, next, hand;
     u8 port;      /* of these, counted from 1 */

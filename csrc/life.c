@@ -92,7 +92,7 @@ void tux_life_cold(struct tux_job *job, void *context)
     struct tux_stage stage = {.place = TUX_ON_WORKER, .perform = tux_worker_calls, .shared = e->shared};
     if (tux_worker_may_go_on(run)) {
         bool ended = tux_step(&stage, run, &run->reason, &job->result) == TUX_ENDED;
-        run->worked = ended ? TUX_WORKED_TO_END : TUX_WORKED_ON;
+        run->worker_got = ended ? TUX_WORKER_GOT_TO_END : TUX_WORKER_GOT_ON;
     } else {
         const struct tux_atom *atom = &run->frame.chain->atom[run->frame.pc];
         tux_perform perform = e->protocol ? e->protocol->on_worker : tux_plain_calls[atom->call];
@@ -104,7 +104,7 @@ void tux_life_to_worker(struct tux_engine *e, struct tux_run *run)
 {
     tux_metric_add(&e->metrics.cold, 1);
     run->wait = TUX_WAIT_COLD;
-    run->worked = TUX_WORKED_ONE;
+    run->worker_got = TUX_WORKER_GOT_ONE;
     tux_life_stand(e, run, run->wait);
     if (run->fetch) { /* others may wait for the same window */
         tux_list_add(e, &e->windows.fetch[run->fetch - 1].waiters, run);
@@ -118,6 +118,6 @@ void tux_life_to_worker(struct tux_engine *e, struct tux_run *run)
 
 void tux_life_unclaimed(const struct tux_run *run, i64 result)
 {
-    if (run->worked == TUX_WORKED_ONE && run->frame.chain->atom[run->frame.pc].call == TUX_CALL_openat2 && result >= 0)
-        close((int)result);
+    if (run->worker_got != TUX_WORKER_GOT_ONE || result < 0) return;
+    if (run->frame.chain->atom[run->frame.pc].call == TUX_CALL_openat2) close((int)result);
 }

@@ -26,10 +26,10 @@ void tux_life_unclaimed(const struct tux_run *run, i64 result);
 /* The run has parked or ended: count it under its new wait reason. */
 static inline void tux_life_stand(struct tux_engine *e, struct tux_run *run, u8 wait)
 {
-    if (run->stands == wait) return;
-    if (run->stands != TUX_WAIT_NOT) tux_metric_add(&e->metrics.parked[run->stands], -1);
+    if (run->counted_as == wait) return;
+    if (run->counted_as != TUX_WAIT_NOT) tux_metric_add(&e->metrics.parked[run->counted_as], -1);
     if (wait != TUX_WAIT_NOT) tux_metric_add(&e->metrics.parked[wait], 1);
-    run->stands = wait;
+    run->counted_as = wait;
 }
 
 #endif

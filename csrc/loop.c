@@ -105,12 +105,12 @@ static void landed(struct tux_engine *e, struct tux_run *run, i64 result)
     tux_wake(e, run);
 }
 
-static void worked(struct tux_engine *e, struct tux_run *run, i64 result)
+static void back_from_worker(struct tux_engine *e, struct tux_run *run, i64 result)
 {
-    if (run->worked == TUX_WORKED_TO_END) {
+    if (run->worker_got == TUX_WORKER_GOT_TO_END) {
         run->wait = TUX_WAIT_NOT;
         tux_life_end(e, run, run->ending ? run->ending : run->reason, result);
-    } else if (run->worked == TUX_WORKED_ONE) {
+    } else if (run->worker_got == TUX_WORKER_GOT_ONE) {
         landed(e, run, result);
     } else {
         tux_wake(e, run);
@@ -129,7 +129,7 @@ static void take_jobs(struct tux_engine *e)
         next = job->next;
         struct tux_fetch *fetch = tux_window_of_job(&e->windows, job);
         if (fetch) fetched(e, fetch);
-        else if (job->perform == tux_life_cold) worked(e, &e->runs[job - e->cold], job->result);
+        else if (job->perform == tux_life_cold) back_from_worker(e, &e->runs[job - e->cold], job->result);
         else e->protocol->worked(e, job, false);
     }
 }

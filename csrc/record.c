@@ -95,9 +95,9 @@ void tux_record_leave(struct tux_record *record, const struct tux_run *run)
 
 static u8 place_of(const struct tux_stage *stage, const struct tux_run *run)
 {
-    if (stage->place == TUX_ON_WORKER || run->woken == TUX_WAIT_COLD) return TUX_RAN_ON_WORKER;
+    if (stage->place == TUX_ON_WORKER || run->woken_for == TUX_WAIT_COLD) return TUX_RAN_ON_WORKER;
     if (stage->place == TUX_INLINE || stage->visiting) return TUX_RAN_INLINE;
-    return run->woken == TUX_WAIT_NOT ? TUX_RAN_ON_ENGINE : TUX_RAN_BY_RING;
+    return run->woken_for == TUX_WAIT_NOT ? TUX_RAN_ON_ENGINE : TUX_RAN_BY_RING;
 }
 
 void tux_record_note(struct tux_record *record, const struct tux_stage *stage, struct tux_run *run, i64 result)
@@ -109,5 +109,5 @@ void tux_record_note(struct tux_record *record, const struct tux_stage *stage, s
                                                               .atom = run->frame.pc,
                                                               .place = place_of(stage, run)};
     record->traced_ns = now_ns;
-    run->woken = TUX_WAIT_NOT; /* the atom was not woken for this reason where it is entered next */
+    run->woken_for = TUX_WAIT_NOT; /* the atom was not woken for this reason where it is entered next */
 }

@@ -96,8 +96,8 @@ static int learn_file(struct tux_response *r)
         r->version = (struct tux_version){.mtime_ns = f->mtime_ns, .ctime_ns = f->ctime_ns};
         r->file_is_watched = true;
     }
-    r->stands = r->version;
-    r->stands_size = r->file_size;
+    r->latest = r->version;
+    r->latest_size = r->file_size;
     r->bytes += tux_samples_bytes(r->file_size);
     return 0;
 }

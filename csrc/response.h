@@ -52,12 +52,12 @@ struct tux_response {
     u32 *users; /* for a file in memory: the counter of responses that hold it; NULL: it is on a disk */
     u64 file_size; /* of the version that the head announces */
     struct tux_version version; /* the same one, by its times */
-    struct tux_version stands;  /* a later version that has the same bytes, though it is longer or was touched */
-    u64 stands_size;
+    struct tux_version latest;  /* a later version that has the same bytes, though it is longer or was touched */
+    u64 latest_size;
     struct tux_samples *samples; /* NULL: none were needed yet */
     struct tux_watches *watches; /* NULL: it was never sent, or is small */
     struct tux_watch *watch;     /* NULL: it cannot be watched */
-    u32 written, touched;        /* the counters of the watch when `stands` was found */
+    u32 written, touched;        /* the counters of the watch when `latest` was found */
     i64 date_at;
     bool settled, settles; /* no write(2) to this version is under way any more; a check is finding that out */
     bool file_is_watched; /* one of the witnesses is the file's */
@@ -93,8 +93,8 @@ int tux_file_look(int fd, struct stat *st);
 /* Is the open file still the version that the head announces? True without a file. One fstat(2). */
 bool tux_response_file_holds(const struct tux_response *response);
 /* Does the file still have the bytes that the head has announced? Also if it is longer now, or was only touched: see
- * stands.c. `wall_ns` is the time of day; `last`: all of the file has been read. Mostly one fstat(2). */
-bool tux_response_file_stands(struct tux_response *response, i64 wall_ns, bool last);
+ * still_good.c. `wall_ns` is the time of day; `last`: all of the file has been read. Mostly one fstat(2). */
+bool tux_response_file_still_good(struct tux_response *response, i64 wall_ns, bool last);
 /* Before or while the file is sent: take the watch and the samples that will tell whether it changes. Once for a
  * response, unless some of the file is not in memory yet. */
 void tux_response_file_watch(struct tux_response *response, struct tux_watches *watches);

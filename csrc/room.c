@@ -4,7 +4,7 @@
 #include "guard.h"
 #include "transport.h"
 
-_Static_assert((TUX_PORTS_MAX << TUX_STANDS_BITS) <= UINT8_MAX, "a port and what is waited for fit in a byte");
+_Static_assert((TUX_PORTS_MAX << TUX_ROOM_STATE_BITS) <= UINT8_MAX, "a port and what is waited for fit in a byte");
 
 /* --- the address that crowds the listener ------------------------------------------------------------------------ */
 
@@ -15,7 +15,7 @@ static u64 crowd_of(struct tux_engine *e, u8 port)
     u32 slots = e->options.slots, stride = slots / TUX_ROOM_SAMPLE + 1, sampled = 0, most = 0;
     u32 first = e->http->room.hand++ % stride;
     for (u32 slot = first; slot < slots && sampled < TUX_ROOM_SAMPLE; slot += stride)
-        if (e->http->room.stands[slot] >> TUX_STANDS_BITS == port)
+        if (e->http->room.state[slot] >> TUX_ROOM_STATE_BITS == port)
             party[sampled++] = tux_guard_party(e, &e->http->conns[slot]);
     for (u32 i = 0; i < sampled; i++) {
         u32 count = 0;
@@ -33,10 +33,10 @@ static u64 crowd_of(struct tux_engine *e, u8 port)
 static u64 order_of(const struct tux_engine *e, u32 slot)
 {
     u64 patience_ms = e->http->rules.head_ms, rank = 0;
-    switch (e->http->room.stands[slot] & ((1u << TUX_STANDS_BITS) - 1)) {
-    case TUX_STANDS_IDLE: patience_ms = e->http->rules.idle_ms; break;
-    case TUX_STANDS_HEAD: rank = 1; break;
-    case TUX_STANDS_LINGERS:
+    switch (e->http->room.state[slot] & ((1u << TUX_ROOM_STATE_BITS) - 1)) {
+    case TUX_ROOM_IDLE: patience_ms = e->http->rules.idle_ms; break;
+    case TUX_ROOM_HEAD: rank = 1; break;
+    case TUX_ROOM_LINGERS:
         rank = 2;
         patience_ms = e->http->linger_ms;
         break;
@@ -62,7 +62,7 @@ static void find(struct tux_engine *e, u8 port, u64 crowd, u64 least)
     room->port = port;
     room->until_ms = e->stage.now_ms + TUX_SWEEP_MS;
     for (u32 slot = 0; slot < e->options.slots; slot++) {
-        if (room->stands[slot] >> TUX_STANDS_BITS != port) continue;
+        if (room->state[slot] >> TUX_ROOM_STATE_BITS != port) continue;
         u64 order = order_of(e, slot);
         if (order < least) continue;
         if (room->count == TUX_ROOM_BATCH && order >= room->oldest[TUX_ROOM_BATCH - 1].order) continue;
@@ -80,7 +80,8 @@ static bool end(struct tux_engine *e, const struct tux_leaver *one)
     struct tux_run *run = &e->runs[one->slot];
     struct tux_conn *conn = &e->http->conns[one->slot];
     bool same = run->generation == one->generation && run->wait == TUX_WAIT_INPUT && conn->fd >= 0 &&
-                e->http->room.stands[one->slot] >> TUX_STANDS_BITS == run->port && order_of(e, one->slot) == one->order;
+                e->http->room.state[one->slot] >> TUX_ROOM_STATE_BITS == run->port &&
+                order_of(e, one->slot) == one->order;
     if (!same || (one->order >> 56 == 0 && conn->transport->has_input(conn))) return false;
     conn->goes = run->port;
     e->ports[run->port - 1]->going++;

@@ -18,21 +18,21 @@
 #include "http.h"
 
 /* The state of a connection that may be ended, 0 for any other; with the number of its port in the bits above. */
-enum { TUX_STANDS_SILENT = 1, TUX_STANDS_IDLE, TUX_STANDS_HEAD, TUX_STANDS_LINGERS };
-#define TUX_STANDS_BITS 3u
+enum { TUX_ROOM_SILENT = 1, TUX_ROOM_IDLE, TUX_ROOM_HEAD, TUX_ROOM_LINGERS };
+#define TUX_ROOM_STATE_BITS 3u
 
 /* The run has parked. */
 static inline void tux_room_note(struct tux_engine *e, const struct tux_run *run)
 {
     const struct tux_conn *conn = &e->http->conns[run->slot];
-    u8 stands = 0;
+    u8 state = 0;
     if (run->wait == TUX_WAIT_INPUT && conn->fd >= 0 && !conn->goes) {
-        if (conn->discarding || conn->refused_by) stands = TUX_STANDS_LINGERS;
-        else if (tux_conn_kept(conn) > 0) stands = TUX_STANDS_HEAD;
-        else stands = conn->requests > 0 ? TUX_STANDS_IDLE : TUX_STANDS_SILENT;
-        stands |= (u8)(run->port << TUX_STANDS_BITS);
+        if (conn->discarding || conn->refused_by) state = TUX_ROOM_LINGERS;
+        else if (tux_conn_kept(conn) > 0) state = TUX_ROOM_HEAD;
+        else state = conn->requests > 0 ? TUX_ROOM_IDLE : TUX_ROOM_SILENT;
+        state |= (u8)(run->port << TUX_ROOM_STATE_BITS);
     }
-    e->http->room.stands[run->slot] = stands;
+    e->http->room.state[run->slot] = state;
 }
 
 /* How many runs of a port are kept for new connections. */

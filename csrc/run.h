@@ -25,7 +25,7 @@ enum tux_wait {
 };
 
 /* How far the worker got: one atom, several atoms, or the end of the run. */
-enum tux_worked { TUX_WORKED_ONE, TUX_WORKED_ON, TUX_WORKED_TO_END };
+enum tux_worker_got { TUX_WORKER_GOT_ONE, TUX_WORKER_GOT_ON, TUX_WORKER_GOT_TO_END };
 
 /* The position of a run: a chain with cells, data and buffers of its own, and the atom that is next. */
 struct tux_frame {
@@ -44,13 +44,13 @@ struct tux_run {
     struct tux_frame outer; /* waits while a nested chain runs; outer.chain is NULL when none does */
     u32 slot, generation;
     u8 wait;   /* enum tux_wait: why it is parked */
-    u8 woken;  /* the reason for which it was parked when the event came */
+    u8 woken_for;  /* the reason for which it was parked when the event came */
     u8 stream; /* while it waits for one of its streams: which, see backend.h */
-    u8 stands; /* the wait reason under which the metrics count it */
+    u8 counted_as; /* the wait reason under which the metrics count it */
     _Atomic u8 ending; /* enum tux_reason that must end the run after this atom; 0 = none. A worker looks, too */
     bool landed_is_set;
     bool copies; /* sendfile sends copies of the file's bytes */
-    u8 worked; /* enum tux_worked */
+    u8 worker_got; /* enum tux_worker_got */
     u8 port; /* where it accepts, counted from 1; 0 = nowhere yet */
     u8 fetch; /* the fetch that it waits for, counted from 1; 0 = none: a job of its own */
     u16 last_atom, stop_flags;
@@ -91,7 +91,7 @@ struct tux_stage {
     u64 now_ms;
     u64 bulk_bytes; /* sent from files so far */
     u8 *copy;       /* TUX_COPY_BYTES, TUX_ON_ENGINE only: copies of a file that may change, to be sent */
-    bool (*stands)(struct tux_stage *, struct tux_run *, bool last); /* ... if the copy is still good */
+    bool (*still_good)(struct tux_stage *, struct tux_run *, bool last); /* ... if the copy is still good */
     bool visiting; /* the run is on its submitter's thread, and moves to the engine when it parks */
 };
 

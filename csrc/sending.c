@@ -41,10 +41,10 @@ i64 tux_sending_send(struct tux_stage *stage, struct tux_run *run, const struct 
 
 static i64 wall_ns(const struct tux_engine *e) { return e->http->wall_s * 1000000000; }
 
-bool tux_sending_stands(struct tux_stage *stage, struct tux_run *run, bool last)
+bool tux_sending_still_good(struct tux_stage *stage, struct tux_run *run, bool last)
 {
     struct tux_engine *e = tux_engine_of(stage);
-    return tux_response_file_stands(run->request->chosen, wall_ns(e), last);
+    return tux_response_file_still_good(run->request->chosen, wall_ns(e), last);
 }
 
 /* The answer cannot be completed as announced. */
@@ -64,7 +64,7 @@ i64 tux_sending_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     struct tux_conn *conn = request->conn;
     u64 before = run->progress;
     bool sends = run->outer.chain && tux_arg(run, atom, 3) != 0; /* of a slice that was copied nothing is left */
-    if (sends && !tux_sending_stands(stage, run, false)) return break_off(conn);
+    if (sends && !tux_sending_still_good(stage, run, false)) return break_off(conn);
     if (sends && before == 0) tux_response_file_watch(request->chosen, &e->http->watches);
     bool small = tux_arg(run, atom, 3) <= TUX_COPY_BYTES;
     run->copies = sends && (small || tux_response_file_is_young(request->chosen, wall_ns(e)));
@@ -74,7 +74,7 @@ i64 tux_sending_sendfile(struct tux_stage *stage, struct tux_run *run, const str
     if (sends && result == TUX_AGAIN) tux_response_file_watch(request->chosen, &e->http->watches);
     bool broken = result == -ESTALE;
     if (sends && result > 0 && !run->copies)
-        broken = !tux_sending_stands(stage, run, true) && !conn->transport->delivered(conn);
+        broken = !tux_sending_still_good(stage, run, true) && !conn->transport->delivered(conn);
     run->copies = false;
     i64 done = counted(run, result);
     return broken ? break_off(conn) : done;

@@ -10,6 +10,6 @@ i64 tux_sending_shutdown(struct tux_stage *stage, struct tux_run *run, const str
 /* An atom that a worker performs for the run. */
 i64 tux_sending_on_worker(struct tux_stage *stage, struct tux_run *run, const struct tux_atom *atom);
 /* For the stage: may the copied bytes of the file be sent? */
-bool tux_sending_stands(struct tux_stage *stage, struct tux_run *run, bool last);
+bool tux_sending_still_good(struct tux_stage *stage, struct tux_run *run, bool last);
 
 #endif

@@ -236,11 +236,11 @@ static i64 serve_respond(struct tux_stage *stage, struct tux_run *run, const str
     if (!r || run->outer.chain || tux_arg(run, atom, 0) != request->conn->fd) return tux_fault(run);
     if (__builtin_expect(tux_note_must_wait(e), 0)) return tux_note_wait(e, run);
     if (!request->ranged && __builtin_expect(tux_freshness_settles(e, run, r), 0)) return TUX_AGAIN;
-    if (__builtin_expect(run->woken == TUX_WAIT_FRESH && is_over_already(request), 0)) {
+    if (__builtin_expect(run->woken_for == TUX_WAIT_FRESH && is_over_already(request), 0)) {
         tux_response_drop(r, &e->metrics);
         request->chosen = NULL;
         request->anew++;
-        run->woken = TUX_WAIT_NOT;
+        run->woken_for = TUX_WAIT_NOT;
         return serve_respond(stage, run, atom);
     }
     if (e->http->log && r->reads_on) tux_serve_hold_head(e, run); /* else it may be gone when it is logged */

@@ -63,7 +63,7 @@ static inline void backstage_handle(struct backstage *s, const struct tux_event 
             return;
         }
         if (event->kind != TUX_EVENT_INPUT) tux_land(run, event->result);
-        run->woken = run->wait;
+        run->woken_for = run->wait;
         run->wait = TUX_WAIT_NOT;
     }
 }

@@ -120,7 +120,7 @@ static void be_told(struct server *s)
 static void goes_on(struct server *s, u32 run)
 {
     struct tux_run *next = tux_list_take(s->e, &s->e->ready);
-    CHECK(next == &s->runs[run] && next->woken == TUX_WAIT_FRESH && next->wait == TUX_WAIT_NOT);
+    CHECK(next == &s->runs[run] && next->woken_for == TUX_WAIT_FRESH && next->wait == TUX_WAIT_NOT);
 }
 
 /* --- the engine looks itself ------------------------------------------------------------------------------------- */

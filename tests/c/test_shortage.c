@@ -122,7 +122,7 @@ static void who_asks_is_told(struct backstage *s)
     struct tux_run *run = &s->run[1];
     run->wait = TUX_WAIT_NOT;
     CHECK_EQ(s->ops->stream(s->backend, run, pair[0], &data), TUX_AGAIN);
-    UNTIL(s, run->woken == TUX_WAIT_INPUT);
+    UNTIL(s, run->woken_for == TUX_WAIT_INPUT);
     CHECK_EQ(s->ops->stream(s->backend, run, pair[0], &data), 1);
     close(pair[1]);
     s->ops->hang_up(s->backend, run, pair[0]);

@@ -1,4 +1,4 @@
-/* stands.c: does the open file still have the bytes that the head has announced?
+/* still_good.c: does the open file still have the bytes that the head has announced?
  *
  * Before an answer begins, size and times decide. Once it has begun, the client knows a length, and a file that only
  * became longer, or was touched, still has those bytes:
@@ -57,19 +57,19 @@ static bool still_good(struct tux_response *r, const struct tux_version *now, u6
 
 /* A write sets the times first and then its bytes, one after the other. So the file is compared again, soon after a
  * change, until no write(2) can still be under way. */
-bool tux_response_file_stands(struct tux_response *r, i64 wall_ns, bool last)
+bool tux_response_file_still_good(struct tux_response *r, i64 wall_ns, bool last)
 {
     struct stat st;
     if (r->file < 0) return true;
     if (tux_file_look(r->file, &st) < 0 || (u64)st.st_size < r->file_size) return false;
     struct tux_version now = tux_version_of(&st);
-    bool known = now.mtime_ns == r->stands.mtime_ns && now.ctime_ns == r->stands.ctime_ns;
+    bool known = now.mtime_ns == r->latest.mtime_ns && now.ctime_ns == r->latest.ctime_ns;
     bool settled = wall_ns - now.ctime_ns > TUX_WRITE_NS;
-    if (known && (u64)st.st_size == r->stands_size && (settled || !last)) return true;
+    if (known && (u64)st.st_size == r->latest_size && (settled || !last)) return true;
     if (!still_good(r, &now, (u64)st.st_size)) return false;
     if (!settled) return true;
-    r->stands = now;
-    r->stands_size = (u64)st.st_size;
+    r->latest = now;
+    r->latest_size = (u64)st.st_size;
     if (r->watch) {
         tux_watches_read(r->watches);
         r->written = r->watch->written;

@@ -1,5 +1,5 @@
-/* test_stands.c: whether a file that is being sent still has what the head has promised, line by line of the table in
- * stands.c. Times of day are given, so that nothing here waits. */
+/* test_still_good.c: whether a file that is being sent still has what the head has promised, line by line of the table
+ * in still_good.c. Times of day are given, so that nothing here waits. */
 #include "response.h"
 
 #include <sys/stat.h>
@@ -69,8 +69,8 @@ static i64 at_once(const struct sent *s) { return later(s) - 60 * (i64)TUX_WRITE
 /* What is said of it is said again, in the middle and at its end, at once and later. */
 static void says(struct sent *s, bool stands)
 {
-    for (int i = 0; i < 4; i++) CHECK_EQ(tux_response_file_stands(s->r, at_once(s), i % 2 == 1), stands);
-    for (int i = 0; i < 4; i++) CHECK_EQ(tux_response_file_stands(s->r, later(s), i % 2 == 1), stands);
+    for (int i = 0; i < 4; i++) CHECK_EQ(tux_response_file_still_good(s->r, at_once(s), i % 2 == 1), stands);
+    for (int i = 0; i < 4; i++) CHECK_EQ(tux_response_file_still_good(s->r, later(s), i % 2 == 1), stands);
     end(s);
 }
 
@@ -203,14 +203,14 @@ static void what_was_found_to_stand_need_not_be_told_again(void)
     struct sent s;
     begin(&s, WATCHED);
     CHECK_EQ(futimens(s.fd, newer), 0);
-    CHECK(tux_response_file_stands(s.r, later(&s), false));
-    CHECK_EQ(s.r->stands.mtime_ns, (i64)newer[1].tv_sec * 1000000000);
+    CHECK(tux_response_file_still_good(s.r, later(&s), false));
+    CHECK_EQ(s.r->latest.mtime_ns, (i64)newer[1].tv_sec * 1000000000);
     tux_watch_end(&watches, s.r->watch); /* from now on nothing would tell */
     s.r->watch = NULL;
-    CHECK(tux_response_file_stands(s.r, later(&s), true));
+    CHECK(tux_response_file_still_good(s.r, later(&s), true));
     CHECK_EQ(futimens(s.fd, old), 0);
     CHECK_EQ(futimens(s.fd, newer), 0); /* the same date, another change */
-    CHECK(!tux_response_file_stands(s.r, later(&s), true));
+    CHECK(!tux_response_file_still_good(s.r, later(&s), true));
     end(&s);
 }
 
@@ -220,12 +220,12 @@ static void a_write_that_may_be_under_way_is_not_remembered(void)
     struct sent s;
     begin(&s, WATCHED);
     rewrite_the_same(&s);
-    CHECK(tux_response_file_stands(s.r, at_once(&s), true));
-    CHECK_EQ(s.r->stands.mtime_ns, (i64)old[1].tv_sec * 1000000000);
-    CHECK(tux_response_file_stands(s.r, later(&s), true));
-    CHECK(s.r->stands.mtime_ns != (i64)old[1].tv_sec * 1000000000);
+    CHECK(tux_response_file_still_good(s.r, at_once(&s), true));
+    CHECK_EQ(s.r->latest.mtime_ns, (i64)old[1].tv_sec * 1000000000);
+    CHECK(tux_response_file_still_good(s.r, later(&s), true));
+    CHECK(s.r->latest.mtime_ns != (i64)old[1].tv_sec * 1000000000);
     overwrite(&s, 'x', FILE_BYTES);
-    CHECK(!tux_response_file_stands(s.r, at_once(&s), true));
+    CHECK(!tux_response_file_still_good(s.r, at_once(&s), true));
     end(&s);
 }
 
