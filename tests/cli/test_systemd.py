@@ -152,7 +152,7 @@ def test_sockets_by_name_and_by_number(begin: Starter, www: Path, listening: soc
         assert server.stop() == 0
 
 
-@pytest.mark.parametrize(("address", "said"), [("fd:web", "not started with the socket fd:web"), ("fd:9", "fd:9")])
+@pytest.mark.parametrize(("address", "said"), [("fd:web", "inherited no socket fd:web"), ("fd:9", "fd:9")])
 def test_a_socket_that_is_not_there(
     begin: Starter, www: Path, listening: socket.socket, address: str, said: str
 ) -> None:
