@@ -25,7 +25,7 @@ static int check_options(const struct tux_options *o, char *why)
 
 static void give_back(struct tux_engine *e)
 {
-    tux_cachemiss_close(e->pool);
+    if (e->pool) (void)tux_cachemiss_stop(e->pool);
     if (e->protocol) e->protocol->close(e);
     for (struct tux_command *command; (command = tux_control_take(e)) != NULL;) tux_control_free(e, command);
     tux_exec_close(e);
@@ -34,6 +34,7 @@ static void give_back(struct tux_engine *e)
     pthread_cond_destroy(&e->opened);
     pthread_mutex_destroy(&e->lock);
     free(e->reserved);
+    tux_cachemiss_close(e->pool); /* responses ask it how their files are to be closed */
     free(e->runs);
     free(e->cold);
     free(e->deadlines.at_ms);

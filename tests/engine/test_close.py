@@ -30,6 +30,7 @@ from .rig import Rig, descriptors, judged, listening
 EACH = 25
 PARKED = 100
 CLOSED_WITHIN_S = 2.0
+LONG_S = 600  # no time limit of the server ends a crowd that a slow machine is still gathering
 GAUGES = [name for name, _, is_gauge in METRICS if is_gauge]
 
 
@@ -62,7 +63,8 @@ def timed(close: Callable[[], None]) -> float:
 @pytest.mark.timeout(90)
 def test_an_engine_closes_in_the_middle_of_everything(backend: Backend, root: Path) -> None:
     for _ in range(20):
-        with listening() as listener, judged(backend, root, slots=EACH * len(STATES) + PARKED) as rig:
+        long_ms = dict.fromkeys(("head_ms", "idle_ms", "send_ms"), LONG_S * 1000)
+        with listening() as listener, judged(backend, root, slots=EACH * len(STATES) + PARKED, **long_ms) as rig:
             before = set(descriptors())
             rig.serve(listener, copies=EACH * len(STATES) + PARKED)
             with crowd(listener.getsockname(), EACH) as clients:
@@ -83,7 +85,10 @@ def test_an_engine_closes_in_the_middle_of_everything(backend: Backend, root: Pa
 def test_a_server_closes_in_the_middle_of_everything(backend: Backend, root: Path) -> None:
     """Its judge answers everybody; a second signal ends it."""
     for _ in range(20):
-        running = Running(root, backend, max_connections=EACH * len(STATES) + PARKED)
+        running = Running(
+            root, backend, max_connections=EACH * len(STATES) + PARKED,
+            head_timeout_s=LONG_S, idle_timeout_s=LONG_S, send_timeout_s=LONG_S,
+        )  # fmt: skip
         try:
             with crowd(running.address, EACH) as clients:
                 running.wait_for("connections", EACH * len(STATES))
