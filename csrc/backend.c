@@ -3,14 +3,15 @@
 
 #include <sys/socket.h>
 
-int tux_backend_accept(u32 port, int listener, u32 *wanted, struct tux_event *events, int max)
+int tux_backend_accept(u32 listener, int socket_fd, u32 *wanted, struct tux_event *events, int max)
 {
     int count = 0;
     while (count < max && *wanted > 0) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(socket_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
         if (fd < 0 && errno == EAGAIN) break;
-        events[count++] = (struct tux_event){.kind = TUX_EVENT_ACCEPTED, .slot = port, .result = fd < 0 ? -errno : fd};
+        i64 result = fd < 0 ? -errno : fd;
+        events[count++] = (struct tux_event){.kind = TUX_EVENT_ACCEPTED, .slot = listener, .result = result};
         if (fd < 0) break;
         --*wanted;
     }

@@ -14,7 +14,7 @@
 #include "run.h"
 
 enum tux_event_kind {
-    TUX_EVENT_ACCEPTED, /* slot = port, result = descriptor or -errno */
+    TUX_EVENT_ACCEPTED, /* slot = number of the listener, result = descriptor or -errno */
     TUX_EVENT_INPUT,    /* the stream that the run waits for has something: bytes, end or error */
     TUX_EVENT_SENT,     /* result of send() */
     TUX_EVENT_WRITABLE,
@@ -43,12 +43,13 @@ struct tux_backend_ops {
     /* Up to `max` events; waits `timeout_ms` (-1 = for ever) when there are none. */
     int (*wait)(struct tux_backend *, struct tux_event *events, int max, int timeout_ms);
 
-    /* Accept on `listener` as long as `wanted` runs are parked for it; 0 stops. Listener -1 gives the port up. */
-    int (*listen)(struct tux_backend *, u32 port, int listener);
-    void (*want)(struct tux_backend *, u32 port, u32 wanted);
+    /* Accept at this socket, as listener number `listener`, as long as `wanted` runs are parked for it; 0
+     * stops. Socket -1 gives the number up. */
+    int (*listen)(struct tux_backend *, u32 listener, int socket_fd);
+    void (*want)(struct tux_backend *, u32 listener, u32 wanted);
     /* After want(0): may a connection still come? And until it cannot, one may have come that nobody is told of: the
      * kernel wakes one of several who accept at a listener, and forgets that when this one is taken back. */
-    bool (*accepting)(struct tux_backend *, u32 port);
+    bool (*accepting)(struct tux_backend *, u32 listener);
 
     /* The next bytes of a connection, in place: n > 0 and *data, 0 at the end, TUX_AGAIN (INPUT comes), or -errno;
      * -EMFILE if the run has TUX_RUN_STREAMS others. *data stays valid until release() or the next stream(). */
@@ -70,7 +71,7 @@ struct tux_backend_ops {
 };
 
 /* Accept for as many runs as are wanted, up to `max`: events, of which the last may be an error. */
-int tux_backend_accept(u32 port, int listener, u32 *wanted, struct tux_event *events, int max);
+int tux_backend_accept(u32 listener, int socket_fd, u32 *wanted, struct tux_event *events, int max);
 
 struct tux_backend {
     const struct tux_backend_ops *ops;

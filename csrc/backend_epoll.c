@@ -13,7 +13,7 @@
 
 #include "backend.h"
 
-enum { WORD_STREAM = 1, WORD_PORT, WORD_READY, WORD_KNOCK };
+enum { WORD_STREAM = 1, WORD_LISTENER, WORD_READY, WORD_KNOCK };
 
 /* A socket that a run receives from, or has waited for to be writable. */
 struct epoll_stream {
@@ -26,8 +26,8 @@ struct epoll_stream {
     bool ended;     /* the peer has closed: no further edge will come, so always try */
 };
 
-struct epoll_port {
-    int listener;
+struct epoll_listener {
+    int fd;
     u32 wanted;
     bool armed;
     bool refused; /* the kernel had no memory, so it is tried again */
@@ -37,8 +37,8 @@ struct tux_epoll {
     struct tux_backend base;
     int epoll, knock_fd;
     u32 slots;
-    bool refused; /* some port was */
-    struct epoll_port port[TUX_PORTS_MAX];
+    bool refused; /* some listener was */
+    struct epoll_listener listener[TUX_LISTENERS_MAX];
     struct epoll_event got[TUX_EVENTS_MAX];
     u8 scratch[TUX_SCRATCH_BYTES];
     int *ready_fd; /* by slot: the duplicate that ready() watches; -1 = none */
@@ -69,7 +69,7 @@ static int epoll_open(struct tux_backend **out, const struct tux_backend_options
     e->knock_fd = options->knock_fd;
     e->ready_fd = ready_fd;
     for (u32 i = 0; i < e->slots; i++) e->ready_fd[i] = -1;
-    for (u32 i = 0; i < TUX_PORTS_MAX; i++) e->port[i].listener = -1;
+    for (u32 i = 0; i < TUX_LISTENERS_MAX; i++) e->listener[i].fd = -1;
     e->epoll = epoll_create1(EPOLL_CLOEXEC);
     int failed =
         e->epoll < 0 ? -errno : control(e, EPOLL_CTL_ADD, e->knock_fd, EPOLLIN, tux_event_word(WORD_KNOCK, 0, 0));
@@ -95,16 +95,16 @@ static void epoll_close(struct tux_backend *b)
 }
 
 /* A listener is in the set only while a connection is wanted: if it was shut down, it would report that for ever. */
-static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
+static void epoll_want(struct tux_backend *b, u32 listener, u32 wanted)
 {
     struct tux_epoll *e = self(b);
-    struct epoll_port *p = &e->port[port];
+    struct epoll_listener *p = &e->listener[listener];
     p->wanted = wanted;
     p->refused = false;
     if (p->armed == (wanted > 0)) return;
     p->armed = wanted > 0;
     int operation = p->armed ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
-    int failed = control(e, operation, p->listener, EPOLLIN, tux_event_word(WORD_PORT, port, 0));
+    int failed = control(e, operation, p->fd, EPOLLIN, tux_event_word(WORD_LISTENER, listener, 0));
     if (!failed || failed == -EEXIST) return;
     p->armed = false; /* it was closed by others: no connection comes, and its runs can be cancelled */
     e->refused |= p->refused = failed == -ENOMEM || failed == -ENOSPC;
@@ -114,24 +114,24 @@ static void epoll_want(struct tux_backend *b, u32 port, u32 wanted)
 static int want_again(struct tux_epoll *e, int timeout_ms)
 {
     e->refused = false;
-    for (u32 i = 0; i < TUX_PORTS_MAX; i++)
-        if (e->port[i].refused) epoll_want(&e->base, i, e->port[i].wanted);
+    for (u32 i = 0; i < TUX_LISTENERS_MAX; i++)
+        if (e->listener[i].refused) epoll_want(&e->base, i, e->listener[i].wanted);
     return e->refused && (timeout_ms < 0 || timeout_ms > AGAIN_MS) ? AGAIN_MS : timeout_ms;
 }
 
 /* The kernel wakes every epoll set that waits for a listener (no EPOLLEXCLUSIVE), so it has told others, too. */
-static bool epoll_accepting(struct tux_backend *b, u32 port)
+static bool epoll_accepting(struct tux_backend *b, u32 listener)
 {
-    (void)b, (void)port;
+    (void)b, (void)listener;
     return false;
 }
 
-static int epoll_listen(struct tux_backend *b, u32 port, int listener)
+static int epoll_listen(struct tux_backend *b, u32 listener, int socket_fd)
 {
-    int flags = listener < 0 ? 0 : fcntl(listener, F_GETFL);
-    if (flags < 0 || (listener >= 0 && fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)) return -errno;
-    epoll_want(b, port, 0);
-    self(b)->port[port] = (struct epoll_port){.listener = listener};
+    int flags = socket_fd < 0 ? 0 : fcntl(socket_fd, F_GETFL);
+    if (flags < 0 || (socket_fd >= 0 && fcntl(socket_fd, F_SETFL, flags | O_NONBLOCK) < 0)) return -errno;
+    epoll_want(b, listener, 0);
+    self(b)->listener[listener] = (struct epoll_listener){.fd = socket_fd};
     return 0;
 }
 
@@ -183,10 +183,10 @@ static int epoll_take(struct tux_backend *b, struct tux_event *events, int max, 
         u64 word = e->got[i].data.u64;
         switch (word >> 56) {
         case WORD_STREAM: count += stream_events(e, &e->got[i], events + count); break;
-        case WORD_PORT: { /* a bounded number, so that connections already here are not starved */
-            struct epoll_port *p = &e->port[(u32)word];
+        case WORD_LISTENER: { /* a bounded number, so that connections already here are not starved */
+            struct epoll_listener *p = &e->listener[(u32)word];
             int room = max - count - 2 * (got - i - 1);
-            count += tux_backend_accept((u32)word, p->listener, &p->wanted, events + count, room);
+            count += tux_backend_accept((u32)word, p->fd, &p->wanted, events + count, room);
             break;
         }
         case WORD_READY:

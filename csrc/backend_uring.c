@@ -18,9 +18,9 @@
 
 enum { WORD_ACCEPT = 1, WORD_ACCEPT_POLL, WORD_RECV, WORD_SEND, WORD_WRITABLE, WORD_READY, WORD_KNOCK, WORD_IGNORED };
 
-struct uring_port {
-    int listener;
-    u32 generation; /* of the request that is armed: a port may be given another listener */
+struct uring_listener {
+    int fd;
+    u32 generation; /* of the request that is armed: another socket may take this place */
     u32 wanted;
     bool armed, multishot;
 };
@@ -31,7 +31,7 @@ struct tux_uring {
     struct streams streams;
     u32 slots;
     int knock_fd;
-    struct uring_port port[TUX_PORTS_MAX];
+    struct uring_listener listener[TUX_LISTENERS_MAX];
 };
 
 static struct tux_uring *self(struct tux_backend *b) { return (struct tux_uring *)(void *)b; }
@@ -74,7 +74,7 @@ static int uring_backend_open(struct tux_backend **out, const struct tux_backend
     u->base.ops = &tux_backend_uring;
     u->slots = options->slots;
     u->knock_fd = options->knock_fd;
-    for (u32 i = 0; i < TUX_PORTS_MAX; i++) u->port[i].listener = -1;
+    for (u32 i = 0; i < TUX_LISTENERS_MAX; i++) u->listener[i].fd = -1;
     int failed = uring_open(&u->ring, 1024, 8192, why, TUX_ERROR_BYTES);
     if (failed == -ENOMEM) failed = uring_open(&u->ring, 256, 2048, why, TUX_ERROR_BYTES);
     if (failed) {
@@ -99,22 +99,22 @@ static int uring_backend_open(struct tux_backend **out, const struct tux_backend
     return 0;
 }
 
-static u64 accept_word(const struct tux_uring *u, u32 port)
+static u64 accept_word(const struct tux_uring *u, u32 listener)
 {
-    const struct uring_port *p = &u->port[port];
-    return tux_event_word(p->multishot ? WORD_ACCEPT : WORD_ACCEPT_POLL, port, p->generation);
+    const struct uring_listener *p = &u->listener[listener];
+    return tux_event_word(p->multishot ? WORD_ACCEPT : WORD_ACCEPT_POLL, listener, p->generation);
 }
 
 /* Multishot accept takes all that the backlog holds, so it is used only while there are more free runs than a backlog
  * can have. With fewer runs a poll says when to accept, and exactly as many connections are taken as runs are free. */
-static void arm_accept(struct tux_uring *u, u32 port)
+static void arm_accept(struct tux_uring *u, u32 listener)
 {
-    struct uring_port *p = &u->port[port];
-    if (p->armed || p->wanted == 0 || p->listener < 0) return;
+    struct uring_listener *p = &u->listener[listener];
+    if (p->armed || p->wanted == 0 || p->fd < 0) return;
     p->armed = true;
     p->multishot = p->wanted > TUX_BACKLOG;
     u8 opcode = p->multishot ? OP_ACCEPT : OP_POLL_ADD;
-    struct uring_sqe *sqe = must(u, opcode, p->listener, accept_word(u, port));
+    struct uring_sqe *sqe = must(u, opcode, p->fd, accept_word(u, listener));
     sqe->ioprio = p->multishot ? ACCEPT_MULTISHOT : 0;
     sqe->op_flags = p->multishot ? SOCK_NONBLOCK | SOCK_CLOEXEC : POLLIN;
 }
@@ -127,30 +127,30 @@ static struct uring_sqe *cancel(struct tux_uring *u, u64 word)
     return sqe;
 }
 
-static int uring_listen(struct tux_backend *b, u32 port, int listener)
+static int uring_listen(struct tux_backend *b, u32 listener, int socket_fd)
 {
     struct tux_uring *u = self(b);
-    struct uring_port *p = &u->port[port];
-    int flags = listener < 0 ? 0 : fcntl(listener, F_GETFL);
-    if (flags < 0 || (listener >= 0 && fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)) return -errno;
-    if (p->armed) cancel(u, accept_word(u, port));
-    *p = (struct uring_port){.listener = listener, .generation = (p->generation + 1) & TUX_GENERATION_MASK};
+    struct uring_listener *p = &u->listener[listener];
+    int flags = socket_fd < 0 ? 0 : fcntl(socket_fd, F_GETFL);
+    if (flags < 0 || (socket_fd >= 0 && fcntl(socket_fd, F_SETFL, flags | O_NONBLOCK) < 0)) return -errno;
+    if (p->armed) cancel(u, accept_word(u, listener));
+    *p = (struct uring_listener){.fd = socket_fd, .generation = (p->generation + 1) & TUX_GENERATION_MASK};
     return 0;
 }
 
-static void uring_want(struct tux_backend *b, u32 port, u32 wanted)
+static void uring_want(struct tux_backend *b, u32 listener, u32 wanted)
 {
     struct tux_uring *u = self(b);
-    struct uring_port *p = &u->port[port];
+    struct uring_listener *p = &u->listener[listener];
     p->wanted = wanted;
-    if (!p->armed) arm_accept(u, port);
-    else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, accept_word(u, port));
+    if (!p->armed) arm_accept(u, listener);
+    else if (p->multishot && wanted <= TUX_BACKLOG) cancel(u, accept_word(u, listener));
 }
 
 /* A poll wakes all engines at a listener; an accept wakes only one of them. */
-static bool uring_accepting(struct tux_backend *b, u32 port)
+static bool uring_accepting(struct tux_backend *b, u32 listener)
 {
-    const struct uring_port *p = &self(b)->port[port];
+    const struct uring_listener *p = &self(b)->listener[listener];
     return p->armed && p->multishot;
 }
 
@@ -190,7 +190,7 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
     u8 word = event.kind;
     if (word == WORD_SEND && event.slot >= u->slots) return 0;
     bool accepts = word == WORD_ACCEPT || word == WORD_ACCEPT_POLL;
-    if (accepts && u->port[event.slot].generation != event.generation) { /* of a listener that has been given back */
+    if (accepts && u->listener[event.slot].generation != event.generation) { /* of a former listener */
         if (word == WORD_ACCEPT && cqe->res >= 0) close(cqe->res);
         return 0;
     }
@@ -202,7 +202,7 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
     case WORD_WRITABLE: event.kind = TUX_EVENT_WRITABLE; break;
     case WORD_READY: event.kind = TUX_EVENT_READY; break;
     case WORD_ACCEPT: {
-        struct uring_port *p = &u->port[event.slot];
+        struct uring_listener *p = &u->listener[event.slot];
         if (!(cqe->flags & CQE_F_MORE)) p->armed = false;
         if (cqe->res >= 0 && p->wanted > 0) p->wanted--;
         if (cqe->res == -ECANCELED || cqe->res == -EINTR || cqe->res == -ECONNABORTED || cqe->res == -EAGAIN) {
@@ -214,9 +214,9 @@ static int completed(struct tux_uring *u, const struct uring_cqe *cqe, struct tu
         break;
     }
     case WORD_ACCEPT_POLL: {
-        struct uring_port *p = &u->port[event.slot];
+        struct uring_listener *p = &u->listener[event.slot];
         p->armed = false;
-        int count = cqe->res < 0 ? 0 : tux_backend_accept(event.slot, p->listener, &p->wanted, events, max);
+        int count = cqe->res < 0 ? 0 : tux_backend_accept(event.slot, p->fd, &p->wanted, events, max);
         if (count == 0 || events[count - 1].result >= 0) arm_accept(u, event.slot);
         return count;
     }
@@ -244,13 +244,13 @@ static void arm_all(struct tux_uring *u)
         stream->ended = true;
         stream->result = -EIO;
     }
-    for (u32 port = 0; port < TUX_PORTS_MAX; port++) {
-        struct uring_port *p = &u->port[port];
+    for (u32 listener = 0; listener < TUX_LISTENERS_MAX; listener++) {
+        struct uring_listener *p = &u->listener[listener];
         if (!p->armed) continue;
-        cancel(u, accept_word(u, port));
+        cancel(u, accept_word(u, listener));
         p->generation = (p->generation + 1) & TUX_GENERATION_MASK;
         p->armed = false;
-        arm_accept(u, port);
+        arm_accept(u, listener);
     }
 }
 

@@ -17,14 +17,14 @@ struct tux_conn {
     u64 line;         /* of the listener that accepted it; see api.h */
     struct tux_client *client; /* where its address is counted; NULL: it is not */
     u32 requests;     /* that have been answered */
-    u16 port;         /* of the client, and its address, IPv4 in its mapped form; a PROXY header may say another */
+    u16 client_port;  /* of the client, and its address, IPv4 in its mapped form; a PROXY header may say another */
     u8 address[16];
     bool local;       /* its listener is a unix socket */
     bool forwards;    /* a trusted proxy's, which names the client of each request */
     bool may_linger;  /* its socket may have SO_LINGER, by which close(2) would wait for the client */
     u8 refused_by;    /* an enum tux_limit, counted from 1: its requests are not read */
     bool crowded;     /* almost no run was free when it came */
-    u8 goes;          /* it has been told to end, to make room at this port (counted from 1) */
+    u8 goes;          /* it has been told to end, to make room at this listener (counted from 1) */
     bool heading;     /* the time limit of its head runs: empty lines before the head do not renew it */
     bool leaving; /* its listener is being drained: the next answer is the last, and an idle one closes at leave_ms */
     u16 blank;        /* bytes of empty lines before its next head */

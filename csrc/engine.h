@@ -18,9 +18,9 @@
 
 /* A listener, and the runs that are parked at accept for it. It is known by its line, the cookie of its runs: the
  * number of its descriptor may be reused for another. */
-struct tux_port {
+struct tux_listener {
     u64 line;
-    int listener; /* -1: the place is free */
+    int fd; /* -1: the place is free */
     struct tux_run_list parked;
     u32 parked_count;
     u32 users;       /* runs that accept here, now or later; when the last one ends, the listener is given up */
@@ -58,13 +58,13 @@ struct tux_protocol {
     bool (*leads)(const struct tux_run *);
     /* A connection is there for a run that accepts by this atom: its descriptor, or -ECONNABORTED: it was closed. */
     i64 (*connected)(struct tux_engine *, struct tux_run *, const struct tux_atom *, int fd);
-    /* The run is about to be given a connection that came by this port. */
-    void (*meets)(struct tux_engine *, struct tux_run *, u32 port);
-    /* Few runs may be parked at the port: end what may end to make room. */
-    void (*make_room)(struct tux_engine *, u32 port);
-    /* The port is being drained: the run has until then. The port has runs to shed that are not parked. */
+    /* The run is about to be given a connection of this listener. */
+    void (*meets)(struct tux_engine *, struct tux_run *, u32 listener);
+    /* Few runs may be parked at the listener: end what may end to make room. */
+    void (*make_room)(struct tux_engine *, u32 listener);
+    /* The listener is being drained, and the run has until then; it has runs to shed that are not parked. */
     void (*leaves)(struct tux_engine *, struct tux_run *, u64 leave_ms);
-    void (*sheds)(struct tux_engine *, u32 port, u32 idle_ms);
+    void (*sheds)(struct tux_engine *, u32 listener, u32 idle_ms);
     /* Another thread has knocked: take what it has sent, before its commands are done; and then what is owed to it. */
     void (*knocked)(struct tux_engine *);
     void (*owes)(struct tux_engine *, u8 owed);
@@ -99,14 +99,14 @@ struct tux_engine {
     struct tux_windows windows;
     struct tux_run_list ready, unused;
     struct tux_run_list bulk; /* large transfers, and runs back from a worker: served after `ready` */
-    struct tux_port *ports[TUX_PORTS_MAX];
-    u32 port_count;
+    struct tux_listener *listeners[TUX_LISTENERS_MAX];
+    u32 listener_count;
     struct tux_batch *batch; /* the batch from which the engine takes runs now, see exec.h */
     struct tux_burst *burst; /* opened for the first batch that is large enough */
     bool draining, draining_shut; /* every listener, also those that come later */
     bool accept_turns;   /* draining of a listener still takes turns */
     u64 retry_ms;    /* accept again then (EMFILE and its kin); 0 = no pause */
-    u64 room_ms;     /* some port is full: look then who may go; 0 = none is */
+    u64 room_ms;     /* time to look again for connections that may be ended, since a listener is full; 0 = none is */
     bool notify; /* the caller has something to take: misses or completions */
     bool stop;
     bool hangs; /* a worker hung when the engine ended: its memory is never freed */

@@ -29,10 +29,10 @@ void tux_guard_look(struct tux_conn *conn)
     if (getpeername(conn->fd, &peer.any, &length) < 0) return;
     if (peer.any.sa_family == AF_INET) {
         tux_address_map(conn->address, &peer.v4.sin_addr);
-        conn->port = ntohs(peer.v4.sin_port);
+        conn->client_port = ntohs(peer.v4.sin_port);
     } else if (peer.any.sa_family == AF_INET6) {
         memcpy(conn->address, &peer.v6.sin6_addr, 16);
-        conn->port = ntohs(peer.v6.sin6_port);
+        conn->client_port = ntohs(peer.v6.sin6_port);
     } else {
         conn->local = peer.any.sa_family == AF_UNIX;
     }
@@ -103,10 +103,10 @@ bool tux_guard_admit(struct tux_engine *e, struct tux_conn *conn)
     return true;
 }
 
-bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port)
+bool tux_guard_crowded(const struct tux_engine *e, const struct tux_listener *listener)
 {
-    if (!e->http->rules.bounds.refuse || port->drain_turns > 0) return false;
-    return port->full && port->parked_count < port->users >> TUX_REFUSE_SHIFT;
+    if (!e->http->rules.bounds.refuse || listener->drain_turns > 0) return false;
+    return listener->full && listener->parked_count < listener->users >> TUX_REFUSE_SHIFT;
 }
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */

@@ -35,7 +35,7 @@ void tux_guard_ready(struct tux_engine *e, u32 limit, u32 form, struct tux_respo
 u64 tux_guard_party(const struct tux_engine *e, struct tux_conn *conn);
 
 /* True if new connections should get 503: almost all slots are in use, and room.h could make no room. */
-bool tux_guard_crowded(const struct tux_engine *e, const struct tux_port *port);
+bool tux_guard_crowded(const struct tux_engine *e, const struct tux_listener *listener);
 
 static inline bool tux_guard_looks(const struct tux_conn *conn) { return conn->client || conn->refused_by; }
 

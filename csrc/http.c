@@ -65,9 +65,9 @@ static i64 http_connected(struct tux_engine *e, struct tux_run *run, const struc
     conn->refused_by = crowded ? TUX_LIMIT_BUSY + 1 : 0;
     tux_guard_meet(e, conn);
     (void)tux_guard_classify(e, conn);
-    const struct tux_port *port = e->ports[run->port - 1];
-    conn->leaving = port->drain_turns > 0;
-    conn->leave_ms = port->leave_ms;
+    const struct tux_listener *listener = e->listeners[run->listener - 1];
+    conn->leaving = listener->drain_turns > 0;
+    conn->leave_ms = listener->leave_ms;
     tux_metric_add(&e->metrics.connections, 1);
     bool stays = tux_guard_admit(e, conn);
     u32 patience_ms = conn->refused_by ? e->http->linger_ms : e->http->rules.head_ms;
@@ -78,21 +78,21 @@ static i64 http_connected(struct tux_engine *e, struct tux_run *run, const struc
     return -ECONNABORTED;
 }
 
-static void http_meets(struct tux_engine *e, struct tux_run *run, u32 port)
+static void http_meets(struct tux_engine *e, struct tux_run *run, u32 listener)
 {
-    tux_conn_of(run)->crowded = tux_guard_crowded(e, e->ports[port]);
+    tux_conn_of(run)->crowded = tux_guard_crowded(e, e->listeners[listener]);
 }
 
-/* Let as many connections of the port leave as it has runs to shed, including those that leave already. */
+/* Let as many connections of the listener leave as it has runs to shed, including those that leave already. */
 static void http_sheds(struct tux_engine *e, u32 number, u32 idle_ms)
 {
-    const struct tux_port *port = e->ports[number];
+    const struct tux_listener *listener = e->listeners[number];
     u32 leaving = 0;
     for (u32 slot = 0; slot < e->options.slots; slot++)
-        leaving += e->runs[slot].port == number + 1 && e->http->conns[slot].leaving;
-    for (u32 slot = 0; slot < e->options.slots && leaving < port->shed; slot++) {
+        leaving += e->runs[slot].listener == number + 1 && e->http->conns[slot].leaving;
+    for (u32 slot = 0; slot < e->options.slots && leaving < listener->shed; slot++) {
         struct tux_conn *conn = &e->http->conns[slot];
-        if (e->runs[slot].port != number + 1 || conn->fd < 0 || conn->leaving) continue;
+        if (e->runs[slot].listener != number + 1 || conn->fd < 0 || conn->leaving) continue;
         tux_serve_leaves(e, &e->runs[slot], e->stage.now_ms + idle_ms);
         leaving++;
     }

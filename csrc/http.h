@@ -19,7 +19,7 @@ struct tux_room {
     u8 *state; /* by slot: see room.h */
     struct tux_leaver oldest[TUX_ROOM_BATCH];
     u32 count, next, hand;
-    u8 port;      /* of these, counted from 1 */
+    u8 listener;      /* of these, counted from 1 */
     u64 until_ms; /* until then they count as the oldest */
 };
 
@@ -46,7 +46,7 @@ struct tux_http {
     /* fixed after opening */
     struct tux_request *requests; /* by slot, as are their connections */
     struct tux_conn *conns;
-    struct tux_log_port *log; /* NULL: nothing is logged */
+    struct tux_log_feed *log; /* NULL: nothing is logged */
     struct tux_clients *clients; /* NULL: nothing is counted by address */
     u32 linger_ms;
 

@@ -15,7 +15,7 @@
 
 /* Engine. */
 #define TUX_SLOTS_MAX (1u << 20)
-#define TUX_PORTS_MAX 16          /* listeners of an engine, including those being drained */
+#define TUX_LISTENERS_MAX 16          /* listeners of an engine, including those being drained */
 #define TUX_CLASSES_MAX 65536    /* intervals of client addresses, each with its class */
 #define TUX_CLIENTS_MAX (1u << 22) /* addresses that are counted at once: four for each connection that can be */
 #define TUX_INTERVAL_NS_MAX 3600000000000u /* so that a burst of the most requests is still a u64 of nanoseconds */
@@ -100,7 +100,7 @@
 #define TUX_LOG_VERSION_BYTES 16  /* a shorter last word of a request line is kept behind a target that is cut */
 #define TUX_LOG_USER_BYTES 256
 #define TUX_LOG_SPILL_BYTES (7u << 20) /* of an engine's records beside its full journal, before lines are lost */
-#define TUX_LOG_PORTS_MAX 1024
+#define TUX_LOG_FEEDS_MAX 1024
 #define TUX_LOG_BUFFER_BYTES 131072
 #define TUX_LOG_LOOK_MS 500       /* between two looks whether the file was rotated */
 #define TUX_LOG_PATIENCE_MS 1000  /* at the end: for a reader that takes nothing */

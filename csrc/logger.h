@@ -12,7 +12,7 @@ struct tux_log_spilled {
 };
 
 /* The place to which one engine writes. Belongs to the logger. */
-struct tux_log_port {
+struct tux_log_feed {
     struct tux_journal journal;
     struct tux_log *log;
     /* the engine's thread alone, until it has ended */
@@ -28,17 +28,17 @@ struct tux_log_port {
     bool leaving; /* its engine has ended */
 };
 
-/* A port for one engine. `knock_fd`, an eventfd, becomes readable when there may be room again. NULL when there are too
- * many ports, or no memory. */
-struct tux_log_port *tux_log_attach(struct tux_log *log, int knock_fd);
+/* A feed for one engine. `knock_fd`, an eventfd, becomes readable when there may be room again. NULL when there are too
+ * many feeds, or no memory. */
+struct tux_log_feed *tux_log_attach(struct tux_log *log, int knock_fd);
 /* The engine has ended; its records are still written. */
-void tux_log_detach(struct tux_log_port *port);
+void tux_log_detach(struct tux_log_feed *feed);
 
-const struct tux_log_plan *tux_log_plan_of(const struct tux_log_port *port);
+const struct tux_log_plan *tux_log_plan_of(const struct tux_log_feed *feed);
 
 /* The engine's thread: log a request. Never waits; a record without room waits in memory, or is lost. */
-void tux_log_note(struct tux_log_port *port, struct text head, const struct tux_log_facts *facts, u64 turn_ns);
+void tux_log_note(struct tux_log_feed *feed, struct text head, const struct tux_log_facts *facts, u64 turn_ns);
 /* The engine's thread: there may be room again. */
-void tux_log_room(struct tux_log_port *port);
+void tux_log_room(struct tux_log_feed *feed);
 
 #endif

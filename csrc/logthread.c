@@ -81,9 +81,9 @@ static bool has_room(struct tux_log *log)
 
 /* --- in --------------------------------------------------------------------------------------------------------- */
 
-static const struct tux_entry_of_log *oldest_of(struct tux_log_port *port, u64 before_ns)
+static const struct tux_entry_of_log *oldest_of(struct tux_log_feed *feed, u64 before_ns)
 {
-    const struct tux_entry_of_log *record = tux_journal_next(&port->journal);
+    const struct tux_entry_of_log *record = tux_journal_next(&feed->journal);
     return record && record->turn_ns < before_ns ? record : NULL;
 }
 
@@ -152,8 +152,8 @@ static void look_at_file(struct tux_log *log)
 static void meet_engines(struct tux_log *log)
 {
     pthread_mutex_lock(&log->lock);
-    log->taken = log->port_count;
-    memcpy(log->mine, log->ports, log->taken * sizeof *log->mine);
+    log->taken = log->listener_count;
+    memcpy(log->mine, log->feeds, log->taken * sizeof *log->mine);
     pthread_mutex_unlock(&log->lock);
 }
 
@@ -161,33 +161,33 @@ static void meet_engines(struct tux_log *log)
 static void tell_hungry(struct tux_log *log)
 {
     for (u32 i = 0; i < log->taken; i++) {
-        struct tux_log_port *port = log->mine[i];
-        if (!atomic_load(&port->hungry) || tux_journal_waiting(&port->journal) > port->journal.mask / 2) continue;
+        struct tux_log_feed *feed = log->mine[i];
+        if (!atomic_load(&feed->hungry) || tux_journal_waiting(&feed->journal) > feed->journal.mask / 2) continue;
         u64 one = 1;
-        atomic_store(&port->hungry, false);
+        atomic_store(&feed->hungry, false);
         pthread_mutex_lock(&log->lock);
-        if (port->knock_fd >= 0 && write(port->knock_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN);
+        if (feed->knock_fd >= 0 && write(feed->knock_fd, &one, sizeof one) < 0) TUX_ASSERT(errno == EAGAIN);
         pthread_mutex_unlock(&log->lock);
     }
 }
 
-/* For engines that have ended: take their records in memory, and free their ports when none is left. True: all are
+/* For engines that have ended: take their records in memory, and free their feeds when none is left. True: all are
  * freed. */
 static bool let_go(struct tux_log *log)
 {
     pthread_mutex_lock(&log->lock);
-    for (u32 i = 0; i < log->port_count; i++) {
-        struct tux_log_port *port = log->ports[i];
-        if (!port->leaving) continue;
-        tux_log_room(port);
-        if (port->spilled || tux_journal_waiting(&port->journal) > 0) continue;
-        log->noted_before += atomic_load(&port->noted);
-        log->lost_before += atomic_load(&port->lost);
-        log->ports[i--] = log->ports[--log->port_count];
-        tux_journal_close(&port->journal);
-        free(port);
+    for (u32 i = 0; i < log->listener_count; i++) {
+        struct tux_log_feed *feed = log->feeds[i];
+        if (!feed->leaving) continue;
+        tux_log_room(feed);
+        if (feed->spilled || tux_journal_waiting(&feed->journal) > 0) continue;
+        log->noted_before += atomic_load(&feed->noted);
+        log->lost_before += atomic_load(&feed->lost);
+        log->feeds[i--] = log->feeds[--log->listener_count];
+        tux_journal_close(&feed->journal);
+        free(feed);
     }
-    bool none_left = log->port_count == 0;
+    bool none_left = log->listener_count == 0;
     pthread_mutex_unlock(&log->lock);
     return none_left;
 }
@@ -196,14 +196,14 @@ static bool let_go(struct tux_log *log)
 
 static void release(struct tux_log *log)
 {
-    for (u32 i = 0; i < log->port_count; i++) {
-        struct tux_log_port *port = log->ports[i];
-        for (struct tux_log_spilled *one = port->spilled, *next; one; one = next) {
+    for (u32 i = 0; i < log->listener_count; i++) {
+        struct tux_log_feed *feed = log->feeds[i];
+        for (struct tux_log_spilled *one = feed->spilled, *next; one; one = next) {
             next = one->next;
             free(one);
         }
-        tux_journal_close(&port->journal);
-        free(port);
+        tux_journal_close(&feed->journal);
+        free(feed);
     }
     tux_outlet_close(&log->outlet);
     if (log->wake_fd >= 0) close(log->wake_fd);
@@ -317,9 +317,9 @@ void tux_log_reopen(struct tux_log *log)
 static u64 state_of(struct tux_log *log, struct tux_log_state *out)
 {
     u64 noted = log->noted_before, lost = log->lost_before;
-    for (u32 i = 0; i < log->port_count; i++) {
-        noted += atomic_load(&log->ports[i]->noted);
-        lost += atomic_load(&log->ports[i]->lost);
+    for (u32 i = 0; i < log->listener_count; i++) {
+        noted += atomic_load(&log->feeds[i]->noted);
+        lost += atomic_load(&log->feeds[i]->lost);
     }
     *out = (struct tux_log_state){.lines = atomic_load(&log->lines), .lost = lost + atomic_load(&log->lost),
                                   .failed_writes = atomic_load(&log->failed_writes),

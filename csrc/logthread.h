@@ -21,9 +21,9 @@ struct tux_log {
     struct tux_outlet outlet;
     struct tux_log_clock clock;
     u64 looked_ms;
-    u32 taken; /* ports that it has copied */
-    struct tux_log_port *mine[TUX_LOG_PORTS_MAX];
-    const struct tux_entry_of_log *next[TUX_LOG_PORTS_MAX]; /* the oldest record of each that may be taken */
+    u32 taken; /* feeds that it has copied */
+    struct tux_log_feed *mine[TUX_LOG_FEEDS_MAX];
+    const struct tux_entry_of_log *next[TUX_LOG_FEEDS_MAX]; /* the oldest record of each that may be taken */
     u8 *buffer; /* bytes [at, used) are to be written */
     size_t room, at, used;
     bool broken; /* the last byte written was within a line */
@@ -34,9 +34,9 @@ struct tux_log {
     _Atomic int error, reopen_error;
     pthread_mutex_t lock; /* guards the members below, and is never held during a write */
     pthread_cond_t over;
-    u32 port_count;
-    struct tux_log_port *ports[TUX_LOG_PORTS_MAX];
-    u64 noted_before, lost_before; /* of ports that are closed */
+    u32 listener_count;
+    struct tux_log_feed *feeds[TUX_LOG_FEEDS_MAX];
+    u64 noted_before, lost_before; /* of feeds that are closed */
     bool ended;  /* the thread has ended, and touches no memory */
     bool orphan; /* its owner has given it up: the thread frees it if it ever ends */
 };

@@ -23,7 +23,7 @@ void tux_note(struct tux_engine *e, struct tux_run *run)
         .body_bytes = sent > head_sent ? sent - head_sent : 0,
         .duration_ms = (u32)(e->stage.now_ms - request->began_ms),
         .status = request->chosen->status,
-        .port = conn->port,
+        .port = conn->client_port,
         .source = request->source,
     };
     memcpy(facts.peer, conn->address, sizeof facts.peer);

@@ -17,7 +17,7 @@
 
 #include "http.h"
 
-/* The state of a connection that may be ended, 0 for any other; with the number of its port in the bits above. */
+/* The state of a connection that may be ended, 0 for any other; with the number of its listener in the bits above. */
 enum { TUX_ROOM_SILENT = 1, TUX_ROOM_IDLE, TUX_ROOM_HEAD, TUX_ROOM_LINGERS };
 #define TUX_ROOM_STATE_BITS 3u
 
@@ -30,20 +30,20 @@ static inline void tux_room_note(struct tux_engine *e, const struct tux_run *run
         if (conn->discarding || conn->refused_by) state = TUX_ROOM_LINGERS;
         else if (tux_conn_kept(conn) > 0) state = TUX_ROOM_HEAD;
         else state = conn->requests > 0 ? TUX_ROOM_IDLE : TUX_ROOM_SILENT;
-        state |= (u8)(run->port << TUX_ROOM_STATE_BITS);
+        state |= (u8)(run->listener << TUX_ROOM_STATE_BITS);
     }
     e->http->room.state[run->slot] = state;
 }
 
-/* How many runs of a port are kept for new connections. */
+/* How many runs of a listener are kept for new connections. */
 static inline u32 tux_room_reserve(u32 users)
 {
     u32 reserve = users >> TUX_REFUSE_SHIFT;
     return reserve == 0 && users >= TUX_ROOM_USERS_LEAST ? 1 : reserve;
 }
 
-/* End as many connections of the port as its reserve lacks. */
-void tux_room_make(struct tux_engine *e, u32 port);
+/* End as many connections of the listener as its reserve lacks. */
+void tux_room_make(struct tux_engine *e, u32 listener);
 /* A connection that was told to end has ended, or it has got input at the last moment and stays. */
 void tux_room_settled(struct tux_engine *e, struct tux_conn *conn, bool ended);
 

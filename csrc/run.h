@@ -11,7 +11,7 @@
 /* Why a parked run is parked. An event that names another reason than the run's own is stale and dropped. */
 enum tux_wait {
     TUX_WAIT_NOT,
-    TUX_WAIT_ACCEPT,   /* for a connection on its port */
+    TUX_WAIT_ACCEPT,   /* for a connection at its listener */
     TUX_WAIT_INPUT,    /* for bytes of its stream */
     TUX_WAIT_SENT,     /* for the result of a send that the ring performs */
     TUX_WAIT_WRITABLE, /* for room in the socket */
@@ -51,7 +51,7 @@ struct tux_run {
     bool landed_is_set;
     bool copies; /* sendfile sends copies of the file's bytes */
     u8 worker_got; /* enum tux_worker_got */
-    u8 port; /* where it accepts, counted from 1; 0 = nowhere yet */
+    u8 listener; /* where it accepts, counted from 1; 0 = nowhere yet */
     u8 fetch; /* the fetch that it waits for, counted from 1; 0 = none: a job of its own */
     u16 last_atom, stop_flags;
     u16 reason;    /* why it ended, when that was at a worker */

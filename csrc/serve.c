@@ -166,7 +166,7 @@ static i64 take_proxied(struct tux_engine *e, struct tux_conn *conn)
     conn->limit_ms = e->stage.now_ms + e->http->rules.head_ms;
     if (!proxied.known) return bytes;
     memcpy(conn->address, proxied.address, sizeof conn->address);
-    conn->port = proxied.port;
+    conn->client_port = proxied.port;
     conn->local = false;
     (void)tux_guard_classify(e, conn);
     return tux_guard_admit(e, conn) ? bytes : -ECONNABORTED;

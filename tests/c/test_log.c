@@ -135,7 +135,7 @@ static struct tux_log *open_log(int fd, const char *path, bool wait)
     return log;
 }
 
-static void note(struct tux_log_port *port, u32 number, i64 wall_ms, u64 turn_ns)
+static void note(struct tux_log_feed *port, u32 number, i64 wall_ms, u64 turn_ns)
 {
     char head[128];
     struct tux_log_facts told = facts;
@@ -178,7 +178,7 @@ static void lines_of_several_engines_come_in_the_order_of_time(void)
     FILE *file = tmpfile();
     CHECK(file != NULL);
     struct tux_log *log = open_log(dup(fileno(file)), NULL, false);
-    struct tux_log_port *port[3];
+    struct tux_log_feed *port[3];
     for (u32 i = 0; i < 3; i++) CHECK((port[i] = tux_log_attach(log, -1)) != NULL);
     u64 later_ns = tux_now_ns() + 200000000; /* until then nothing is taken, so all of it is there at once */
     for (u32 i = 0; i < 300; i++) { /* the same milliseconds, then turns; each engine notes in its own order */
@@ -203,7 +203,7 @@ static void a_reader_that_has_stopped_costs_lines(void)
     int ends[2];
     CHECK(pipe(ends) == 0);
     struct tux_log *log = open_log(ends[1], NULL, false);
-    struct tux_log_port *port = tux_log_attach(log, -1);
+    struct tux_log_feed *port = tux_log_attach(log, -1);
     CHECK(port != NULL);
     const u32 count = 300000;
     for (u32 i = 0; i < count; i++) note(port, i, 1, 1);
@@ -230,7 +230,7 @@ static void a_policy_to_wait_loses_nothing(void)
     int ends[2], knock = check_eventfd();
     CHECK(pipe(ends) == 0);
     struct tux_log *log = open_log(ends[1], NULL, true);
-    struct tux_log_port *port = tux_log_attach(log, knock);
+    struct tux_log_feed *port = tux_log_attach(log, knock);
     CHECK(port != NULL);
     u32 count = 0;
     while (!port->full) note(port, count++, 1, 1);
@@ -271,7 +271,7 @@ static void lines_longer_than_a_pipe_are_whole(void)
     int ends[2];
     CHECK(pipe(ends) == 0);
     struct tux_log *log = open_log(ends[1], NULL, true);
-    struct tux_log_port *port = tux_log_attach(log, -1);
+    struct tux_log_feed *port = tux_log_attach(log, -1);
     CHECK(port != NULL);
     static char head[6100];
     memset(head, 'x', sizeof head - 1);
@@ -313,7 +313,7 @@ static void a_file_is_rotated(void)
     snprintf(path, sizeof path, "%s/log", folder);
     snprintf(old, sizeof old, "%s/old", folder);
     struct tux_log *log = open_log(open(path, O_WRONLY | O_CREAT | O_APPEND, 0600), path, false);
-    struct tux_log_port *port = tux_log_attach(log, -1);
+    struct tux_log_feed *port = tux_log_attach(log, -1);
     CHECK(port != NULL);
     for (u32 i = 0; i < 10; i++) note(port, i, 1, 1);
     await_lines(log, 10);
@@ -341,7 +341,7 @@ static void a_full_disk_costs_lines_and_says_so(void)
     int fd = open("/dev/full", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return;
     struct tux_log *log = open_log(fd, NULL, true);
-    struct tux_log_port *port = tux_log_attach(log, -1);
+    struct tux_log_feed *port = tux_log_attach(log, -1);
     CHECK(port != NULL);
     for (u32 i = 0; i < 100; i++) note(port, i, 1, 1);
     for (u32 i = 0; state_of(log).lost < 100; i++, usleep(1000)) CHECK(i < CHECK_LIMIT_MS);
