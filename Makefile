@@ -11,7 +11,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 VERSION := $(shell sed -n 's/^version = "\([^"]*\)".*/\1/p' pyproject.toml)
-ENGINE := $(wildcard csrc/*.c csrc/*.h csrc/*.def) csrc/cdef.py setup.py pyproject.toml
+ENGINE := $(wildcard csrc/*.[ch] csrc/*/*.[ch] csrc/*/*.def) csrc/cdef.py setup.py pyproject.toml
 
 help:
 	@echo 'make serve   build and serve the sample site; SERVE="DIR -p 9000" to choose'
@@ -67,13 +67,13 @@ SANITIZE_tsan := -fsanitize=thread
 # The flags of csrc/cdef.py; here, where only we compile, with more warnings, and each is an error.
 FLAGS := -std=c11 -O2 -g -Wall -Wextra -Wshadow -Wconversion -Werror -UNDEBUG -D_GNU_SOURCE -pthread \
 	-DTUX_VERSION='"$(VERSION)"' $(SANITIZE_$(VARIANT))
-HEADERS := $(wildcard csrc/*.h csrc/*.def tests/c/*.h)
-OBJECTS := $(patsubst csrc/%.c,$(OUT)/%.o,$(wildcard csrc/*.c))
+HEADERS := $(wildcard csrc/*.h csrc/*/*.h csrc/*/*.def tests/c/*.h)
+OBJECTS := $(patsubst csrc/%.c,$(OUT)/%.o,$(wildcard csrc/*.c csrc/*/*.c))
 PROGRAMS := $(patsubst tests/c/%.c,$(OUT)/bin/%,$(wildcard tests/c/*.c))
 
 $(OUT)/%.o: csrc/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
-	@$(CC) $(FLAGS) -c $< -o $@
+	@$(CC) $(FLAGS) -iquotecsrc -c $< -o $@
 
 $(OUT)/engine.a: $(OBJECTS)
 	@rm -f $@

@@ -2,11 +2,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "control.h"
-#include "clock.h"
-#include "exec.h"
-#include "http.h"
-#include "open.h"
+#include "engine/control.h"
+#include "base/clock.h"
+#include "engine/exec.h"
+#include "http/http.h"
+#include "http/open.h"
 
 #ifndef TUX_VERSION
 #define TUX_VERSION "unknown"
@@ -236,7 +236,7 @@ enum { KIND_c = 'c', KIND_g = 'g' };
 static const struct metric_rule metrics[] = {
 #define METRIC(name, kind, help) {#name, help, KIND(kind), 0, offsetof(struct tux_metrics, name)},
 #define METRICS(name, count, kind, help) {#name, help, KIND(kind), count, offsetof(struct tux_metrics, name)},
-#include "metrics.def"
+#include "base/metrics.def"
 #undef METRIC
 #undef METRICS
 };

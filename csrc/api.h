@@ -1,4 +1,4 @@
-/* floor 0: what Python sees, and nothing else. Plain declarations only: the C compiler includes this file once, through
+/* api.h: what Python sees, and nothing else. Plain declarations only: the C compiler includes this file once, through
  * base.h, and cffi reads the same text. Every function returns 0 or a count, or -errno. */
 
 enum tux_reason {

@@ -1,10 +1,10 @@
 /* api_http.c: the doors of api.h to an engine that serves HTTP: what its judge takes and hands down. An engine without
  * HTTP refuses them. */
-#include "control.h"
-#include "decide.h"
-#include "guard.h"
-#include "http.h"
-#include "rules.h"
+#include "engine/control.h"
+#include "http/decide.h"
+#include "http/guard.h"
+#include "http/http.h"
+#include "http/rules.h"
 
 static void owe(struct tux_engine *e, enum tux_owed what)
 {

@@ -32,9 +32,8 @@ FLAGS = [
 ]
 _HARDENING = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
 _HARDENING_LINK = ["-Wl,-z,relro,-z,now"]
-# By its full name, since no directory of ours may be on the include path: there our limits.h would
-# hide the C library's.
-_PREAMBLE = f'#include "{_DIRECTORY.resolve()}/base.h"'
+# For #include "...", and never for <...>, where our limits.h would hide the C library's.
+_OURS = ["-iquote", str(_DIRECTORY.resolve())]
 
 
 def _flags() -> tuple[list[str], list[str]]:
@@ -60,11 +59,11 @@ def _build() -> FFI:
     builder.cdef((_DIRECTORY / "api.h").read_text(encoding="utf-8"))
     builder.set_source(
         "tuxpy._engine",
-        _PREAMBLE,
-        sources=[str(path) for path in sorted(_DIRECTORY.glob("*.c"))],
-        depends=[str(path) for path in sorted(_DIRECTORY.glob("*.[hd]*"))],
+        '#include "base/base.h"',
+        sources=[str(path) for path in sorted(_DIRECTORY.rglob("*.c"))],
+        depends=[str(path) for path in sorted(_DIRECTORY.rglob("*.[hd]*"))],
         define_macros=[("TUX_VERSION", f'"{_version()}"')],
-        extra_compile_args=compile_args,
+        extra_compile_args=compile_args + _OURS,
         extra_link_args=link_args,
     )
     return builder

@@ -23,6 +23,8 @@ FLOORS = (
     *("site", "admin", "process", "syslets", "serving", "server", "cli", "__main__"),
 )
 LOOSE_MAX = 8  # files at the top of tuxpy/
+# The folders of csrc/, from the ground up; the last is its top, the doors. Every file may include api.h.
+C_FLOORS = ("base", "chain", "wait", "engine", "log", "http", "")
 # In here the order is strict: each imports only from what stands before it.
 ATOMS = (
     *("flags", "cells", "calls", "encode", "check", "shortcuts", "chain", "lifecycle", "result"),
@@ -208,48 +210,59 @@ def included(path: Path) -> list[tuple[int, str]]:
     return [(line, match[1]) for line, match in found if match]
 
 
-def floor(header: Path) -> int | None:
-    stated = re.match(r"/\* floor (\d)(?: · (\S+))?: ", lines_of(header)[0])
-    return int(stated[1]) if stated and stated[2] in (None, header.name) else None
+def c_floor(path: Path) -> int | None:
+    """Of a file in csrc/, by its folder."""
+    room = "" if path.parent == ROOT / "csrc" else path.parent.name
+    return C_FLOORS.index(room) if room in C_FLOORS else None
 
 
-def test_every_header_states_its_floor_in_line_one() -> None:
-    remedy = "line one must begin with /* floor N · {}: and say what it is for"
-    report((path, 1, remedy.format(path.name)) for path in files((".h",), ["csrc"]) if floor(path) is None)
+def test_every_header_says_what_it_is_for() -> None:
+    remedy = "line one must begin with /* {}: and say what it is for"
+    report(
+        (path, 1, remedy.format(path.name))
+        for path in files((".h",), ["csrc"])
+        if not lines_of(path)[0].startswith(f"/* {path.name}: ")
+    )
 
 
 def test_c_includes_go_down() -> None:
-    """A source file stands where the first header that it includes stands, which is its own if it has one."""
     faults: list[Fault] = []
     graph: dict[str, list[tuple[Path, int, str]]] = {}
     for path in files((".c", ".h"), ["csrc"]):
-        own, names = floor(path) if path.suffix == ".h" else None, included(path)
-        if path.suffix == ".c" and names:
-            own = floor(ROOT / "csrc" / names[0][1])
-            header = path.with_suffix(".h")
-            if header.exists() and floor(header) and names[0][1] != header.name:
-                faults.append((path, names[0][0], f"include {header.name} first: that proves it needs nothing else"))
+        own, names = c_floor(path), included(path)
+        if own is None:
+            faults.append((path, 1, f"csrc/{path.parent.name}/ has no place: name it in C_FLOORS of test_house.py"))
+            continue
+        header = path.with_suffix(".h")
+        first = str(header.relative_to(ROOT / "csrc"))
+        if path.suffix == ".c" and header.exists() and first != "api.h" and names[0][1] != first:
+            faults.append((path, names[0][0], f"include {first} first: that proves it needs nothing else"))
+        there = [(line, name) for line, name in names if (ROOT / "csrc" / name).exists() and name != "api.h"]
+        floors = {name: c_floor(ROOT / "csrc" / name) or 0 for _, name in there}
         for line, name in names:
-            target = ROOT / "csrc" / name
-            if not target.exists():
-                faults.append((path, line, f"there is no csrc/{name}: ours in quotes, the system's in <>"))
-            elif own is not None and (floor(target) or 0) > own:
-                remedy = "go up by data (a ring, a return code) instead"
-                faults.append((path, line, f"floor {own} includes {name} of floor {floor(target)}: {remedy}"))
+            if not (ROOT / "csrc" / name).exists():
+                remedy = "name its folder, as in base/base.h; the system's headers stand in <>"
+                faults.append((path, line, f"there is no csrc/{name}: {remedy}"))
+        for line, name in there:
+            if floors[name] > own:
+                room = C_FLOORS[max(floors.values())]
+                remedy = f"the file belongs in csrc/{room}/, or should go up by data (a ring, a return code)"
+                faults.append((path, line, f"{name} is higher than csrc/{path.parent.name}/: {remedy}"))
             if path.suffix == ".h":
-                graph.setdefault(path.name, []).append((path, line, name))
+                graph.setdefault(first, []).append((path, line, name))
     report(faults)
     report(circles(graph))
 
 
 def test_only_a_transport_touches_the_socket_of_a_connection() -> None:
-    """Who the peer is may be asked by the descriptor; bytes, waiting and closing are for csrc/transport.h."""
+    """Who the peer is may be asked by the descriptor; bytes, waiting and closing are for csrc/http/transport.h."""
     touches = re.compile(r"ops->stream\(|\b(?!getpeername|tux_)\w+\((?:[^()]*, )?conn->fd\b")
-    assert any(map(touches.search, lines_of(ROOT / "csrc" / "plain.c"))), "this test looks for what is not there"
+    plain = ROOT / "csrc" / "http" / "plain.c"
+    assert any(map(touches.search, lines_of(plain))), "this test looks for what is not there"
     report(
         (path, line, f"{found[0]}: call the connection's transport instead")
         for path in files((".c", ".h"), ["csrc"])
-        if path.name != "plain.c"
+        if path != plain
         for line, text in enumerate(lines_of(path), 1)
         if (found := touches.search(text))
     )

@@ -231,7 +231,7 @@ class Answer:
     file       a descriptor whose ownership moves with the answer, or -1
     date_at    offset of the 29 bytes of the Date value in the chain's data, or -1
     witnesses  at most WITNESSES_MAX
-    ranged     the engine may answer every single range of the file by itself (csrc/ranged.h)
+    ranged     the engine may answer every single range of the file by itself (csrc/http/ranged.h)
     lease      of the memory that the file lies in: the engine counts itself there
     far        it is from a file system that may not answer
     """

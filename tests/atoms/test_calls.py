@@ -13,7 +13,7 @@ from tuxpy.atoms.calls import REFUSED, WANTED
 from tuxpy.atoms.shortcuts import Shortcuts
 from tuxpy.atoms.words import TELLING
 
-CALLS_DEF = Path(__file__).parents[2] / "csrc" / "calls.def"
+CALLS_DEF = Path(__file__).parents[2] / "csrc" / "chain" / "calls.def"
 
 
 def test_c_has_the_same_table() -> None:

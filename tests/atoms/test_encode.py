@@ -1,4 +1,4 @@
-"""Chains as bytes: the sizes that csrc/atom.h promises, and every field where it belongs."""
+"""Chains as bytes: the sizes that csrc/chain/atom.h promises, and every field where it belongs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CSRC = Path(__file__).parents[2] / "csrc"
 
 
 def test_sizes_are_those_of_c() -> None:
-    asserted = re.findall(r"sizeof\(struct tux_(\w+)\) == (\d+)", (CSRC / "atom.h").read_text("utf-8"))
+    asserted = re.findall(r"sizeof\(struct tux_(\w+)\) == (\d+)", (CSRC / "chain" / "atom.h").read_text("utf-8"))
     assert {name: int(size) for name, size in asserted} == {
         "chain_header": HEADER.size,
         "cell": CELL.size,
@@ -27,7 +27,7 @@ def test_sizes_are_those_of_c() -> None:
 
 
 def test_kinds_are_those_of_c() -> None:
-    listed = re.search(r"enum tux_cell_kind \{ (.*), TUX_KINDS \}", (CSRC / "atom.h").read_text("utf-8"))
+    listed = re.search(r"enum tux_cell_kind \{ (.*), TUX_KINDS \}", (CSRC / "chain" / "atom.h").read_text("utf-8"))
     assert listed is not None
     assert [f"TUX_{kind.name}" for kind in Kind] == listed[1].split(", ")
 

@@ -1,4 +1,4 @@
-"""Stop conditions against their definition, and the numbers that 2007 and csrc/atom.h gave them."""
+"""Stop conditions against their definition, and the numbers that 2007 and csrc/chain/atom.h gave them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_without_a_condition_nothing_stops(result: int) -> None:
 
 
 def test_values_are_those_of_c() -> None:
-    declared = dict(re.findall(r"SYSLET_(\w+) = (0x\w+)", (CSRC / "atom.h").read_text("utf-8")))
+    declared = dict(re.findall(r"SYSLET_(\w+) = (0x\w+)", (CSRC / "chain" / "atom.h").read_text("utf-8")))
     assert {name: int(value, 16) for name, value in declared.items() if name != "FLAGS_ALL"} == {
         name: value for name, value in vars(f).items() if name in declared
     }

@@ -3,9 +3,9 @@
 #ifndef TUX_BACKSTAGE_H
 #define TUX_BACKSTAGE_H
 
-#include "backend.h"
+#include "chain/backend.h"
 #include "check.h"
-#include "clock.h"
+#include "base/clock.h"
 
 enum { BACKSTAGE_SLOTS = 256, BACKSTAGE_ACCEPTED_MAX = 64 };
 

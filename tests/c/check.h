@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base.h"
+#include "base/base.h"
 
 #define CHECK(condition)                                                                  \
     do {                                                                                  \

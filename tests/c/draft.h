@@ -2,7 +2,7 @@
 #ifndef TUX_DRAFT_H
 #define TUX_DRAFT_H
 
-#include "chain.h"
+#include "chain/chain.h"
 #include "check.h"
 
 struct draft {

@@ -4,7 +4,7 @@
 #define TUX_SCENE_H
 
 #include "draft.h"
-#include "step.h"
+#include "chain/step.h"
 
 /* What getpid and recv return, one after the other; the last one again and again. */
 static i64 script[16];

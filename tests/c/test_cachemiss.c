@@ -2,7 +2,7 @@
  *
  * Every job waits at a gate of its own, so the order of things is ours to choose and no test depends on luck. Run it
  * under the thread sanitizer too: the results are read without a lock. */
-#include "cachemiss.h"
+#include "base/cachemiss.h"
 
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,6 +1,6 @@
 /* test_clients.c: the table of client addresses: tokens, connections, who is forgotten, and several threads at it. */
 #include "check.h"
-#include "clients.h"
+#include "http/clients.h"
 
 #define SECOND 1000000000u
 

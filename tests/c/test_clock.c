@@ -1,5 +1,5 @@
 /* test_clock.c: the Date of RFC 9110 section 5.6.7, and clocks that go forward. */
-#include "clock.h"
+#include "base/clock.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* test_cold_light.c: what is light is never kept waiting by what is not, however much of that there is. */
-#include "cachemiss.h"
+#include "base/cachemiss.h"
 
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,5 +1,5 @@
 /* test_cold_resident.c: what is said to be in memory, by kind of file system, and that it is never said too easily. */
-#include "resident.h"
+#include "base/resident.h"
 
 #include "check.h"
 

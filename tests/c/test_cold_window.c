@@ -1,6 +1,6 @@
 /* test_cold_window.c: the table of windows: one fetch for all who want the same, bounds on what is fetched ahead, and
  * what is believed for how long. The workers stand at a gate of ours, so what is under way stays so until we say. */
-#include "window.h"
+#include "chain/window.h"
 
 #include <semaphore.h>
 

@@ -1,5 +1,5 @@
 /* test_deadline.c: one limit a slot, and a sweep that finds each expired one once. */
-#include "deadline.h"
+#include "base/deadline.h"
 
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /* test_decision.c: the cache finds what it was given and nothing else, stays within its bounds, and lets go of the
  * right ones. */
-#include "decision.h"
+#include "http/decision.h"
 
 #include "draft.h"
 

@@ -1,6 +1,6 @@
 /* test_freshness.c: when a kept response is believed, looked at, or waits for a worker who looks: an engine that only
  * has a clock, a worker and two runs. The clock is the test's own. */
-#include "freshness.h"
+#include "http/freshness.h"
 
 #include <sys/stat.h>
 

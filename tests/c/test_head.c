@@ -1,6 +1,6 @@
 /* test_head.c: where a head ends, which heads have a key, and what is in it. */
 #include "check.h"
-#include "head.h"
+#include "http/head.h"
 
 static struct tux_significant set;
 static struct check_guard input, output;

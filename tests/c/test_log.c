@@ -3,9 +3,9 @@
 
 #include <sys/stat.h>
 
-#include "clock.h"
-#include "logger.h"
-#include "logline.h"
+#include "base/clock.h"
+#include "log/logger.h"
+#include "log/logline.h"
 
 struct made {
     u8 bytes[8192];

@@ -1,7 +1,7 @@
 /* test_proxy.c: headers of the PROXY protocol, both versions: what is one, what is none, and what is not whole yet. */
-#include "address.h"
+#include "base/address.h"
 #include "check.h"
-#include "proxy.h"
+#include "http/proxy.h"
 
 static struct check_guard input;
 

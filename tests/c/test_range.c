@@ -1,9 +1,9 @@
 /* test_range.c: which values of Range C reads, what they mean for a file of some size, and the key of any range. Each
  * against the same once more, slow and plain. */
-#include "range.h"
+#include "http/range.h"
 
 #include "check.h"
-#include "head.h"
+#include "http/head.h"
 
 static struct check_guard input, output;
 

@@ -1,6 +1,6 @@
 /* test_ranged.c: a response for any range is refused unless every word of it is true, and what is made of it for a
  * slice is what the judge would have sent. */
-#include "ranged.h"
+#include "http/ranged.h"
 
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 /* test_response.c: which shapes a response may have, that its file is always closed, that bytes in flight never change,
  * and that a changed file is noticed. */
-#include "response.h"
+#include "http/response.h"
 
 #include <sys/stat.h>
 

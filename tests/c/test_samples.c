@@ -1,10 +1,10 @@
 /* test_samples.c: a file that is being sent, told by samples of its bytes and by inotify(7). */
-#include "samples.h"
+#include "http/samples.h"
 
 #include <sys/stat.h>
 
 #include "check.h"
-#include "watch.h"
+#include "http/watch.h"
 
 #define FILE_BYTES (1u << 20)
 

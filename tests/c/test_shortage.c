@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 
 #include "backstage.h"
-#include "uring.h"
+#include "wait/uring.h"
 
 enum { URING_ENTER = 426, ENTRIES = 4, BOUND_MS = 10000 };
 

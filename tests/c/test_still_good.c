@@ -1,6 +1,6 @@
 /* test_still_good.c: whether a file that is being sent still has what the head has promised, line by line of the table
  * in still_good.c. Times of day are given, so that nothing here waits. */
-#include "response.h"
+#include "http/response.h"
 
 #include <sys/stat.h>
 

@@ -33,7 +33,7 @@ from tuxpy.config.settings import Backend
 from .conftest import Make
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-WINDOW: Final = 1 << 20  # TUX_WINDOW_BYTES of csrc/limits.h
+WINDOW: Final = 1 << 20  # TUX_WINDOW_BYTES of csrc/base/limits.h
 AHEAD: Final = 2  # Limits.workers: with so many fetches under way none is made ahead
 SEND_BUFFER_MAX: Final = 8 << 20  # more than the kernel keeps for a client who does not read
 SLOW_MS: Final = 400

@@ -1,7 +1,7 @@
 """What is served from memory and from the page cache is done by the engine's own thread.
 
 A kernel that cannot do what a ring asks for at once hands it to a thread of its own, named iou-wrk (io_uring(7)), which
-costs more than the request. csrc/backend_uring.c asks for nothing of the kind.
+costs more than the request. csrc/wait/backend_uring.c asks for nothing of the kind.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from tuxpy.site.opener import open_beneath
 from tuxpy.site.site import Site
 
 FRESH_S: Final = 1.0
-COPIED_MAX: Final = 65536  # csrc/ranged.h: a slice up to this length is copied, a longer one is sent from its file
+COPIED_MAX: Final = 65536  # csrc/http/ranged.h: a slice up to this length is copied, a longer one is sent from its file
 SIZES: Final = (0, 1, 2, 9, 10, 11, 999, 1000, COPIED_MAX - 1, COPIED_MAX, COPIED_MAX + 1, 300_000)
 
 

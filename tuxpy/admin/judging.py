@@ -67,7 +67,7 @@ class Judging:
 
 
 def bucket_of(seconds: float) -> int:
-    """As csrc/measure.c counts."""
+    """As csrc/http/measure.c counts."""
     return min((int(seconds * 10**6) >> 3).bit_length(), BUCKETS - 1)
 
 

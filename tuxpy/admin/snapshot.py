@@ -16,7 +16,7 @@ from ..values import value_class
 
 State = Literal["running", "draining"]
 
-# csrc/metrics.h: bucket i is for what took less than 2^(i + 3) microseconds, the last one for all else.
+# csrc/base/metrics.h: bucket i is for what took less than 2^(i + 3) microseconds, the last one for all else.
 BUCKETS: Final = 23
 BOUNDS_S: Final = tuple(2 ** (bucket + 3) / 10**6 for bucket in range(BUCKETS - 1))
 
@@ -30,7 +30,7 @@ class Parked(NamedTuple):
     why: str
 
 
-# csrc/run.h: enum tux_wait. I, W and T are the letters of TUX's own table; it had no others for these.
+# csrc/chain/run.h: enum tux_wait. I, W and T are the letters of TUX's own table; it had no others for these.
 PARKED: Final[Mapping[int, Parked]] = {
     2: Parked("I", "input", "recv_head", "for a request"),
     6: Parked("J", "judge", "decide", "for the judge"),

@@ -1,7 +1,7 @@
 """The white list: every call an atom may make, and by name the calls it may not.
 
 A call is here only with a written rule: what each argument must be, whether it can wait for somebody else, and whether
-it makes a descriptor that a cell must own. csrc/calls.def is the same table for C; a test compares them.
+it makes a descriptor that a cell must own. csrc/chain/calls.def is the same table for C; a test compares them.
 
 Argument kinds: f descriptor (an FD, INT or CONST cell) · F descriptor the run owns (FD) · i number ·
 c number to be changed (INT or SHARED), by reference · O FD that takes a new descriptor ·

@@ -1,7 +1,7 @@
 """A chain as bytes: position-free, native byte order, cell numbers where 2007 had addresses.
 
-header, cells, atoms, data, in that order and without gaps; csrc/atom.h declares the same three structs. C verifies what
-arrives as if an enemy had sent it, so nothing is checked here.
+header, cells, atoms, data, in that order and without gaps; csrc/chain/atom.h declares the same. C checks what
+arrives as if an attacker had sent it, so nothing is checked here.
 """
 
 from __future__ import annotations

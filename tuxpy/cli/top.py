@@ -36,7 +36,7 @@ except ImportError as error:
 
 _EVERY_S: Final = 1.0
 _WAIT_S: Final = 5.0
-_REPORT_BYTES_MAX: Final = 1 << 20  # csrc/limits.h: TUX_DATA_BYTES_MAX
+_REPORT_BYTES_MAX: Final = 1 << 20  # csrc/base/limits.h: TUX_DATA_BYTES_MAX
 _KEPT: Final = 120
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _PLAIN_BARS: Final = " .:-=+*#@"

@@ -15,7 +15,7 @@ WhenFull = Literal["refuse", "wait"]
 FORWARDED_FIELDS: Final[tuple[ForwardedField, ...]] = get_args(ForwardedField)
 WHEN_FULL: Final[tuple[WhenFull, ...]] = get_args(WhenFull)
 
-# csrc/limits.h: TUX_HEAD_BYTES_LEAST, TUX_HEAD_BYTES_MAX, TUX_INTERVAL_NS_MAX, TUX_BURST_MAX.
+# csrc/base/limits.h: TUX_HEAD_BYTES_LEAST, TUX_HEAD_BYTES_MAX, TUX_INTERVAL_NS_MAX, TUX_BURST_MAX.
 HEAD_BYTES_MIN, HEAD_BYTES_MAX = 256, 65536
 BURST_MAX: Final = 1_000_000
 INTERVAL_S_MAX: Final = 3600.0

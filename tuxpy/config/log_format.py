@@ -1,4 +1,4 @@
-"""Formats of the access log, compiled to steps for C (csrc/logline.h). Pure.
+"""Formats of the access log, compiled to steps for C (csrc/log/logline.h). Pure.
 
 A format is one of FORMATS or a template of one's own: text with {name} for the values of NAMES and {field:user-agent}
 for a field of the request. No byte of a request can end the line, leave its quotes or reach a terminal as a command:
@@ -15,7 +15,7 @@ from typing import Final
 
 from ..errors import ConfigError
 
-# csrc/logplan.h: enum tux_log_op, enum tux_log_escape
+# csrc/log/logplan.h: enum tux_log_op, enum tux_log_escape
 NAMES: Final = {
     name: number
     for number, name in enumerate(
@@ -28,7 +28,7 @@ NAMES: Final = {
 }
 _TEXT, _FIELD = 0, 1
 _PLAIN, _QUOTED, _JSON, _INNER = range(4)
-_BYTES_MAX, _VALUES_MAX, _FIELDS_MAX = 16384, 64, 32  # csrc/limits.h: TUX_LOG_PROGRAM_MAX and its neighbours
+_BYTES_MAX, _VALUES_MAX, _FIELDS_MAX = 16384, 64, 32  # csrc/base/limits.h: TUX_LOG_PROGRAM_MAX and its neighbours
 _NUMBERS: Final = {"port", "status", "bytes", "count", "ms", "unix_time"}
 _BARE: Final = {"time", "clock", "iso_time", "source", "color"}  # never JSON by themselves
 

@@ -35,7 +35,7 @@ HOST: Final = defaults.HOST
 PORT: Final = 8000
 ADMIN_PORT: Final = 8001
 BINDS_MAX: Final = 8  # half of what an engine can have, so that a reload can change them all
-CONNECTIONS_MAX: Final = 1 << 20  # csrc/limits.h: TUX_SLOTS_MAX
+CONNECTIONS_MAX: Final = 1 << 20  # csrc/base/limits.h: TUX_SLOTS_MAX
 TIMEOUT_S_MIN, TIMEOUT_S_MAX = 0.001, 86400.0  # the engine counts milliseconds, in 32 bits
 
 UNIX_BYTES_MAX: Final = 107

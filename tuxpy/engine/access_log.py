@@ -1,6 +1,6 @@
 """The access log: what is written of each request, and where. The engines only note what happened; a thread of the C
 part makes lines of it, writes them, opens the file again and looks whether it was rotated. So nobody who is served or
-who judges waits for a disk, or for whoever reads the lines (csrc/logthread.c).
+who judges waits for a disk, or for whoever reads the lines (csrc/log/logthread.c).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Client addresses, counted for all engines together (csrc/clients.h)."""
+"""Client addresses, counted for all engines together (csrc/http/clients.h)."""
 
 from __future__ import annotations
 

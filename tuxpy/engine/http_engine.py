@@ -25,7 +25,7 @@ __all__ += ["HttpEngine", "Limits", "Miss", "Rules"]
 HEAD_TOO_LONG: Final = 1  # enum tux_miss_flags
 HEAD_TIMEOUT: Final = 2
 LEAVING: Final = 4
-LISTENERS_MAX: Final = 16  # csrc/limits.h: TUX_LISTENERS_MAX, TUX_SHARED_MAX; those that are being drained count too
+LISTENERS_MAX: Final = 16  # limits.h: TUX_LISTENERS_MAX, TUX_SHARED_MAX; those that are being drained count
 
 _EVERY_LINE: Final = (1 << 64) - 1
 _HTTP_LIMITS: Final = ("cache_entries_max", "cache_bytes_max", "cache_files_max", "linger_ms")

@@ -3,7 +3,7 @@
 What resolve decided is compiled here. A body of up to BODY_IN_MEMORY_MAX bytes is read now and
 lies behind its head, so one send carries both; a larger one stays in its file, and the chain is
 send(head, MORE) and sendfile. So it is for one range of any length, if it is asked for in the
-plainest way: from then on the engine answers all others (csrc/ranged.h). Whether the connection
+plainest way: from then on the engine answers all others (csrc/http/ranged.h). Whether the connection
 goes on is judged here too, since it is the request that says so (RFC 9112 9.3), and the field
 Connection is written accordingly.
 
@@ -151,7 +151,7 @@ def _is_unsettled(serve: Serve, is_copy: bool, now: float) -> bool:
     return changed_ns is not None and abs(now - changed_ns / 10**9) < UNSETTLED_S
 
 
-# The strict form of csrc/range.h. Whatever else asks for one range is kept for itself.
+# The strict form of csrc/http/range.h. Whatever else asks for one range is kept for itself.
 _ONE_RANGE = re.compile(rb"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")
 
 

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from ..atoms import Cell, Chain, Frozen, Kind
 
 DISCARD_MAX: Final = 1 << 20  # bytes of unread input thrown away before the connection closes; a time bounds it too
-PARTS_MAX: Final = 17  # a head, eight slices with what stands between them; csrc/limits.h has room for so many cells
+PARTS_MAX: Final = 17  # a head, eight slices with what stands between them; limits.h has room for so many cells
 
 Part: TypeAlias = "bytes | tuple[int, int]"  # content, or (offset, count) of the file
 

@@ -23,7 +23,7 @@ HEAD = (
 
 
 XFF, RFC7239 = 1, 2  # csrc/api.h: enum tux_forwarded
-MOST, SHORT = 4096, 1024  # csrc/limits.h: TUX_LOG_VALUE_BYTES, TUX_LOG_SHORT_BYTES
+MOST, SHORT = 4096, 1024  # csrc/base/limits.h: TUX_LOG_VALUE_BYTES, TUX_LOG_SHORT_BYTES
 
 
 def packed(address: str) -> bytes:
