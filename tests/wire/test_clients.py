@@ -179,8 +179,9 @@ def test_9112_9_4_who_pipelines_and_does_not_read_takes_nothing_from_others(
         other.close()
 
 
-def test_9112_9_5_without_descriptors_clients_wait(server: Running) -> None:
-    """EMFILE at accept: nobody is turned away, and when there are descriptors again all are served."""
+def test_9112_9_5_without_descriptors_clients_wait(serve: Serve) -> None:
+    """EMFILE at accept: clients wait, and once there are descriptors again all are served."""
+    server = serve(look_after_s=60.0)  # a look at a kept answer would need a descriptor
     server.forgiven.add("accept_errors")
     with Client(server.address) as client:
         assert [client.ask(get("/style.css")).status for _ in range(2)] == [200, 200], "it needs no descriptor any more"
