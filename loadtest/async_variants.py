@@ -37,7 +37,7 @@ def compiled(source: str, directory: Path, *more: str) -> Path:
 
 
 def engine_sources() -> list[str]:
-    return [str(path.relative_to(_ROOT)) for path in sorted((_ROOT / "csrc").glob("*.c"))]
+    return [str(path.relative_to(_ROOT)) for path in sorted((_ROOT / "csrc").rglob("*.c"))]
 
 
 def make_files(directory: Path, count: int, seed: int = 2007) -> list[str]:

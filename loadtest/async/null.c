@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "atom.h"
+#include "chain/atom.h"
 
 enum { BATCH = 64, ROUNDS = 41, ATOMS_MOST = 8 };
 
@@ -78,9 +78,7 @@ int main(int count, char **word)
     int times = count > 1 ? (int)strtoul(word[1], NULL, 10) : 200;
     char why[160];
     struct tux_options options = {
-        .slots = BATCH, .workers = 1, .cache_entries_max = 1, .cache_bytes_max = 1, .linger_ms = 500,
-        .notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .backend = "auto",
-        .rules = {.head_bytes_max = 256, .head_ms = 5000, .idle_ms = 5000, .send_ms = 5000},
+        .slots = BATCH, .workers = 1, .notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .backend = "auto",
     };
     struct tux_engine *engine;
     if (tux_engine_open(&options, &engine, why) != 0) {
