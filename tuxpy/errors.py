@@ -10,7 +10,7 @@ import os
 
 
 class TuxError(Exception):
-    """The root: whoever embeds tuxpy catches this one."""
+    """The root: a program that embeds tuxpy catches this one."""
 
 
 class PeerError(TuxError):

@@ -130,7 +130,7 @@ class _Judgement:
     """What all decisions have in common.
 
     keep       the decision is content to keep the connection (the request may still not be)
-    linger     input that nobody will read is left behind: close in stages (RFC 9112 9.6)
+    linger     unread input is left behind: close in stages (RFC 9112 9.6)
     cacheable  the same key gets the same answer while the witnesses hold
     why        the reasoning in short plain sentences, for `tuxpy explain`
     """

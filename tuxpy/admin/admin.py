@@ -8,7 +8,7 @@
 
 Who means another name than ours gets 421 (rebinding.py).
 
-Whoever runs the server hands in what it knows as a Snapshot. Only GET, HEAD and OPTIONS are answered, so nothing can be
+The server hands in what it knows as a Snapshot. Only GET, HEAD and OPTIONS are answered, so nothing can be
 changed from here.
 """
 

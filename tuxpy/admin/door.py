@@ -51,7 +51,7 @@ class Door:
     def answer(self, take: Callable[[], Snapshot]) -> bool:
         """Answer those who ask now, for _TURN_S at most; whether more are waiting. Raises nothing.
 
-        `take` is called when somebody asks: nobody is told what was before.
+        `take` is called for each request, so every answer is current.
         """
         try:
             self._engine.completions()

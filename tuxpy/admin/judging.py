@@ -1,7 +1,7 @@
 """How long the judge takes, over what, and what is asked for most. For the judge's thread alone.
 
 The judge notes every judgement; the engines hand up the first line of a hit each hundredth of a second. Of a target
-only the path is kept: a query may hold what is nobody's business.
+only the path is kept: a query may hold something private.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _PORT = re.compile(r":[0-9]*\Z")
 
 
 def is_meant(request: Request, names: Collection[str]) -> bool:
-    """Whether it means us: by an address, as localhost, or by one of `names` (in lower case); or names nobody.
+    """Whether it means us: by an address, as localhost, or by one of `names` (in lower case); or names no host.
 
     What is meant is the authority of an absolute-form target, else the value of Host (RFC 9112 section 3.2.2).
     """

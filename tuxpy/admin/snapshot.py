@@ -1,6 +1,6 @@
 """What the server knows of itself at one moment, as values. Everything that an admin listener tells is made of these.
 
-Whoever runs the server takes a Snapshot; nobody here looks into the server itself.
+The server takes a Snapshot; no code in this folder looks into the server itself.
 """
 
 from __future__ import annotations

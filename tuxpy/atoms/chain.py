@@ -78,7 +78,7 @@ class Chain(Shortcuts):
     def fd(self, name: str, param: bool = False) -> Cell:
         """A descriptor the run will own, from the call that makes it to the end of the run or to close.
 
-        param: from the beginning, for whoever submits gives it away.
+        param: from the beginning, since the caller of submit gives it away.
         """
         return self._cell(Kind.FD, name, -1, param=param)
 

@@ -1,6 +1,6 @@
 """What a chain means: an interpreter of chains in plain blocking Python, the specification of the C engine.
 
-It never parks a run, it waits; it has no deadline, nobody cancels it. In everything else a run here and a run in C end
+It never parks a run, it waits; it has no deadline and no cancellation. In everything else a run here and a run in C end
 at the same atom with the same result, reason, steps and cells, and random chains prove it.
 
     step    one atom: read its cells, make the call, write the result cell, test the conditions

@@ -10,7 +10,7 @@ for an argument follows from the kind in calls.py:
           function returns is its
           new value                  O   a list; the descriptor that it appends is the cell's from now on
 
-Whoever gives the interpreter functions of his own, for the calls of the HTTP engine say, keeps to the same. C does the
+Other functions that a caller gives the interpreter, such as the calls of the HTTP engine, keep to the same. C does the
 same work in csrc/call*.c, where it is told not to block and mostly does not.
 """
 
@@ -73,7 +73,7 @@ def accept4(listener: int, flags: int) -> int:
 
 @answering
 def setsockopt(fd: int, level: int, option: int, value: memoryview) -> int:
-    """SO_LINGER may discard, not wait: a close that waits for the peer would keep whoever closes (socket(7))."""
+    """SO_LINGER may discard, not wait: a close that waits for the peer would keep the closing thread (socket(7))."""
     if (as_int(level), as_int(option)) == (socket.SOL_SOCKET, socket.SO_LINGER) and len(value) >= LINGER.size:
         on, seconds = LINGER.unpack(value[: LINGER.size])
         if on and seconds:

@@ -36,5 +36,5 @@ class LogThrottle:
             untold = self._untold.pop(kind, 0)
             more = f" ({untold} more like this since the last such line)" if untold else ""
             self._log.log(level, words + "%s", *values, more, exc_info=failure)
-        except Exception:  # there is nobody left to tell
+        except Exception:  # the log itself has failed
             pass

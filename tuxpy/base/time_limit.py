@@ -1,4 +1,4 @@
-"""Work that may wait for a file system, on a thread of its own: one that does not answer keeps nobody else waiting.
+"""Work that may wait for a file system, on a thread of its own: one that does not answer holds up no other work.
 
 A call into a file system that hangs cannot be taken back: its thread stays in the kernel until the file system goes on.
 So the thread is a daemon, which keeps no process from ending, and the result of one that was given up is thrown away.
@@ -88,7 +88,7 @@ class Attempt(Generic[T]):
         return path if path and not self.is_over and time.monotonic() - since > limit_s else None
 
     def give_up(self) -> None:
-        """Nobody wants the result any more, whenever it comes. Any number of times."""
+        """The result is not wanted any more, whenever it comes. Any number of times."""
         with self._lock:
             ours, self._given_up = self.is_over and not self._given_up, True
         if ours:

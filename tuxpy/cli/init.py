@@ -72,7 +72,7 @@ def text_of(source: str) -> str:
 
 
 def _without_the_tree(text: str) -> str:
-    """Paths of a clone as they are for whoever has none."""
+    """Paths of a clone, as an installation without one has them."""
     return re.sub(r"\bconf/(tuxpy\.(?:toml|socket|service))", r"\1", text)
 
 

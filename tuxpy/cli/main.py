@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 def main(args: Sequence[str] | None = None) -> int:
     """The console script: run a verb, turn what went wrong into a line and an exit code."""
-    for stream in ("stdout", "stderr"):  # closed by whoever started us: no socket may take its number
+    for stream in ("stdout", "stderr"):  # closed by our parent: no socket may take its number
         if getattr(sys, stream) is None:
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):

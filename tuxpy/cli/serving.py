@@ -28,7 +28,7 @@ def serve(
     """Until it is told to stop; the exit code.
 
     load  the configuration as it is at that time, with what is doubtful about it
-    say   lines for whoever has started it, and whether they are coloured
+    say   lines for the person who started it, and whether they are coloured
     shows whether requests are to be seen on standard output, should it be a terminal
     """
     shown = LogConfig("-") if shows and sys.stdout.isatty() else None
@@ -46,7 +46,7 @@ def serve(
         from .bar import bar
 
         server.show_preload(bar())
-    with server, server.signals():  # whoever reads the lines may signal
+    with server, server.signals():  # a program that reads the lines may signal
         if config.log_level in ("debug", "info"):
             columns = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else None
             say("\n".join(startlines.told(server, colored, columns)), colored)

@@ -89,7 +89,7 @@ def _unused_pages(section: Section, trouble: Trouble) -> None:
 
 
 def _unused_types(section: Section, trouble: Trouble) -> None:
-    """An extension with dots in it is nobody's: what counts is behind the last one."""
+    """No file has an extension with dots in it: only the part behind the last dot counts."""
     for extension, _ in section["types"]:
         if "*" in extension:
             what = f"{extension!r} is not a pattern: give the extension alone, as in {extension.lstrip('*.')!r}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @value_class(frozen=True, slots=True, order=True)
 class Problem:
-    """One sentence. `line` is 0 where an option or a variable is to blame, or nobody: then `where` is empty."""
+    """One sentence. `line` is 0 where an option or a variable is to blame, or nothing: then `where` is empty."""
 
     line: int
     where: str

@@ -163,7 +163,7 @@ class Config:
 
 
 def _here() -> SiteConfig:
-    """This directory. The rules of sites are loaded by whoever has a site, not by whoever asks for help."""
+    """This directory. The rules of sites are loaded only when there is a site, not for help."""
     from .sites import SiteConfig
 
     return SiteConfig()

@@ -72,7 +72,7 @@ def _identity(server: Section, trouble: Trouble) -> Identity | None:
 
 
 def _denied(identity: Identity | None, asked: Iterable[_Asked]) -> Iterator[_Asked]:
-    """What whoever serves has no right to. Nobody but root can tell of another user."""
+    """What the serving user has no right to. Only root can tell of another user."""
     asked = list(asked)
     if identity is None:
         for one in asked:

@@ -102,7 +102,7 @@ class HttpEngine(CoreEngine):
             raise EngineError("an answer could not be kept ahead", -failed)
 
     def ready(self, limit: int, form: int, answer: Answer) -> None:
-        """What whoever runs into this limit (enum tux_limit) is told, in this form (enum tux_ready_form)."""
+        """What a client over this limit (enum tux_limit) is told, in this form (enum tux_ready_form)."""
         must(lib.tux_engine_ready(self.handle, limit, form, response_of(answer)), "a ready answer")
 
     def drain(self, line: int = _EVERY_LINE, shut: bool = True, idle_ms: int = 0) -> None:

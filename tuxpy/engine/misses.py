@@ -13,7 +13,7 @@ BATCH: Final = 64  # misses or completions that are taken at a time
 
 @value_class(frozen=True, slots=True)
 class Miss:
-    """A request that an engine has not seen before; whoever takes it owes an answer."""
+    """A request that an engine has not seen before; the code that takes it owes an answer."""
 
     slot: int
     generation: int

@@ -11,7 +11,7 @@ from .native import ERROR_BYTES, ffi, lib, text
 
 
 def response_of(answer: Answer) -> Any:
-    """The response that an answer is, for whoever hands it to an engine or closes it. Takes over answer.file.
+    """The response that an answer is, for the code that hands it to an engine or closes it. Takes over answer.file.
 
     Raises EngineError when C distrusts what was compiled.
     """

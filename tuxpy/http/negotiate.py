@@ -10,7 +10,7 @@ Rules
      speak of it, it comes after everything that the field does name: who says "gzip;q=0.1" can do without, but has
      said so.
   3. No field at all: any coding is acceptable by 12.5.3, but identity is sent. Who says nothing is a program that was
-     not written to decode, and a body that it cannot read helps nobody; the RFC leaves the choice to us.
+     not written to decode, and a body that it cannot read is of no use; the RFC leaves the choice to us.
      An empty field wants no coding (12.5.3), so it is the same here.
   4. Nothing acceptable is None, and the answer to that 406. By its last paragraph 12.5.3 asks for identity in such a
      case "unless the identity coding is indicated as unacceptable", which it is here: nothing else leads to None.

@@ -9,7 +9,7 @@ Every head is judged alone by a fresh h11 connection; this module adds what h11 
                Content-Length (RFC 9112 6.1); Content-Length only once; Host well formed and, in
                every HTTP/1.x above 1.0, there (RFC 9112 3.2); targets up to TARGET_BYTES_MAX
 
-Whoever breaks a rule of framing gets a refusal and the connection closes: what follows on it
+A client that breaks a rule of framing gets a refusal and the connection closes: what follows on it
 could mean anything. Only SIGNIFICANT fields reach the Request.
 """
 

@@ -26,7 +26,7 @@ _READY: Final = b"R"
 
 
 class Inherited:
-    """What we were started with. Whatever nobody asks for stays open until close(): it is not ours."""
+    """What we were started with. Sockets that are not asked for stay open until close(): it is not ours."""
 
     def __init__(self) -> None:
         self._given: dict[str, list[socket.socket]] = {}  # systemd's, by name
@@ -126,7 +126,7 @@ class Inherited:
         self._let_go()
 
     def _let_go(self) -> None:
-        """What nobody has asked for by now belongs to the server before us, and goes with it."""
+        """Sockets that were not asked for by now belong to the server before us, and go with it."""
         for former in (self._former, self._former_admin):
             for sockets in former.values():
                 for one in sockets:

@@ -213,7 +213,7 @@ def _listen_at_path(address: Address, mode: int, group: str) -> Listener:
                 _take_away_stale(path)
                 one.bind(path)
             listener.watch_path()
-            # Nobody can connect before listen(2), so there is no moment at which others may.
+            # No client can connect before listen(2), so there is no moment at which others may.
             with doing("chown"):
                 os.chown(path, -1, find_group(group, "server.socket_group") if group else -1)
             with doing("chmod"):
@@ -230,7 +230,7 @@ def _listen_at_path(address: Address, mode: int, group: str) -> Listener:
 
 
 def _take_away_stale(path: str) -> None:
-    """A socket that a server has left behind goes, if nobody answers there. Raises ConfigError, OSError."""
+    """A socket that a server has left behind goes, if no process answers there. Raises ConfigError, OSError."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:

@@ -87,8 +87,8 @@ def gain_no_more() -> None:
 def warn_of_root(config: Config, hosts: Iterable[str]) -> None:
     """Tell an operator whose server keeps the rights of root while others can reach it.
 
-    hosts: that it listens at, "" for a unix socket. On this machine alone nobody gains by it, and in a container root
-    is whom the container says; a warning that is always there would be read by nobody.
+    hosts: that it listens at, "" for a unix socket. On loopback a warning helps no one, and in a container root
+    is whom the container says; a warning that is always there is not read.
     """
     if os.geteuid() == 0 and not config.user and not _contained() and not all(map(_is_local, hosts)):
         log.warning("the server runs as root: choose a user with --user or server.user, or start it as one")

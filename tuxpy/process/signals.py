@@ -25,7 +25,7 @@ def caught(numbers: Sequence[int], handler: Callable[[int], None]) -> Iterator[N
 
 
 def bury_orphans() -> None:
-    """The first process inherits orphans, and nobody else asks for them when they have ended (wait(2))."""
+    """The first process inherits orphans, and must ask for them when they have ended (wait(2))."""
     if os.getpid() != 1:
         return
     try:

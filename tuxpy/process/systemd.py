@@ -1,6 +1,6 @@
 """What a service manager is told (sd_notify(3)): that we are ready, what we are doing, that we are alive.
 
-Without NOTIFY_SOCKET nobody listens, and every method does nothing.
+Without NOTIFY_SOCKET there is no listener, and every method does nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Notifier:
     """Connected when it is made: later the socket's path may be out of our reach."""
 
     def __init__(self, environ: MutableMapping[str, str] | None = None) -> None:
-        """Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID of `environ`; None: there is nobody."""
+        """Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID of `environ`; None: there is no service manager."""
         self._socket: socket.socket | None = None
         self._every_s = _QUIET
         self._next = 0.0

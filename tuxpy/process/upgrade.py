@@ -93,7 +93,7 @@ class _Successor:
         return None
 
     def let_go(self) -> None:
-        """The new server is on its own; nobody waits for its end here."""
+        """The new server is on its own; this process does not wait for its end."""
         _close(self.fd)
 
 
@@ -154,7 +154,7 @@ class Upgrades:
         return coming.pid
 
     def close(self) -> None:
-        """Nobody is to come after us. Any number of times."""
+        """There will be no successor. Any number of times."""
         for one in (self._coming, self._ending):
             if one is not None:
                 _close(one.fd)

@@ -34,7 +34,7 @@ class Classifier(Generic[T]):
     """Address classes: from starts[i] to the next start all addresses are of class numbers[i].
 
     Addresses are numbers of 128 bits, IPv4 in its mapped form. outcomes[c] is what holds for all of class c; class 0 is
-    what lies in no network, and whoever has no address.
+    what lies in no network, and a client without an address.
     """
 
     starts: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Fields that answers have when nobody says otherwise, and those that are worth asking for. Pure."""
+"""Fields that answers have when no rule says otherwise, and those that are worth asking for. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Whether a name carries a hash of the content, so that the file under it can never change. Pure.
 
-A wrong yes keeps a stale file in browsers for a year and nobody can call it back; a wrong no costs one question that
+A wrong yes keeps a stale file in browsers for a year and cannot be called back; a wrong no costs one question that
 is answered 304. So this says yes only where a build tool is the only likely author:
 
   1. The extension is one that bundlers write: scripts, styles, fonts, pictures, sound. Never HTML, documents, archives.

@@ -62,7 +62,7 @@ class HostTable(Generic[T]):
             self._served[key] = served
 
     def find(self, host: bytes | None) -> T | None:
-        """What is served at `host`; None when nobody is meant (RFC 9110 15.5.20 has 421 for that)."""
+        """What is served at `host`; None when it means no site (RFC 9110 15.5.20 has 421 for that)."""
         key = self._match(host)
         return None if key is None else self._served[key]
 

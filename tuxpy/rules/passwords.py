@@ -7,7 +7,7 @@ Only bcrypt and argon2id are read. Their libraries leave the interpreter free wh
 guessed too fast, and SHA crypt has no library that does the same.
 
 No password is kept. What was checked is remembered as a digest under a key of this process, the good and the bad apart,
-so that a flood of guesses makes nobody hash anew. An unknown user costs as much as a known one: the password is
+so that a flood of guesses causes no further hashing. An unknown user costs as much as a known one: the password is
 compared with the hash of another user, always the same one, and the outcome is no.
 """
 
@@ -156,7 +156,7 @@ class Htpasswd:
         return work.result()
 
     def _work_out(self, work: Future[bool], digest: bytes, user: str, password: str) -> None:
-        """Whoever asks for the same meanwhile waits for `work`; a failure is told to all and not remembered."""
+        """Another caller with the same question waits for `work`; a failure is told to all and not remembered."""
         try:
             outcome = self._verify(user, password)
         except BaseException as error:

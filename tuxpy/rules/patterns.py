@@ -51,7 +51,7 @@ class Pattern:
     """A pattern, read. Made by `parse`.
 
     names     what match() can capture
-    literals  all the paths it matches if they can be listed, for whoever keeps a table; else empty
+    literals  all the paths it matches if they can be listed, for a caller that keeps a table; else empty
     anywhere  it had no slash: only the last segment of a path is looked at
     """
 

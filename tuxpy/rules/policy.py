@@ -41,7 +41,7 @@ class Policy:
     hidden       names that are never served
     gates        who may see what, by address and by password
     types        types by extension (lower case, no dot), before our own table
-    compress     types that shrink are sent compressed to whoever accepts that
+    compress     types that shrink are sent compressed to clients that accept that
     compress_max bytes of the largest file that is compressed here
     rules        fields of answers, by path
     redirects    where paths lead; the first rule that matches decides

@@ -88,7 +88,7 @@ class Answering:
             self._turn_away(asker)
 
     def _turn_away(self, asker: Asker) -> None:
-        """Whoever has gone is answered, too, so that the connection ends."""
+        """A client that has gone is answered, too, so that the connection ends."""
         try:
             asker.engine.answer(asker.miss, too_busy(asker.miss, time.time()), knock=False)
         except Exception as failure:

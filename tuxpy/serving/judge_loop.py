@@ -2,7 +2,7 @@
 
     a turn      what slow work has brought back, then one batch at most of each engine's questions
     its end     when all engines had their batch, or when TURN_S are over; the rest waits for the next turn
-    in between  the caller looks at signals, rules, the watchdog, whoever asks the admin listeners
+    in between  the caller looks at signals, rules, the watchdog, requests to the admin listeners
 
 The engine that comes first is another one in each turn. A question that was taken and not answered stays where it is:
 neither the end of a turn nor an exception loses one.

@@ -31,7 +31,7 @@ class Refusals:
         self._due: dict[str, float] = {}
 
     def look(self, counters: Mapping[str, int], last: Callable[[int], str], now_s: float) -> None:
-        """last: who ran into a limit last, "" for nobody. now_s: of a clock that only goes forward."""
+        """last: who ran into a limit last, "" for none. now_s: of a clock that only goes forward."""
         for name, limit, words in _KINDS:
             more = counters.get(name, 0) - self._told.get(name, 0)
             if more <= 0 or now_s < self._due.get(name, now_s):

@@ -52,7 +52,7 @@ class Outcomes:
         self._hearing: list[tuple[float, socket.socket]] = []
 
     def open(self) -> None:
-        """Raises OSError: nobody can wait, then."""
+        """Raises OSError; then no caller can wait."""
         self._users |= {os.getuid(), os.geteuid()}
         one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:

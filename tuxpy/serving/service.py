@@ -63,7 +63,7 @@ class Service:
         self._throttle, self._ails = LogThrottle(log), False
         self._answering = Answering(self.generations, self._judged)
         self._loop: JudgeLoop[HttpEngine] = JudgeLoop(self._answering, self.listeners.completed)
-        self.notify = -1  # an eventfd: engines and errands knock there, and whoever wants the loop to look around
+        self.notify = -1  # an eventfd: engines and errands knock there, and all who want the loop to look around
 
     def open_log(self, config: Config, owner: tuple[int, int] | None) -> None:
         """What later rights may not suffice for; `owner` is who has those. Raises ConfigError."""
@@ -109,7 +109,7 @@ class Service:
             raise ConfigError(f"the engine cannot start: {error}; choose another with --backend") from error
 
     def _make_ready(self, config: Config) -> None:
-        """What the engines tell whoever runs into a limit."""
+        """What the engines tell clients that run into a limit."""
         for engine in self.engines:
             for limit, form, answer in ready_answers(config.limits.interval_s, time.time()):
                 engine.ready(limit, form, answer)
@@ -141,7 +141,7 @@ class Service:
 
     @property
     def due(self) -> float:
-        """When the loop has to look around, even if nobody knocks (time.monotonic)."""
+        """When the loop has to look around, even without a knock (time.monotonic)."""
         return self._answering.look_at if self.generations.pending else math.inf
 
     @contextmanager
@@ -176,7 +176,7 @@ class Service:
             self.preload = Preload(generation.sites, number, sockets, self.limits, self.knock)
 
     def judge_ahead(self, seconds: float) -> bool:
-        """Some of what nobody has asked for yet; whether there is more of that to do at once."""
+        """A slice of the preload; whether there is more of it to do at once."""
         if self.preload is None:
             return False
         self.preload.work(time.monotonic() + seconds)

@@ -34,7 +34,7 @@ Kind = Literal["password", "listing", "coding", "digest", "judgement"]
 
 QUEUE_MAX: Final = 256  # errands of one kind that have not begun
 _AT_ONCE_BYTES: Final = 4096  # of a file are hashed or coded in less time than another thread needs to wake
-_HURRIED_BYTES: Final = 1 << 18  # when need be: some milliseconds in which nobody is judged
+_HURRIED_BYTES: Final = 1 << 18  # when need be: some milliseconds in which no other request is judged
 _ALONE: Final[dict[str, int]] = {"listing": 1}  # keeps Python itself busy, so that two take as long as one by one
 _PLACES: Final = 8  # file systems that have a worker each, whatever the others do
 CLOSE_S: Final = 1.0  # for work that is being done when all ends
@@ -89,8 +89,8 @@ class Errands(Generic[Who]):
     ) -> None:
         """workers: for one kind of work on one file system; a kind has twice as many, and always one for each further
         file system, up to a bound. knock: called from a worker when something has come back.
-        gone: for each of these, whether nobody waits for the answer any more; and whether the work has begun.
-        unwanted: called from a worker with a judgement that nobody waits for any more.
+        gone: for each of these, whether no client waits for the answer any more; and whether the work has begun.
+        unwanted: called from a worker with a judgement that no client waits for any more.
         """
         self._each, self._knock, self._gone = workers, knock, gone
         self._unwanted = unwanted
@@ -102,7 +102,7 @@ class Errands(Generic[Who]):
         self._back: deque[tuple[Errand[Who], Future[Any]]] = deque()
         self._left: list[Who] = []
         self._at_hand: tuple[Hashable, Future[Any]] | None = None
-        self.at_once_bytes = _AT_ONCE_BYTES  # of a file, which whoever judges reads himself
+        self.at_once_bytes = _AT_ONCE_BYTES  # of a file, which the judging thread reads itself
 
     @property
     def may_block(self) -> bool:
@@ -193,13 +193,13 @@ class Errands(Generic[Who]):
         return sum(map(len, self._queues.values())) + len(self._running) + len(self._back)
 
     def next_back(self) -> tuple[Who, AbstractContextManager[None]] | None:
-        """One of those whose work is done, and in which its result can be fetched; None: nobody is back now."""
+        """One of those whose work is done, and in which its result can be fetched; None: none is back now."""
         self._collect()
         while self._back:
             errand, done = self._back[0]
             if errand.askers:
                 found = errand.askers[0][1], self.lent(errand.key, done)
-                errand.askers.popleft()  # only now: memory that ends loses nobody
+                errand.askers.popleft()  # only now: when memory ends no client is lost
                 return found
             self._back.popleft()
         return None

@@ -37,7 +37,7 @@ class Full(Exception):
 
 
 class MemoryShare:
-    """A share of the store's memory, held by whoever may send from it. Engines count themselves in `counter`.
+    """A share of the store's memory, held by all who may send from it. Engines count themselves in `counter`.
 
     Given back when Python and the last engine have let go."""
 

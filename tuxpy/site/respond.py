@@ -8,7 +8,7 @@ goes on is judged here too, since it is the request that says so (RFC 9112 9.3),
 Connection is written accordingly.
 
 A request that announces a body, or expects to be asked for one, is answered at once and the
-connection closes in stages: nobody reads that body, so what follows could not be understood
+connection closes in stages: that body is not read, so what follows could not be understood
 (RFC 9112 9.3, 9.6). Such an answer is never kept.
 
 Descriptors: respond takes over the one in a Serve, whatever happens. It is closed here, or it is
@@ -130,7 +130,7 @@ def _serve(serve: Serve, request: Request | None, now: float, head_only: bool) -
         parts = _in_memory(serve, wanted)
         if _is_unsettled(serve, parts is not None, now):
             serve = replace(serve, cacheable=False, why=(*serve.why, _UNSETTLED))
-            parts = None if serve.file is not None else parts  # the engine waits for whoever is still writing
+            parts = None if serve.file is not None else parts  # the engine waits for the process that is still writing
         if parts is None:
             if len(serve.parts) > 1:
                 serve = replace(serve, cacheable=False, why=(*serve.why, _SEVERAL))

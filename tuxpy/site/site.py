@@ -138,7 +138,7 @@ class Site:
     def find(self, request: Request) -> Site:
         """The site that a request means: this one. So one site can stand for all sites of a server.
 
-        Raises Elsewhere when its root is on a file system that may not answer, and nobody may wait for it here."""
+        Raises Elsewhere when its root is on a file system that may not answer, and this thread must not wait for it."""
         del request
         self.stay_here()
         return self
@@ -251,7 +251,7 @@ class Site:
         return Witness(self.root_fd, file.path, *facts, links=self._links)
 
     def _open(self, root_fd: int, path: bytes) -> int:
-        """Raises Elsewhere when the way leads to a mount that may not answer, and nobody may wait for it here."""
+        """Raises Elsewhere when the way leads to a mount that may not answer, and this thread must not wait for it."""
         if self._on_one_mount is not None and not self.errands.may_block:
             try:
                 return self._raced(self._on_one_mount, root_fd, path)

@@ -54,7 +54,7 @@ def all_of(
 
 
 def _part(begin: Begin, engine: Runs, columns: Mapping[str, Sequence[Given]], runs: int) -> Iterable[Completion]:
-    """Whoever is interrupted cancels those that are under way."""
+    """An interrupted caller cancels those that are under way."""
     done: dict[int, Completion] = {}
     cookies = begin(columns, runs, lambda one: done.__setitem__(one.cookie, one))
     try:

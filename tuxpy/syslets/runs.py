@@ -120,7 +120,7 @@ class Runs:
             must(lib.tux_engine_cancel(self.lower.handle, cookie), "cancel")
 
     def give_up(self, cookies: Sequence[int]) -> None:
-        """Nobody wants these any more. A closed engine has none."""
+        """These are not wanted any more. A closed engine has none."""
         with contextlib.suppress(ValueError):
             for cookie in cookies:
                 self.cancel(cookie)
@@ -137,7 +137,7 @@ class Runs:
             while not done:  # the engine is closed by another thread: what became of the run is said at the end of that
                 self.waiting.until_closed()
         except BaseException:
-            self.give_up(cookies)  # its completion finds nobody and goes
+            self.give_up(cookies)  # its completion finds no waiter and goes
             raise
         return done[0]
 
@@ -151,7 +151,7 @@ class Runs:
         def tell(completion: Completion) -> None:
             done.append(completion)
             if waits:
-                with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+                with contextlib.suppress(RuntimeError):  # the loop is closed, so no coroutine waits
                     loop.call_soon_threadsafe(settle)
 
         def settle() -> None:

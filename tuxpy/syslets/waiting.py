@@ -31,7 +31,7 @@ _FLAGS: Final = os.EFD_NONBLOCK | os.EFD_CLOEXEC
 
 
 class Waiting:
-    """The completions of one engine that nobody has taken, and whoever waits for them."""
+    """The completions of one engine that were not taken, and those who wait for them."""
 
     def __init__(self, take: Callable[[], list[Completion]]) -> None:
         self._take = take
@@ -95,7 +95,7 @@ class Waiting:
                 self.leave()
 
     def shut(self) -> bool:
-        """Nobody comes in any more; those who are in have gone when this returns. False: another has closed it."""
+        """No thread comes in any more; those inside have gone when this returns. False: another has closed it."""
         me = threading.get_ident()
         with self.lock:
             if self._shut:
@@ -134,11 +134,11 @@ class Waiting:
             os.close(fd)
 
     def forked(self) -> None:
-        """In a child: everything is over, and nobody holds the lock."""
+        """In a child: everything is over, and no thread holds the lock."""
         self._child = self._shut = self._closed = True
         self._lay_down_locks()
 
-    # Giving. Whatever has been taken is kept in _arrived until it is with whoever expects it.
+    # Giving. Whatever has been taken is kept in _arrived until its waiter has it.
 
     def expect(self, cookies: range, waiter: Waiter) -> None:
         """The completions of these runs go to `waiter`, on whatever thread takes them. It must not raise."""
@@ -158,7 +158,7 @@ class Waiting:
                 self._keep(left)
 
     def deliver(self, completions: list[Completion]) -> None:
-        """Give each to whoever expects it, or keep it for wait(). The lock is held."""
+        """Give each to its waiter, or keep it for wait(). The lock is held."""
         if self._expected or self._arrived:
             self._arrived.extend(completions)
             self._give_all()
@@ -176,7 +176,7 @@ class Waiting:
             self._arrived.popleft()
 
     def _give(self, waiter: Waiter, completion: Completion) -> None:
-        """One waiter's fault is nobody else's."""
+        """The fault of one waiter does not reach another."""
         try:
             waiter(completion)
         except Exception:
@@ -190,7 +190,7 @@ class Waiting:
             self._call()
 
     def gather(self) -> None:
-        """Take what has ended and deliver it; wake whoever may wait for it."""
+        """Take what has ended and deliver it; wake those who may wait for it."""
         with self.lock:
             if self._shut:
                 return
@@ -202,7 +202,7 @@ class Waiting:
                 self._call()
 
     def _call(self) -> None:
-        """Whoever waits shall look again."""
+        """Those who wait look again."""
         self._called.notify_all()
         if self._leader and not self._closed:
             os.eventfd_write(self._wake, 1)
